@@ -1,0 +1,3 @@
+"""homerun: Cloud Run that you own."""
+
+__version__ = "0.1.0"

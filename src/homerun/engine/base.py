@@ -1,0 +1,243 @@
+"""The Engine port: import an image, start an instance of it, learn what becomes of it.
+
+An instance is one run of one or more containers that share a network (one, for now). Its id is chosen by the caller
+and never used twice: starting the same id again is AlreadyExists, which is what makes at-most-once possible. What the
+engine holds survives the process that called it: after a restart `instances()` finds every instance that was not
+removed, running or exited, with its labels, its exit and its logs. No caller may assume a pid, a path or a socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from homerun.lib.errors import HomerunError, Invalid, NotFound
+
+
+class ImageNotFound(NotFound):
+    """The reference names nothing: no such repository, tag, file or digest, or the registry does not answer."""
+
+
+class ImageUnusable(Invalid):
+    """It is there but cannot be run here: another architecture or OS, no command, malformed or hostile layers."""
+
+
+class EngineUnavailable(HomerunError):
+    """The host lacks something; the message names it and the remedy."""
+
+    code, status, http = 14, "UNAVAILABLE", 503
+
+
+def repository(reference: str) -> str:
+    """The reference without tag and digest: `docker://a.b:5000/c/d:v1` -> `docker://a.b:5000/c/d`."""
+    name = reference.partition("@")[0]
+    head, slash, tail = name.rpartition("/")
+    return head + slash + tail.partition(":")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An imported image, ready to start. `digest` is that of the manifest: `sha256:…`."""
+
+    reference: str
+    digest: str
+    entrypoint: tuple[str, ...] = ()
+    cmd: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    working_dir: str = "/"
+    user: str = ""
+
+    @property
+    def pinned(self) -> str:
+        """`repository@sha256:…`, what `status.imageDigest` shows (contract §4.1)."""
+        return f"{repository(self.reference)}@{self.digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """When is an instance ready? TCP connect, or an HTTP GET answered with 2xx or 3xx (contract §1.11). Seconds."""
+
+    port: int
+    http_path: str | None = None
+    initial_delay: float = 0
+    timeout: float = 240
+    period: float = 240
+    failure_threshold: int = 1
+
+    @property
+    def limit(self) -> float:
+        """The instance fails if it is not ready this long after its start."""
+        return self.initial_delay + self.period * self.failure_threshold
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """`image` is the `pinned` reference of an image that was pulled before. Empty command/args: the image's own."""
+
+    image: str
+    name: str = ""
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    working_dir: str = ""
+    cpu: float = 1.0
+    """In cores."""
+    memory: int = 512 << 20
+    """In bytes; the writable root counts against it (contract §1.5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSpec:
+    """`labels` come back from `instances()` and on every log line: they say what the instance is for."""
+
+    id: str
+    container: ContainerSpec
+    labels: Mapping[str, str] = field(default_factory=dict)
+    probe: Probe | None = None
+    """None: ready as soon as it runs (jobs)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an instance takes requests; reachable from the router."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a container ended: `code` or `signal`, never both. `code` and `signal` None: nobody saw it (machine died)."""
+
+    code: int | None = None
+    signal: int | None = None
+    oom: bool = False
+    """It was killed for exceeding its memory limit."""
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+
+class Phase(StrEnum):
+    STARTING = "starting"
+    READY = "ready"
+    STOPPING = "stopping"
+    EXITED = "exited"
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceState:
+    """One instance as `instances()` finds it. Times are wall clock, seconds."""
+
+    id: str
+    labels: Mapping[str, str]
+    phase: Phase
+    started: float
+    address: Address | None = None
+    ready: float | None = None
+    exited: float | None = None
+    exit: Exit | None = None
+
+
+# Events: what the engine tells its listener. Exactly one Exited per started instance, always the last.
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The startup probe passed (or there is none and the process runs). `phases`: name -> seconds, for timelines."""
+
+    id: str
+    address: Address | None
+    at: float
+    phases: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeFailed:
+    """Not ready within the probe's limit: the engine kills the instance, Exited follows.
+
+    `message` says what was found instead: the ports that it does listen on, or that it listens on 127.0.0.1 only.
+    """
+
+    id: str
+    at: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    id: str
+    at: float
+    exit: Exit
+
+
+Event = Ready | ProbeFailed | Exited
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line that a container wrote. `stream` is `stdout` or `stderr`; `time` is wall clock, seconds."""
+
+    time: float
+    instance: str
+    stream: str
+    text: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    async def open(self, listener: Listener) -> None:
+        """Check the host, adopt what runs, then tell `listener` everything that happens, from the event loop.
+
+        Events of adopted instances come too: Ready for those still starting, Exited for those that ended meanwhile
+        (those already EXITED in `instances()` are not announced again). Raises EngineUnavailable.
+        """
+        ...
+
+    async def pull(self, reference: str) -> Image:
+        """Resolve to a digest, import, unpack; quick when it is already here. Raises ImageNotFound, ImageUnusable."""
+        ...
+
+    async def start(self, spec: InstanceSpec) -> None:
+        """Returns when the container's process runs; Ready or Exited follow.
+
+        Raises AlreadyExists (the id was used), NotFound (image not pulled), Invalid (no such command, not executable)
+        or Internal; after a raise nothing is left behind and no event comes.
+        """
+        ...
+
+    async def stop(self, id: str, grace: float = 10) -> None:
+        """SIGTERM now, SIGKILL `grace` seconds later; returns at once, Exited follows. Unknown or exited: no error."""
+        ...
+
+    async def remove(self, id: str) -> None:
+        """Forget an exited instance; its log lines stay readable. Unknown: no error. Running: FailedPrecondition."""
+        ...
+
+    def instances(self) -> Sequence[InstanceState]: ...
+
+    async def logs(
+        self,
+        labels: Mapping[str, str],
+        *,
+        since: float = 0,
+        until: float | None = None,
+        limit: int | None = None,
+    ) -> Sequence[LogLine]:
+        """Lines with `since < time` (and `<= until`) of instances that carry all of `labels`, removed ones too.
+
+        In time order; with `limit`, the last so many.
+        """
+        ...
+
+    async def forget_logs(self, labels: Mapping[str, str]) -> None:
+        """Delete the log lines of removed instances that carry all of `labels`."""
+        ...
+
+    async def close(self) -> None:
+        """Stop watching. Instances go on."""
+        ...

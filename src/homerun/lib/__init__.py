@@ -1,0 +1,1 @@
+"""What everything may use: errors, clocks, identifiers, timestamps. Pure: no I/O, no asyncio."""

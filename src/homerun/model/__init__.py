@@ -1,0 +1,26 @@
+"""What exists: names, specs, conditions, as frozen views over the stored JSON.
+
+The stored document of a Run resource (`store.Document.body`) is its v2 JSON (proto3 JSON of google.cloud.run.v2) with
+all defaults applied, minus `etag`, which the API derives. Kinds and names, and what `Document.internal` holds:
+
+=========  ==================================================  ====================================================
+kind       name                                                internal
+=========  ==================================================  ====================================================
+Service    projects/P/locations/L/services/S                   etag, operations, v1, template_hash
+Revision   projects/P/locations/L/services/S/revisions/R       digests, image, v1, ordinal
+Job        projects/P/locations/L/jobs/J                       etag, operations, v1, digests
+Execution  projects/P/locations/L/jobs/J/executions/E          operations, v1, digests, cancel
+Task       …/executions/E/tasks/E-taskN                        attempts
+Operation  projects/P/locations/L/operations/ID                target, verb
+Usage      the service's or execution's name                   (body: metered seconds)
+=========  ==================================================  ====================================================
+
+- `etag`: opaque; changes with each write of a user, not with status (API writes it).
+- `operations`: `[{"name": …, "generation": N, "verb": "create"}]`, the unfinished long-running operations of the
+  object. Whoever settles a generation finishes those up to it, in the same transaction.
+- `v1`: what the Knative API sent and v2 cannot express; handed back as it came.
+- `template_hash`: of the template that the latest created revision was made from.
+- `digests`: pinned references, one for each container of the template, in order.
+- `cancel`: true once somebody asked for it.
+- `attempts`: `[{"attempt": 0, "started": t, "ended": t, "code": n, "signal": n, "oom": bool, "lost": bool}]`.
+"""

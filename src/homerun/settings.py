@@ -1,0 +1,36 @@
+"""Every option of the daemon: its name, its default, one sentence. Read by the daemon only and passed down."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    state: Path = Path("/var/lib/homerun")
+    """Folder that holds everything: database, images, instances, logs. Created with mode 0700."""
+    api: str = "127.0.0.1:8787"
+    """HOST:PORT of the Admin API, and of the proxy that answers for its own host names."""
+    http: str = "127.0.0.1:8080"
+    """HOST:PORT on which services take requests."""
+    project: str = "homerun"
+    """Project id that `homerun env` points gcloud at; every other project id works as well."""
+    project_number: str = "100000000001"
+    """Project number: in URLs of services and in the answers of the v1 API."""
+    region: str = "us-central1"
+    """Region of `homerun env`; every other region name works as well."""
+    idle_timeout: float = 300
+    """Seconds without a request after which an instance above the minimum is stopped (Cloud Run: up to 900)."""
+    max_tasks: int = field(default_factory=lambda: 4 * (os.cpu_count() or 1))
+    """Tasks that run at the same time on this machine, over all executions."""
+    runtime: str = ""
+    """OCI runtime to use: `crun`, `runc` or a path; empty chooses the first one that works."""
+    grace: float = 10
+    """Seconds between SIGTERM and SIGKILL."""
+
+    @property
+    def domain(self) -> str:
+        """Services answer at SERVICE-PROJECTNUMBER.REGION.<domain>."""
+        return "run.localhost"

@@ -1,0 +1,1 @@
+"""Durable documents with versions and watch."""

@@ -1,0 +1,1 @@
+"""Protocols without policy: bytes and JSON to messages and back."""

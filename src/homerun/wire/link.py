@@ -1,0 +1,195 @@
+"""What control and router say to each other, over one Unix socket.
+
+Frames are a 4-byte big-endian length and a msgpack message. A router connects, says Hello, and gets a Snapshot, then
+deltas. It keeps serving what it knows while control is away and says Hello again when it is back. Names of services
+and revisions are full v2 resource names.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+import msgspec
+
+_LENGTH = struct.Struct(">I")
+MAX_FRAME = 64 << 20
+
+
+class Message(msgspec.Struct, frozen=True, tag=True, array_like=True):
+    """Base of all messages; the tag on the wire is the class name."""
+
+
+# control -> router
+
+
+class Target(msgspec.Struct, frozen=True, array_like=True):
+    """A share of a service's traffic. `tag` gives the revision a host name of its own."""
+
+    revision: str
+    percent: int
+    tag: str = ""
+
+
+class RouteSet(Message, frozen=True):
+    """Create or replace a service's routes. `hosts`: lower case, without port; empty `targets`: not ready yet."""
+
+    service: str
+    hosts: list[str]
+    targets: list[Target]
+
+
+class RouteGone(Message, frozen=True):
+    service: str
+
+
+class RevisionSet(Message, frozen=True):
+    """What the data plane must know of a revision. Seconds. `queue_deadline` = max(3.5 x average startup, 10)."""
+
+    revision: str
+    concurrency: int
+    timeout: float
+    queue_deadline: float
+    max_instances: int
+    failure: str = ""
+    """Why instances do not start, when the last ones failed: waiting requests are answered 503 with it."""
+
+
+class RevisionGone(Message, frozen=True):
+    revision: str
+
+
+class InstanceUp(Message, frozen=True):
+    """Ready for requests."""
+
+    revision: str
+    instance: str
+    host: str
+    port: int
+
+
+class InstanceDrain(Message, frozen=True):
+    """Send it nothing new; say InstanceDrained when its last request is answered."""
+
+    instance: str
+
+
+class InstanceGone(Message, frozen=True):
+    """Its process ended: requests in flight fail with 503."""
+
+    instance: str
+
+
+class Snapshot(Message, frozen=True):
+    """Everything. What it does not mention is gone; what it does mention keeps its requests in flight."""
+
+    routes: list[RouteSet]
+    revisions: list[RevisionSet]
+    instances: list[InstanceUp]
+    draining: list[str]
+
+
+# router -> control
+
+
+class Hello(Message, frozen=True):
+    """The router's pid, and every revision's load right now: control may have just been restarted."""
+
+    pid: int
+    loads: list[Demand]
+
+
+class Demand(Message, frozen=True):
+    """Sent in the same turn of the event loop in which requests had to wait for want of a free slot, once per turn."""
+
+    revision: str
+    waiting: int
+    in_flight: int
+
+
+class InstanceUse(msgspec.Struct, frozen=True, array_like=True):
+    """Seconds: `busy` with at least one request since the last usage; `idle` since its last request ended (0: busy)."""
+
+    instance: str
+    in_flight: int
+    busy: float
+    requests: int
+    idle: float
+
+
+class Usage(Message, frozen=True):
+    """Once a second while there is any traffic, and once more when it ends (all zero): then silence.
+
+    `concurrency`: average number of requests in flight or waiting since the last one.
+    """
+
+    revision: str
+    at: float
+    concurrency: float
+    in_flight: int
+    waiting: int
+    requests: int
+    instances: list[InstanceUse]
+
+
+class InstanceFailed(Message, frozen=True):
+    """Connection refused or reset, or not HTTP. The router stopped sending to it."""
+
+    instance: str
+    reason: str
+
+
+class InstanceDrained(Message, frozen=True):
+    instance: str
+
+
+class RequestLog(Message, frozen=True):
+    """One answered request, for the request log (contract §1.13). Sent in batches with the usage."""
+
+    revision: str
+    instance: str
+    at: float
+    latency: float
+    method: str
+    url: str
+    status: int
+    request_size: int
+    response_size: int
+    user_agent: str
+    remote_ip: str
+    trace: str
+
+
+ToRouter = RouteSet | RouteGone | RevisionSet | RevisionGone | InstanceUp | InstanceDrain | InstanceGone | Snapshot
+ToControl = Hello | Demand | Usage | InstanceFailed | InstanceDrained | RequestLog
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def encode(message: Message) -> bytes:
+    body = _encoder.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+class FrameDecoder:
+    """Bytes in, bodies of frames out. Raises ValueError on a frame over MAX_FRAME."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        self._buffer += data
+        while len(self._buffer) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._buffer)
+            if length > MAX_FRAME:
+                raise ValueError(f"a frame of {length} bytes is over the limit of {MAX_FRAME}")
+            end = _LENGTH.size + length
+            if len(self._buffer) < end:
+                return
+            body = bytes(self._buffer[_LENGTH.size : end])
+            del self._buffer[:end]
+            yield body
+
+
+decode_to_router = msgspec.msgpack.Decoder(ToRouter).decode
+decode_to_control = msgspec.msgpack.Decoder(ToControl).decode
