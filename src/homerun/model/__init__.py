@@ -7,7 +7,7 @@ all defaults applied, minus `etag`, which the API derives. Kinds and names, and 
 kind       name                                                internal
 =========  ==================================================  ====================================================
 Service    projects/P/locations/L/services/S                   etag, operations, v1, template_hash
-Revision   projects/P/locations/L/services/S/revisions/R       digests, image, v1, ordinal
+Revision   projects/P/locations/L/services/S/revisions/R       digests, v1, ordinal, skip_check
 Job        projects/P/locations/L/jobs/J                       etag, operations, v1, digests
 Execution  projects/P/locations/L/jobs/J/executions/E          operations, v1, digests, cancel
 Task       …/executions/E/tasks/E-taskN                        attempts
@@ -21,6 +21,8 @@ Usage      the service's or execution's name                   (body: metered se
 - `v1`: what the Knative API sent and v2 cannot express; handed back as it came.
 - `template_hash`: of the template that the latest created revision was made from.
 - `digests`: pinned references, one for each container of the template, in order.
+- `ordinal`: which revision of its service it is, counted from 1; `skip_check`: no deployment health check.
 - `cancel`: true once somebody asked for it.
-- `attempts`: `[{"attempt": 0, "started": t, "ended": t, "code": n, "signal": n, "oom": bool, "lost": bool}]`.
+- `attempts`: `[{"number": 0, "started": t, "ended": t, "outcome": …, "code": n, "signal": n, "oom": true}]`, see
+  core/task.py.
 """

@@ -1,0 +1,333 @@
+"""Instances of services: carries out what the fleets decide, and tells them what happens.
+
+Nothing durable is written here, on purpose: a request waits for what happens in this file. An instance starts first;
+the engine's own records are what survives a crash, and `adopt` brings them back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from homerun.aio.tasks import Supervisor
+from homerun.controllers.failure import exit_text, start_failure
+from homerun.controllers.plane import Plane
+from homerun.core.autoscaler import Scaling
+from homerun.core.fleet import Command, Drain, Fleet, Load, Start, Stop
+from homerun.core.instance import Instance, State
+from homerun.engine.base import (
+    ContainerSpec,
+    Engine,
+    Event,
+    Exited,
+    InstanceSpec,
+    InstanceState,
+    Phase,
+    Probe,
+    ProbeFailed,
+    Ready,
+)
+from homerun.lib import ids
+from homerun.lib.clock import Clock
+from homerun.lib.errors import HomerunError
+from homerun.model import labels
+from homerun.model.revision import RevisionSpec
+from homerun.wire.link import InstanceUp, RequestLog, RevisionSet, Usage
+
+MIN_QUEUE_DEADLINE = 10.0
+QUEUE_STARTUPS = 3.5
+"""Requests wait up to max(3.5 x average startup, 10 s) (contract §2.2)."""
+
+Checked = Callable[[str, str], None]
+"""Called with a revision's name and why its check failed (empty: it passed)."""
+
+
+class Metering(Protocol):
+    """Who counts what is billed."""
+
+    def started(self, spec: RevisionSpec, instance: str, startup: float) -> None: ...
+    def used(self, spec: RevisionSpec, usage: Usage) -> None: ...
+    def ended(self, spec: RevisionSpec, instance: str, lived: float) -> None: ...
+    def requested(self, spec: RevisionSpec, request: RequestLog) -> None: ...
+
+
+@dataclass(slots=True)
+class Group:
+    """One revision's instances and what is needed to start one."""
+
+    spec: RevisionSpec
+    image: str
+    fleet: Fleet
+    checked: Checked | None = None
+    timer: asyncio.TimerHandle | None = None
+    addresses: dict[str, Ready] = field(default_factory=dict)
+    causes: dict[str, str] = field(default_factory=dict)
+    """Why the probe of an instance failed, until its exit tells the rest."""
+
+
+class Capacity:
+    def __init__(
+        self,
+        engine: Engine,
+        plane: Plane,
+        supervisor: Supervisor,
+        clock: Clock,
+        metering: Metering,
+        *,
+        idle_timeout: float,
+        grace: float,
+    ) -> None:
+        self._engine, self._plane, self._supervisor, self._clock = engine, plane, supervisor, clock
+        self._metering, self._idle_timeout, self._grace = metering, idle_timeout, grace
+        self._groups: dict[str, Group] = {}
+        self._owners: dict[str, Group] = {}
+        self._orphans: dict[str, list[InstanceState]] = {}
+
+    def group(self, revision: str) -> Group | None:
+        return self._groups.get(revision)
+
+    # What the controllers ask for
+
+    def adopt(self, states: Iterable[InstanceState]) -> None:
+        """What the engine found after a restart; each waits for its revision to be configured."""
+        for state in states:
+            if (revision := state.labels.get(labels.REVISION)) is not None:
+                self._orphans.setdefault(revision, []).append(state)
+
+    def release_orphans(self) -> None:
+        """All revisions there are have been configured: what is still unclaimed belongs to none."""
+        for states in self._orphans.values():
+            for state in states:
+                self._supervisor.spawn(self._discard(state.id), name=f"discard {state.id[:8]}")
+        self._orphans.clear()
+
+    def configure(self, spec: RevisionSpec, image: str, scaling: Scaling) -> None:
+        """The revision exists and may have instances; new limits take effect at once."""
+        group = self._groups.get(spec.name)
+        if group is None:
+            group = Group(spec, image, Fleet(scaling, self._idle_timeout, ids.instance_id))
+            self._groups[spec.name] = group
+            self._announce(group)
+            self._claim(group, self._orphans.pop(spec.name, []))
+        self._carry_out(group, group.fleet.configure(scaling, self._clock.mono()))
+
+    def check(self, revision: str, checked: Checked) -> None:
+        """Start one instance whatever the load; `checked` is told how it went."""
+        group = self._groups[revision]
+        group.checked = checked
+        if group.fleet.count(State.READY):
+            self._report_check(group, "")
+        else:
+            self._carry_out(group, group.fleet.check(self._clock.mono()))
+
+    def release(self, revision: str) -> None:
+        """The revision is gone: what runs finishes its requests and stops."""
+        group = self._groups.get(revision)
+        if group is not None:
+            group.checked = None
+            self._carry_out(group, group.fleet.close(self._clock.mono()))
+            self._drop_if_empty(group)
+
+    async def stop_all(self) -> None:
+        """Stop every instance, and wait until they are gone (or the grace period is over)."""
+        deadline = self._clock.mono() + self._grace + 2
+        for revision in list(self._groups):
+            self.release(revision)
+        while self._owners and self._clock.mono() < deadline:
+            await asyncio.sleep(0.01)
+
+    # What the routers report
+
+    def on_demand(self, revision: str, in_flight: int, waiting: int) -> None:
+        if (group := self._groups.get(revision)) is not None:
+            self._carry_out(group, group.fleet.demand(in_flight, waiting, self._clock.mono()))
+
+    def on_usage(self, usage: Usage) -> None:
+        group = self._groups.get(usage.revision)
+        if group is None:
+            return
+        self._metering.used(group.spec, usage)
+        loads = {use.instance: Load(use.in_flight, use.idle) for use in usage.instances}
+        now = self._clock.mono()
+        self._carry_out(group, group.fleet.usage(usage.concurrency, usage.in_flight, usage.waiting, loads, now))
+
+    def on_drained(self, instance: str) -> None:
+        if (group := self._owners.get(instance)) is not None:
+            self._carry_out(group, group.fleet.drained(instance, self._clock.mono()))
+
+    def on_instance_failed(self, instance: str, reason: str) -> None:
+        if (group := self._owners.get(instance)) is not None:
+            self._carry_out(group, group.fleet.failed(instance, self._clock.mono()))
+
+    def on_request(self, request: RequestLog) -> None:
+        if (group := self._groups.get(request.revision)) is not None:
+            self._metering.requested(group.spec, request)
+
+    # What the engine tells
+
+    def on_event(self, event: Event) -> bool:
+        """False: not an instance of a service."""
+        group = self._owners.get(event.id)
+        if group is None:
+            return False
+        match event:
+            case Ready():
+                self._on_ready(group, event)
+            case ProbeFailed(id, _, message):
+                group.causes[id] = message
+            case Exited():
+                self._on_exited(group, event)
+        return True
+
+    def _on_ready(self, group: Group, event: Ready) -> None:
+        now = self._clock.mono()
+        instance = group.fleet.instances.get(event.id)
+        if instance is None or event.address is None:
+            return
+        group.addresses[event.id] = event
+        before = group.fleet.average_startup
+        commands = group.fleet.ready(event.id, now)
+        if not commands:
+            address = event.address
+            self._plane.instance_up(InstanceUp(group.spec.name, event.id, address.host, address.port))
+        self._carry_out(group, commands)
+        self._metering.started(group.spec, event.id, now - instance.created)
+        if _deadline(before) != _deadline(group.fleet.average_startup):
+            self._announce(group)
+        self._report_check(group, "")
+
+    def _on_exited(self, group: Group, event: Exited) -> None:
+        instance = group.fleet.instances.get(event.id)
+        if instance is None:
+            return
+        self._plane.instance_gone(event.id)
+        if instance.ready_at is None and instance.state is State.STARTING:
+            self._supervisor.spawn(self._explain_failure(group, event), name=f"failed start {event.id[:8]}")
+            return
+        lived = self._clock.mono() - (instance.ready_at or instance.created)
+        self._metering.ended(group.spec, event.id, lived)
+        self._forget(group, event.id, "")
+
+    # Carrying out
+
+    def _carry_out(self, group: Group, commands: list[Command]) -> None:
+        for command in commands:
+            match command:
+                case Start(id):
+                    self._owners[id] = group
+                    self._supervisor.spawn(self._start(group, id), name=f"start {id[:8]}")
+                case Drain(id):
+                    self._plane.instance_drain(id)
+                case Stop(id):
+                    self._supervisor.spawn(self._engine.stop(id, self._grace), name=f"stop {id[:8]}")
+        self._set_timer(group)
+
+    async def _start(self, group: Group, id: str) -> None:
+        try:
+            await self._engine.start(_instance_spec(group.spec, group.image, id))
+        except HomerunError as error:
+            self._forget(group, id, error.message)
+
+    async def _explain_failure(self, group: Group, event: Exited) -> None:
+        """An instance ended before it was ready: find out why, then let the fleet decide what follows."""
+        cause = group.causes.pop(event.id, "") or exit_text(event.exit, group.spec.container.memory)
+        lines = await self._engine.logs({labels.INSTANCE: event.id}, limit=20)
+        self._forget(group, event.id, start_failure(group.spec.container.port or 0, cause, lines))
+
+    def _forget(self, group: Group, id: str, failure: str) -> None:
+        self._owners.pop(id, None)
+        group.addresses.pop(id, None)
+        commands = group.fleet.exited(id, self._clock.mono(), failure)
+        self._supervisor.spawn(self._engine.remove(id), name=f"remove {id[:8]}")
+        if failure:
+            self._announce(group)
+            self._report_check(group, failure)
+        self._carry_out(group, commands)
+        self._drop_if_empty(group)
+
+    def _report_check(self, group: Group, failure: str) -> None:
+        if group.checked is not None:
+            checked, group.checked = group.checked, None
+            checked(group.spec.name, failure)
+
+    def _announce(self, group: Group) -> None:
+        self._plane.set_revision(
+            RevisionSet(
+                revision=group.spec.name,
+                concurrency=group.spec.concurrency,
+                timeout=group.spec.timeout,
+                queue_deadline=_deadline(group.fleet.average_startup),
+                max_instances=group.spec.max_instances,
+                failure=group.fleet.failure,
+            )
+        )
+
+    def _set_timer(self, group: Group) -> None:
+        if group.timer is not None:
+            group.timer.cancel()
+            group.timer = None
+        wake = group.fleet.wake
+        if wake is not None:
+            delay = max(wake - self._clock.mono(), 0.0)
+            group.timer = asyncio.get_running_loop().call_later(delay, self._on_timer, group)
+
+    def _on_timer(self, group: Group) -> None:
+        group.timer = None
+        self._carry_out(group, group.fleet.tick(self._clock.mono()))
+
+    def _drop_if_empty(self, group: Group) -> None:
+        if group.fleet.closed and not group.fleet.instances and self._groups.pop(group.spec.name, None):
+            self._plane.drop_revision(group.spec.name)
+
+    def _claim(self, group: Group, states: Iterable[InstanceState]) -> None:
+        """Take over instances that ran before this process did."""
+        offset = self._clock.mono() - self._clock.now()
+        for state in states:
+            if state.phase in (Phase.EXITED, Phase.STOPPING):
+                self._supervisor.spawn(self._discard(state.id), name=f"discard {state.id[:8]}")
+                continue
+            adopted = Instance(state.id, state.started + offset)
+            self._owners[state.id] = group
+            group.fleet.adopt([adopted])
+            if state.phase is Phase.READY and state.address is not None:
+                self._on_ready(group, Ready(state.id, state.address, state.ready or state.started))
+
+    async def _discard(self, id: str) -> None:
+        await self._engine.stop(id, self._grace)
+        while any(state.id == id and state.phase is not Phase.EXITED for state in self._engine.instances()):
+            await asyncio.sleep(0.1)
+        await self._engine.remove(id)
+
+
+def _deadline(average_startup: float) -> float:
+    return max(QUEUE_STARTUPS * average_startup, MIN_QUEUE_DEADLINE)
+
+
+def _instance_spec(spec: RevisionSpec, image: str, id: str) -> InstanceSpec:
+    container, probe = spec.container, spec.container.startup_probe
+    return InstanceSpec(
+        id=id,
+        container=ContainerSpec(
+            image=image,
+            name=container.name,
+            command=container.command,
+            args=container.args,
+            env={**container.env, **spec.environment()},
+            working_dir=container.working_dir,
+            cpu=container.cpu,
+            memory=container.memory,
+        ),
+        labels=labels.of_revision(spec, id),
+        probe=None
+        if probe is None
+        else Probe(
+            port=probe.port,
+            http_path=probe.path,
+            initial_delay=probe.initial_delay,
+            timeout=probe.timeout,
+            period=probe.period,
+            failure_threshold=probe.failure_threshold,
+        ),
+    )

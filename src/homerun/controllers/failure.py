@@ -1,0 +1,45 @@
+"""Why a container failed, in words that name the cause (contract §1.11, §1.12, and what users ask for in §15 row 5)."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+
+from homerun.engine.base import Exit, LogLine
+
+SHOWN_LINES = 10
+_DOCUMENTED = (
+    "The user-provided container failed to start and listen on the port defined provided by the PORT={port} "
+    "environment variable within the allocated timeout."
+)
+
+
+def exit_text(exit: Exit, memory: int) -> str:
+    """`Container called exit(3).` or which signal ended it; `memory` is its limit in bytes."""
+    if exit.oom:
+        return (
+            f"Memory limit of {memory >> 20} MiB exceeded: the container was terminated. "
+            "Raise it with --memory, or use less."
+        )
+    if exit.signal is not None:
+        return f"Container terminated on signal {exit.signal} ({_signal_name(exit.signal)})."
+    if exit.code is not None:
+        return f"Container called exit({exit.code})."
+    return "Container ended and nobody saw how: the machine or its monitor went down."
+
+
+def start_failure(port: int, cause: str, lines: Sequence[LogLine]) -> str:
+    """What a deployment says whose instance did not become ready; `cause` is what was found."""
+    return " ".join([_DOCUMENTED.format(port=port), cause, log_tail(lines)]).strip()
+
+
+def log_tail(lines: Sequence[LogLine]) -> str:
+    shown = [line.text.rstrip() for line in lines[-SHOWN_LINES:]]
+    return f"Its last log lines:\n{chr(10).join(shown)}" if shown else "It wrote no log lines."
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"

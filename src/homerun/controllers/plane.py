@@ -1,0 +1,201 @@
+"""Control's end of the link to the routers: what they must know, and what they report.
+
+Holds the whole picture (routes, revisions, ready instances), so that a router that connects gets it as one Snapshot
+and then only what changes. Nothing is sent for a change that changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+from typing import Protocol
+
+from homerun.wire import link
+from homerun.wire.link import (
+    Demand,
+    FrameDecoder,
+    Hello,
+    InstanceDrain,
+    InstanceDrained,
+    InstanceFailed,
+    InstanceGone,
+    InstanceUp,
+    RequestLog,
+    RevisionGone,
+    RevisionSet,
+    RouteGone,
+    RouteSet,
+    Snapshot,
+    ToRouter,
+    Usage,
+)
+
+
+class Reports(Protocol):
+    """Who hears what the routers report."""
+
+    def on_demand(self, revision: str, in_flight: int, waiting: int) -> None: ...
+    def on_usage(self, usage: Usage) -> None: ...
+    def on_instance_failed(self, instance: str, reason: str) -> None: ...
+    def on_drained(self, instance: str) -> None: ...
+    def on_request(self, request: RequestLog) -> None: ...
+
+
+class Plane:
+    """Routes, revisions and instances as the data plane sees them."""
+
+    def __init__(self) -> None:
+        self._routes: dict[str, RouteSet] = {}
+        self._revisions: dict[str, RevisionSet] = {}
+        self._instances: dict[str, InstanceUp] = {}
+        self._draining: dict[str, set[RouterLink]] = {}
+        self._links: set[RouterLink] = set()
+        self._reports: Reports | None = None
+        self._server: asyncio.Server | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"<Plane {len(self._links)} routers, {len(self._routes)} routes, {len(self._revisions)} revisions, "
+            f"{len(self._instances)} instances>"
+        )
+
+    async def listen(self, path: Path, reports: Reports) -> None:
+        """Take routers on the Unix socket `path`; a socket that a killed process left there is replaced."""
+        self._reports = reports
+        path.unlink(missing_ok=True)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(lambda: RouterLink(self, reports), str(path))
+        path.chmod(0o600)
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for router in list(self._links):
+            router.close()
+
+    # What the routers should know
+
+    def set_route(self, route: RouteSet) -> None:
+        if self._routes.get(route.service) != route:
+            self._routes[route.service] = route
+            self._send(route)
+
+    def drop_route(self, service: str) -> None:
+        if self._routes.pop(service, None) is not None:
+            self._send(RouteGone(service))
+
+    def set_revision(self, revision: RevisionSet) -> None:
+        """A failure is an event as well as a state: it is sent each time, to refuse those who wait now."""
+        if self._revisions.get(revision.revision) != revision or revision.failure:
+            self._revisions[revision.revision] = revision
+            self._send(revision)
+
+    def drop_revision(self, revision: str) -> None:
+        if self._revisions.pop(revision, None) is not None:
+            self._send(RevisionGone(revision))
+
+    def instance_up(self, instance: InstanceUp) -> None:
+        self._instances[instance.instance] = instance
+        self._send(instance)
+
+    def instance_drain(self, instance: str) -> None:
+        """`on_drained` follows, at once when no router is there: then nothing is in flight either."""
+        waiting_for = set(self._links)
+        self._draining[instance] = waiting_for
+        self._send(InstanceDrain(instance))
+        if not waiting_for:
+            asyncio.get_running_loop().call_soon(self._drained_everywhere, instance)
+
+    def instance_gone(self, instance: str) -> None:
+        self._draining.pop(instance, None)
+        if self._instances.pop(instance, None) is not None:
+            self._send(InstanceGone(instance))
+
+    def _send(self, message: ToRouter) -> None:
+        frame = link.encode(message)
+        for router in self._links:
+            router.write(frame)
+
+    # What the links tell
+
+    def joined(self, router: RouterLink) -> None:
+        snapshot = Snapshot(
+            list(self._routes.values()),
+            list(self._revisions.values()),
+            list(self._instances.values()),
+            list(self._draining),
+        )
+        self._links.add(router)
+        for waiting_for in self._draining.values():
+            waiting_for.add(router)
+        router.write(link.encode(snapshot))
+
+    def left(self, router: RouterLink) -> None:
+        self._links.discard(router)
+        for instance in list(self._draining):
+            self.drained_by(router, instance)
+        if not self._links and self._reports is not None:
+            for revision in self._revisions:
+                self._reports.on_demand(revision, 0, 0)
+
+    def drained_by(self, router: RouterLink, instance: str) -> None:
+        waiting_for = self._draining.get(instance)
+        if waiting_for is not None:
+            waiting_for.discard(router)
+            if not waiting_for:
+                self._drained_everywhere(instance)
+
+    def _drained_everywhere(self, instance: str) -> None:
+        if self._draining.pop(instance, None) is not None and self._reports is not None:
+            self._reports.on_drained(instance)
+
+
+class RouterLink(asyncio.Protocol):
+    """One router's connection."""
+
+    def __init__(self, plane: Plane, reports: Reports) -> None:
+        self._plane, self._reports = plane, reports
+        self._frames = FrameDecoder()
+        self._transport: asyncio.WriteTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.WriteTransport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for body in self._frames.feed(data):
+                self._dispatch(link.decode_to_control(body))
+        except ValueError:
+            # Not our protocol: whoever it is, it cannot be understood any further.
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._plane.left(self)
+
+    def write(self, frame: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(frame)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            with contextlib.suppress(OSError):
+                self._transport.close()
+
+    def _dispatch(self, message: link.ToControl) -> None:
+        match message:
+            case Demand(revision, waiting, in_flight):
+                self._reports.on_demand(revision, in_flight, waiting)
+            case Usage():
+                self._reports.on_usage(message)
+            case InstanceDrained(instance):
+                self._plane.drained_by(self, instance)
+            case InstanceFailed(instance, reason):
+                self._reports.on_instance_failed(instance, reason)
+            case RequestLog():
+                self._reports.on_request(message)
+            case Hello(_, loads):
+                self._plane.joined(self)
+                for load in loads:
+                    self._reports.on_demand(load.revision, load.in_flight, load.waiting)

@@ -1,0 +1,53 @@
+"""The Revision that a Service's template becomes. Immutable from then on, but for its status (contract §4.1)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from homerun.lib import ids
+from homerun.lib.timestamps import to_rfc3339
+from homerun.model import names
+from homerun.model.conditions import RECONCILING, condition
+from homerun.store.base import ABSENT, Put
+
+_NOT_COPIED = ("revision", "healthCheckDisabled")
+"""Template fields that a Revision does not have (google.cloud.run.v2.Revision)."""
+
+
+def template_hash(template: Mapping[str, Any]) -> str:
+    """Two templates with the same hash make the same revision."""
+    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()
+
+
+def revision_name(service: str, template: Mapping[str, Any], generation: int) -> str:
+    """The user's choice, or `SERVICE-00001-xkc`."""
+    id = template.get("revision") or f"{names.last(service)}-{generation:05d}-{ids.consonants(3)}"
+    return f"{service}/revisions/{names.last(id)}"
+
+
+def revision_document(
+    service: Mapping[str, Any], internal: Mapping[str, Any], name: str, ordinal: int, now: float
+) -> Put:
+    """`service` is the Service's body, `internal` its internal part; `ordinal` counts its revisions from 1."""
+    template = service["template"]
+    body = {key: value for key, value in template.items() if key not in _NOT_COPIED} | {
+        "name": name,
+        "uid": ids.uid(),
+        "generation": "1",
+        "service": names.last(service["name"]),
+        "createTime": to_rfc3339(now),
+        "updateTime": to_rfc3339(now),
+        "launchStage": service.get("launchStage", "GA"),
+        "creator": service.get("lastModifier", service.get("creator", "")),
+        "reconciling": True,
+        "conditions": [condition("Ready", RECONCILING, now, message="Importing the image.")],
+    }
+    kept = {
+        "ordinal": ordinal,
+        "skip_check": bool(template.get("healthCheckDisabled")),
+        "v1": internal.get("v1", {}),
+    }
+    return Put("Revision", name, body, kept, if_version=ABSENT)

@@ -1,0 +1,239 @@
+"""All instances of one revision: how many, which one goes, what a failure means.
+
+Events in (load from the router, news from the engine), commands out. The fleet owns its instances' states; whoever
+calls it carries the commands out and calls `tick` at `wake` (None: nothing to wait for; idle costs nothing).
+
+A start that fails is not repeated at once: consecutive failures back off, and `failure` says why, so that waiting
+requests can be refused instead of kept. The first start of a revision, its deployment check, happens without traffic
+(`check`), and its outcome decides whether the revision ever gets any.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from homerun.core.autoscaler import Autoscaler, Decision, Scaling
+from homerun.core.backoff import delay
+from homerun.core.instance import Instance, Signal, State
+
+STABLE_AFTER = 10.0
+"""An instance that lives this long after it became ready is no crash loop."""
+EVALUATE_EVERY = 1.0
+HISTORY = 50
+"""Decisions kept for `describe`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Give it no new requests; `drained` is expected when its last one is answered."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    id: str
+
+
+Command = Start | Drain | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the router reports of one instance. Seconds."""
+
+    in_flight: int
+    idle: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A decision that changed something, for people."""
+
+    at: float
+    ready: int
+    starting: int
+    decision: Decision
+
+
+class Fleet:
+    """One revision's instances. `new_id` names new ones."""
+
+    def __init__(self, scaling: Scaling, idle_timeout: float, new_id: Callable[[], str]) -> None:
+        self.instances: dict[str, Instance] = {}
+        self.failure = ""
+        self.history: deque[Explained] = deque(maxlen=HISTORY)
+        self.closed = False
+        self._autoscaler = Autoscaler(scaling)
+        self._idle_timeout = idle_timeout
+        self._new_id = new_id
+        self._checking = False
+        self._failures = 0
+        self._retry_at = 0.0
+        self._ticked = 0.0
+        self._startups: deque[float] = deque(maxlen=20)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{self.count(state)} {state}" for state in State if self.count(state))
+        return f"<Fleet {counts or 'empty'}{', closed' if self.closed else ''}>"
+
+    def count(self, *states: State) -> int:
+        return sum(instance.state in states for instance in self.instances.values())
+
+    @property
+    def average_startup(self) -> float:
+        """Seconds, over the last starts; 0 before the first."""
+        return sum(self._startups) / len(self._startups) if self._startups else 0.0
+
+    @property
+    def wake(self) -> float | None:
+        """When to call `tick` next: an instance's idle time is over, or a failed start may be tried again."""
+        if self.closed:
+            return None
+        idle_ends = [
+            i.idle_since + self._idle_timeout
+            for i in self.instances.values()
+            if i.state is State.READY and i.idle_since is not None
+        ]
+        above_minimum = self.count(State.READY) > self._minimum
+        retry = [self._retry_at] if self._failures and self._minimum > self.count(State.STARTING, State.READY) else []
+        candidates = (idle_ends if above_minimum else []) + retry
+        # An idle instance may be held by the metric: look again as the window moves on, but not in a loop.
+        return max(min(candidates), self._ticked + EVALUATE_EVERY) if candidates else None
+
+    # Events
+
+    def configure(self, scaling: Scaling, now: float) -> list[Command]:
+        """New minimum, maximum or fixed number."""
+        self._autoscaler.scaling = scaling
+        return self.tick(now)
+
+    def check(self, now: float) -> list[Command]:
+        """Start one instance whatever the load, to learn whether the revision works."""
+        self._checking = True
+        return self.tick(now)
+
+    def adopt(self, instances: Iterable[Instance]) -> None:
+        """Instances that ran before this fleet existed."""
+        self.instances.update((instance.id, instance) for instance in instances)
+
+    def demand(self, in_flight: int, waiting: int, now: float) -> list[Command]:
+        self._autoscaler.demand(in_flight, waiting)
+        return self.tick(now)
+
+    def usage(
+        self, concurrency: float, in_flight: int, waiting: int, loads: Mapping[str, Load], now: float
+    ) -> list[Command]:
+        self._autoscaler.observe(concurrency, in_flight, waiting, now)
+        for id, load in loads.items():
+            if (instance := self.instances.get(id)) is not None:
+                instance.in_flight = load.in_flight
+                instance.idle_since = None if load.in_flight else now - load.idle
+        return self.tick(now)
+
+    def ready(self, id: str, now: float) -> list[Command]:
+        instance = self.instances.get(id)
+        if instance is None or not instance.signal(Signal.READY):
+            return []
+        instance.ready_at = instance.idle_since = now
+        self._startups.append(now - instance.created)
+        self._checking, self.failure, self._failures = False, "", 0
+        return [Drain(id)] if self.closed and instance.signal(Signal.DRAIN) else []
+
+    def drained(self, id: str, now: float) -> list[Command]:
+        instance = self.instances.get(id)
+        if instance is None or not instance.signal(Signal.DRAINED):
+            return []
+        return [Stop(id), *self.tick(now)]
+
+    def exited(self, id: str, now: float, failure: str = "") -> list[Command]:
+        """The instance ended, or never came to be. `failure` says why, where nobody asked it to stop."""
+        instance = self.instances.pop(id, None)
+        if instance is None:
+            return []
+        lived = now - instance.ready_at if instance.ready_at is not None else 0.0
+        expected = instance.state in (State.STOPPING, State.DRAINING)
+        instance.signal(Signal.EXITED)
+        if not expected and lived < STABLE_AFTER:
+            self._failures += 1
+            self._retry_at = now + delay(self._failures)
+            if instance.ready_at is None:
+                self._checking, self.failure = False, failure
+                # Whoever waited is refused with the failure: they are nobody's demand any more.
+                self._autoscaler.demand(0, 0)
+        return self.tick(now)
+
+    def failed(self, id: str, now: float) -> list[Command]:
+        """The router could not reach it: stop it, and let another take its place."""
+        instance = self.instances.get(id)
+        if instance is None or not instance.signal(Signal.STOP):
+            return []
+        return [Stop(id), *self.tick(now)]
+
+    def close(self, now: float) -> list[Command]:
+        """The revision is going away: nothing new; what runs finishes its requests."""
+        self.closed, self._checking = True, False
+        drains: list[Command] = [Drain(i.id) for i in self.instances.values() if i.signal(Signal.DRAIN)]
+        stops: list[Command] = [Stop(i.id) for i in self.instances.values() if self._abandon_start(i)]
+        return drains + stops
+
+    # The decision
+
+    def tick(self, now: float) -> list[Command]:
+        """Compare what is there with what should be."""
+        self._ticked = now
+        if self.closed:
+            return []
+        decision = self._autoscaler.decide(now)
+        if self._checking and decision.want < 1:
+            decision = Decision(1, "deployment check")
+        starting, ready = self.count(State.STARTING), self.count(State.READY)
+        missing = decision.want - starting - ready
+        if missing > 0:
+            commands = self._start(missing, now)
+        else:
+            commands = self._retire(ready - max(decision.want, self._minimum), now)
+        if commands:
+            self.history.append(Explained(now, ready, starting, decision))
+        return commands
+
+    @property
+    def _minimum(self) -> int:
+        scaling = self._autoscaler.scaling
+        return scaling.min if scaling.fixed is None else scaling.fixed
+
+    def _start(self, number: int, now: float) -> list[Command]:
+        if self._failures:
+            # Not before the back-off is over, and then one, to see.
+            if now < self._retry_at or self.count(State.STARTING):
+                return []
+            number = 1
+        commands: list[Command] = []
+        for _ in range(number):
+            id = self._new_id()
+            self.instances[id] = Instance(id, now)
+            commands.append(Start(id))
+        return commands
+
+    def _retire(self, surplus: int, now: float) -> list[Command]:
+        """Drain up to `surplus` instances whose idle time is over, the longest idle first; manual scaling waits not."""
+        patience = 0.0 if self._autoscaler.scaling.fixed is not None else self._idle_timeout
+        # A nanosecond of slack: a timer set for `idle_since + timeout` may round to just before it.
+        idle = sorted(
+            (i.idle_since, i.id)
+            for i in self.instances.values()
+            if i.state is State.READY and i.idle_since is not None and now - i.idle_since >= patience - 1e-9
+        )
+        chosen = [self.instances[id] for _, id in idle[: max(surplus, 0)]]
+        return [Drain(i.id) for i in chosen if i.signal(Signal.DRAIN)]
+
+    @staticmethod
+    def _abandon_start(instance: Instance) -> bool:
+        return instance.state is State.STARTING and instance.signal(Signal.STOP)

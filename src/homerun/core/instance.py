@@ -1,0 +1,61 @@
+"""The life of a service's instance, as a table. Everything that moves an instance from state to state is in this file.
+
+starting ──ready──▶ ready ──drain──▶ draining ──drained──▶ stopping ──exited──▶ gone
+    │                 │                 │                                        ▲
+    └──────stop───────┴──────stop───────┴────────▶ stopping        exited: from any state
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+    STOPPING = "stopping"
+    GONE = "gone"
+
+
+class Signal(StrEnum):
+    READY = "ready"
+    DRAIN = "drain"
+    DRAINED = "drained"
+    STOP = "stop"
+    EXITED = "exited"
+
+
+TRANSITIONS: dict[tuple[State, Signal], State] = {
+    (State.STARTING, Signal.READY): State.READY,
+    (State.STARTING, Signal.STOP): State.STOPPING,
+    (State.READY, Signal.DRAIN): State.DRAINING,
+    (State.READY, Signal.STOP): State.STOPPING,
+    (State.DRAINING, Signal.DRAINED): State.STOPPING,
+    (State.DRAINING, Signal.STOP): State.STOPPING,
+    **{(state, Signal.EXITED): State.GONE for state in State if state is not State.GONE},
+}
+
+
+@dataclass(slots=True)
+class Instance:
+    """Times are seconds of one clock. `idle_since` is None while requests are in flight."""
+
+    id: str
+    created: float
+    state: State = State.STARTING
+    ready_at: float | None = None
+    idle_since: float | None = None
+    in_flight: int = 0
+
+    def __repr__(self) -> str:
+        return f"<Instance {self.id[:8]} {self.state}, {self.in_flight} in flight>"
+
+    def signal(self, signal: Signal) -> bool:
+        """Move on if the table says so. False: this signal means nothing in this state (late or repeated)."""
+        target = TRANSITIONS.get((self.state, signal))
+        if target is None:
+            return False
+        self.state = target
+        return True

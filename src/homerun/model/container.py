@@ -1,0 +1,79 @@
+"""A container as the template of a service or job describes it: a typed view over its v2 JSON.
+
+Defaults are in the JSON already (the API applies them before it stores); the fallbacks here are the same values, for
+documents that were stored before a default existed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from homerun.model.quantity import parse_bytes, parse_cpu
+
+DEFAULT_PORT = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class StartupProbe:
+    """Seconds. `path` None: TCP. Defaults as of a container that declares no probe (contract §1.11)."""
+
+    port: int
+    path: str | None = None
+    initial_delay: float = 0
+    timeout: float = 240
+    period: float = 240
+    failure_threshold: int = 1
+
+    @classmethod
+    def parse(cls, probe: Mapping[str, Any] | None, port: int) -> StartupProbe:
+        if not probe:
+            return cls(port)
+        http, tcp = probe.get("httpGet"), probe.get("tcpSocket") or {}
+        return cls(
+            port=(http or tcp).get("port") or port,
+            path=None if http is None else http.get("path") or "/",
+            initial_delay=probe.get("initialDelaySeconds", 0),
+            timeout=probe.get("timeoutSeconds") or 1,
+            period=probe.get("periodSeconds") or 10,
+            failure_threshold=probe.get("failureThreshold") or 3,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """`port` None: takes no requests (a job's). `cpu` in cores, `memory` in bytes."""
+
+    name: str
+    image: str
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    working_dir: str = ""
+    cpu: float = 1.0
+    memory: int = 512 << 20
+    cpu_idle: bool = True
+    """CPU only while requests are in flight: billed by request, not by instance."""
+    port: int | None = None
+    startup_probe: StartupProbe | None = None
+
+    @classmethod
+    def parse(cls, json: Mapping[str, Any], *, takes_requests: bool) -> Container:
+        resources = json.get("resources") or {}
+        limits = resources.get("limits") or {}
+        ports = json.get("ports") or [{}]
+        port = (ports[0].get("containerPort") or DEFAULT_PORT) if takes_requests else None
+        return cls(
+            name=json.get("name", ""),
+            image=json["image"],
+            command=tuple(json.get("command") or ()),
+            args=tuple(json.get("args") or ()),
+            env={e["name"]: e.get("value", "") for e in json.get("env") or ()},
+            working_dir=json.get("workingDir", ""),
+            cpu=parse_cpu(limits.get("cpu", "1000m")),
+            memory=parse_bytes(limits.get("memory", "512Mi")),
+            cpu_idle=resources.get("cpuIdle", not resources),
+            port=port,
+            startup_probe=None if port is None else StartupProbe.parse(json.get("startupProbe"), port),
+        )

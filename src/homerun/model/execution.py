@@ -1,0 +1,50 @@
+"""An execution of a job: a typed view over its v2 JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from homerun.model import names
+from homerun.model.container import Container
+from homerun.model.quantity import parse_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionSpec:
+    """`name` and `job` are full resource names; `timeout` in seconds, for each attempt. `parallelism` 0: no limit."""
+
+    name: str
+    job: str
+    container: Container
+    task_count: int
+    parallelism: int
+    max_retries: int
+    timeout: float
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> ExecutionSpec:
+        template = body["template"]
+        return cls(
+            name=body["name"],
+            job=names.parent(body["name"]),
+            container=Container.parse(template["containers"][0], takes_requests=False),
+            task_count=int(body.get("taskCount", 1)),
+            parallelism=int(body.get("parallelism", 0)),
+            max_retries=int(template.get("maxRetries", 3)),
+            timeout=parse_seconds(template.get("timeout", "600s")),
+        )
+
+    def task_name(self, index: int) -> str:
+        return f"{self.name}/tasks/{names.last(self.name)}-task{index}"
+
+    def environment(self, index: int, attempt: int) -> dict[str, str]:
+        """What a task's container finds besides its own variables (contract §1.2)."""
+        return {
+            "CLOUD_RUN_JOB": names.last(self.job),
+            "CLOUD_RUN_EXECUTION": names.last(self.name),
+            "CLOUD_RUN_TASK_INDEX": str(index),
+            "CLOUD_RUN_TASK_ATTEMPT": str(attempt),
+            "CLOUD_RUN_TASK_COUNT": str(self.task_count),
+        }

@@ -1,0 +1,22 @@
+"""Labels of an instance: what it is for. The engine hands them back with the instance and with each of its log lines.
+
+Values are full resource names, so that logs can be asked for by service, revision, job, execution or task.
+"""
+
+from __future__ import annotations
+
+from homerun.model.execution import ExecutionSpec
+from homerun.model.revision import RevisionSpec
+
+SERVICE, REVISION = "service", "revision"
+JOB, EXECUTION, TASK, ATTEMPT = "job", "execution", "task", "attempt"
+INSTANCE = "instance"
+
+
+def of_revision(spec: RevisionSpec, instance: str) -> dict[str, str]:
+    return {SERVICE: spec.service, REVISION: spec.name, INSTANCE: instance}
+
+
+def of_attempt(spec: ExecutionSpec, index: int, attempt: int, instance: str) -> dict[str, str]:
+    """`task` is the index, as the log label `run.googleapis.com/task_index` has it (contract §1.13)."""
+    return {JOB: spec.job, EXECUTION: spec.name, TASK: str(index), ATTEMPT: str(attempt), INSTANCE: instance}

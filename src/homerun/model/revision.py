@@ -1,0 +1,50 @@
+"""A revision as the data plane and the autoscaler need it: a typed view over its v2 JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from homerun.model import names
+from homerun.model.container import Container
+from homerun.model.quantity import parse_seconds
+
+DEFAULT_MAX_INSTANCES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionSpec:
+    """`name` and `service` are full resource names; `timeout` in seconds."""
+
+    name: str
+    service: str
+    container: Container
+    concurrency: int
+    timeout: float
+    min_instances: int
+    max_instances: int
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> RevisionSpec:
+        container = Container.parse(body["containers"][0], takes_requests=True)
+        scaling = body.get("scaling") or {}
+        return cls(
+            name=body["name"],
+            service=names.parent(body["name"]),
+            container=container,
+            concurrency=body.get("maxInstanceRequestConcurrency") or (80 if container.cpu >= 1 else 1),
+            timeout=parse_seconds(body.get("timeout", "300s")),
+            min_instances=scaling.get("minInstanceCount", 0),
+            max_instances=scaling.get("maxInstanceCount") or DEFAULT_MAX_INSTANCES,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """What a service's container finds besides its own variables (contract §1.2)."""
+        service = names.last(self.service)
+        return {
+            "PORT": str(self.container.port),
+            "K_SERVICE": service,
+            "K_CONFIGURATION": service,
+            "K_REVISION": names.last(self.name),
+        }
