@@ -1,0 +1,97 @@
+"""HTTP for the extension API: plain JSON under `/homerun/v1`, failures as exceptions that the server maps."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import AsyncIterator
+from typing import BinaryIO, cast
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from homerun.apis.homerun.insight import BuildEvent, Insight
+from homerun.lib.errors import HomerunError, Invalid
+
+PREFIX = "/homerun/v1"
+LOCATION = PREFIX + "/projects/{project}/locations/{location}"
+
+MAX_ARCHIVE = 1 << 30
+IN_MEMORY = 8 << 20
+_IMAGE_NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
+
+
+def routes(insight: Insight, *, max_archive: int = MAX_ARCHIVE) -> list[Route]:
+    """`max_archive`: the largest source archive that a build takes, in bytes."""
+
+    async def info(request: Request) -> Response:
+        return JSONResponse(insight.info())
+
+    async def explain_service(request: Request) -> Response:
+        return JSONResponse(await insight.explain_service(_name(request, "services/{service}")))
+
+    async def explain_execution(request: Request) -> Response:
+        return JSONResponse(await insight.explain_execution(_name(request, "jobs/{job}/executions/{execution}")))
+
+    async def build(request: Request) -> Response:
+        name = _image_name(request)
+        archive = await _spool(request, max_archive)
+        return StreamingResponse(_lines(insight.build(name, archive), archive), media_type="application/x-ndjson")
+
+    async def shutdown(request: Request) -> Response:
+        insight.shutdown()
+        return JSONResponse({})
+
+    return [
+        Route(f"{PREFIX}/info", info, methods=["GET"]),
+        Route(f"{PREFIX}:shutdown", shutdown, methods=["POST"]),
+        Route(f"{LOCATION}/services/{{service}}:explain", explain_service, methods=["GET"]),
+        Route(f"{LOCATION}/jobs/{{job}}/executions/{{execution}}:explain", explain_execution, methods=["GET"]),
+        Route(f"{LOCATION}/builds", build, methods=["POST"]),
+    ]
+
+
+def _name(request: Request, path: str) -> str:
+    return ("projects/{project}/locations/{location}/" + path).format(**request.path_params)
+
+
+def _image_name(request: Request) -> str:
+    name = request.query_params.get("name", "")
+    if not _IMAGE_NAME.fullmatch(name) or len(name) > 128:
+        raise Invalid.field(
+            "name", f"{name!r} cannot name an image: use lowercase letters and digits, with . _ or - between them"
+        )
+    return name
+
+
+async def _spool(request: Request, limit: int) -> BinaryIO:
+    """The whole body, rewound: in memory while it is small, in an unnamed file beyond.
+
+    It is read before the answer begins because most HTTP clients send everything before they listen.
+    """
+    archive = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=IN_MEMORY))
+    try:
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise Invalid(f"the source archive is over {limit} bytes: keep data out of it with .dockerignore")
+            archive.write(chunk)
+    except BaseException:
+        archive.close()
+        raise
+    archive.seek(0)
+    return archive
+
+
+async def _lines(events: AsyncIterator[BuildEvent], archive: BinaryIO) -> AsyncIterator[str]:
+    """One line of JSON for each event. The status line is long gone when a build fails: the error is the last line."""
+    try:
+        async for event in events:
+            yield json.dumps(event) + "\n"
+    except HomerunError as error:
+        yield json.dumps({"error": {"code": error.http, "message": error.message, "status": error.status}}) + "\n"
+    finally:
+        archive.close()

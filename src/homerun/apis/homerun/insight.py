@@ -1,0 +1,131 @@
+"""What the extension API shows and who knows it.
+
+The shapes are the JSON itself, key by key, so there is nothing to convert and nothing to get out of step. Times are
+RFC 3339, durations seconds. `Insight` is filled in by the daemon, the one place that knows all layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import BinaryIO, NotRequired, Protocol, TypedDict
+
+
+class Info(TypedDict):
+    """`environment`: what `homerun env` exports to point gcloud and the client libraries here."""
+
+    version: str
+    project: str
+    projectNumber: str
+    region: str
+    api: str
+    http: str
+    domain: str
+    environment: dict[str, str]
+
+
+class Moment(TypedDict):
+    """One line of a timeline."""
+
+    time: str
+    what: str
+
+
+class Cost(TypedDict):
+    """By the public prices of the real platform, before its free tier."""
+
+    vcpuSeconds: float
+    gibSeconds: float
+    requests: int
+    billableSeconds: float
+    usd: float
+    freeTierNote: NotRequired[str]
+
+
+class InstanceView(TypedDict):
+    """`phases`: how long each part of its start took, in order."""
+
+    id: str
+    revision: str
+    phase: str
+    startTime: str
+    readyTime: NotRequired[str]
+    inFlight: int
+    phases: dict[str, float]
+
+
+class DecisionView(TypedDict):
+    """The autoscaler wanted so many instances while so many were ready, for this reason."""
+
+    time: str
+    revision: str
+    want: int
+    ready: int
+    reason: str
+
+
+class ServiceView(TypedDict):
+    instances: list[InstanceView]
+    decisions: list[DecisionView]
+    timeline: list[Moment]
+    cost: Cost
+
+
+class AttemptView(TypedDict):
+    """`code` or `signal`, never both; `lost`: nobody saw how it ended."""
+
+    attempt: int
+    started: str
+    ended: NotRequired[str]
+    code: NotRequired[int]
+    signal: NotRequired[int]
+    oom: bool
+    lost: bool
+
+
+class TaskView(TypedDict):
+    index: int
+    state: str
+    attempts: list[AttemptView]
+
+
+class ExecutionView(TypedDict):
+    tasks: list[TaskView]
+    timeline: list[Moment]
+    cost: Cost
+
+
+class BuildLog(TypedDict):
+    log: str
+
+
+class Built(TypedDict):
+    """The last event of a build that succeeded: a reference that a deploy can use."""
+
+    image: str
+
+
+BuildEvent = BuildLog | Built
+
+
+class Insight(Protocol):
+    def info(self) -> Info: ...
+
+    async def explain_service(self, name: str) -> ServiceView:
+        """Raises NotFound."""
+        ...
+
+    async def explain_execution(self, name: str) -> ExecutionView:
+        """Raises NotFound."""
+        ...
+
+    def build(self, name: str, archive: BinaryIO) -> AsyncIterator[BuildEvent]:
+        """Build an image called `name` from a gzipped tar of its sources and tell what happens; Built comes last.
+
+        Raises Invalid for sources that cannot be built, FailedPrecondition when a step of the build fails.
+        `archive` may be read until the iterator ends; closing the iterator cancels the build.
+        """
+        ...
+
+    def shutdown(self) -> None:
+        """Begin to stop everything; returns at once."""
+        ...
