@@ -7,18 +7,19 @@ the engine's own records are what survives a crash, and `adopt` brings them back
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from homerun.aio.tasks import Supervisor
+from homerun.controllers.container_spec import container_spec
+from homerun.controllers.discards import Discards
 from homerun.controllers.failure import exit_text, start_failure
 from homerun.controllers.plane import Plane
 from homerun.core.autoscaler import Scaling
 from homerun.core.fleet import Command, Drain, Fleet, Load, Start, Stop
 from homerun.core.instance import Instance, State
 from homerun.engine.base import (
-    ContainerSpec,
     Engine,
     Event,
     Exited,
@@ -62,7 +63,8 @@ class Group:
     fleet: Fleet
     checked: Checked | None = None
     timer: asyncio.TimerHandle | None = None
-    addresses: dict[str, Ready] = field(default_factory=dict)
+    ready: dict[str, Ready] = field(default_factory=dict)
+    """How the start of each ready instance went."""
     causes: dict[str, str] = field(default_factory=dict)
     """Why the probe of an instance failed, until its exit tells the rest."""
 
@@ -75,33 +77,35 @@ class Capacity:
         supervisor: Supervisor,
         clock: Clock,
         metering: Metering,
+        discards: Discards,
         *,
         idle_timeout: float,
-        grace: float,
     ) -> None:
         self._engine, self._plane, self._supervisor, self._clock = engine, plane, supervisor, clock
-        self._metering, self._idle_timeout, self._grace = metering, idle_timeout, grace
+        self._metering, self._discards, self._idle_timeout = metering, discards, idle_timeout
         self._groups: dict[str, Group] = {}
         self._owners: dict[str, Group] = {}
         self._orphans: dict[str, list[InstanceState]] = {}
+        self._empty: asyncio.Event | None = None
 
     def group(self, revision: str) -> Group | None:
         return self._groups.get(revision)
 
+    def revisions_of(self, service: str) -> list[str]:
+        return [name for name, group in self._groups.items() if group.spec.service == service]
+
     # What the controllers ask for
 
-    def adopt(self, states: Iterable[InstanceState]) -> None:
-        """What the engine found after a restart; each waits for its revision to be configured."""
+    def adopt(self, states: Iterable[InstanceState], revisions: Container[str]) -> None:
+        """What the engine found after a restart. Each waits until its revision is configured; `revisions` exist."""
         for state in states:
-            if (revision := state.labels.get(labels.REVISION)) is not None:
+            revision = state.labels.get(labels.REVISION)
+            if revision is None:
+                continue
+            if revision in revisions:
                 self._orphans.setdefault(revision, []).append(state)
-
-    def release_orphans(self) -> None:
-        """All revisions there are have been configured: what is still unclaimed belongs to none."""
-        for states in self._orphans.values():
-            for state in states:
-                self._supervisor.spawn(self._discard(state.id), name=f"discard {state.id[:8]}")
-        self._orphans.clear()
+            else:
+                self._discards.add([state])
 
     def configure(self, spec: RevisionSpec, image: str, scaling: Scaling) -> None:
         """The revision exists and may have instances; new limits take effect at once."""
@@ -124,6 +128,7 @@ class Capacity:
 
     def release(self, revision: str) -> None:
         """The revision is gone: what runs finishes its requests and stops."""
+        self._discards.add(self._orphans.pop(revision, []))
         group = self._groups.get(revision)
         if group is not None:
             group.checked = None
@@ -131,12 +136,14 @@ class Capacity:
             self._drop_if_empty(group)
 
     async def stop_all(self) -> None:
-        """Stop every instance, and wait until they are gone (or the grace period is over)."""
-        deadline = self._clock.mono() + self._grace + 2
-        for revision in list(self._groups):
-            self.release(revision)
-        while self._owners and self._clock.mono() < deadline:
-            await asyncio.sleep(0.01)
+        """Stop every instance, and wait until they are gone; after the grace period they are killed."""
+        for group in list(self._groups.values()):
+            self.release(group.spec.name)
+            for id in group.fleet.instances:
+                self._discards.stop(id)
+        self._empty = asyncio.Event()
+        if self._owners:
+            await self._empty.wait()
 
     # What the routers report
 
@@ -186,7 +193,7 @@ class Capacity:
         instance = group.fleet.instances.get(event.id)
         if instance is None or event.address is None:
             return
-        group.addresses[event.id] = event
+        group.ready[event.id] = event
         before = group.fleet.average_startup
         commands = group.fleet.ready(event.id, now)
         if not commands:
@@ -221,7 +228,7 @@ class Capacity:
                 case Drain(id):
                     self._plane.instance_drain(id)
                 case Stop(id):
-                    self._supervisor.spawn(self._engine.stop(id, self._grace), name=f"stop {id[:8]}")
+                    self._discards.stop(id)
         self._set_timer(group)
 
     async def _start(self, group: Group, id: str) -> None:
@@ -229,6 +236,11 @@ class Capacity:
             await self._engine.start(_instance_spec(group.spec, group.image, id))
         except HomerunError as error:
             self._forget(group, id, error.message)
+            return
+        instance = group.fleet.instances.get(id)
+        if instance is not None and instance.state is State.STOPPING:
+            # It was told to stop before there was anything to stop.
+            self._discards.stop(id)
 
     async def _explain_failure(self, group: Group, event: Exited) -> None:
         """An instance ended before it was ready: find out why, then let the fleet decide what follows."""
@@ -238,9 +250,11 @@ class Capacity:
 
     def _forget(self, group: Group, id: str, failure: str) -> None:
         self._owners.pop(id, None)
-        group.addresses.pop(id, None)
+        group.ready.pop(id, None)
         commands = group.fleet.exited(id, self._clock.mono(), failure)
-        self._supervisor.spawn(self._engine.remove(id), name=f"remove {id[:8]}")
+        self._discards.remove(id)
+        if not self._owners and self._empty is not None:
+            self._empty.set()
         if failure:
             self._announce(group)
             self._report_check(group, failure)
@@ -278,27 +292,25 @@ class Capacity:
         self._carry_out(group, group.fleet.tick(self._clock.mono()))
 
     def _drop_if_empty(self, group: Group) -> None:
-        if group.fleet.closed and not group.fleet.instances and self._groups.pop(group.spec.name, None):
+        if group.fleet.closed and not group.fleet.instances and group.spec.name in self._groups:
+            del self._groups[group.spec.name]
             self._plane.drop_revision(group.spec.name)
 
     def _claim(self, group: Group, states: Iterable[InstanceState]) -> None:
         """Take over instances that ran before this process did."""
-        offset = self._clock.mono() - self._clock.now()
+        now = self._clock.mono()
+        offset = now - self._clock.now()
         for state in states:
             if state.phase in (Phase.EXITED, Phase.STOPPING):
-                self._supervisor.spawn(self._discard(state.id), name=f"discard {state.id[:8]}")
+                self._discards.add([state])
                 continue
-            adopted = Instance(state.id, state.started + offset)
+            instance = Instance(state.id, state.started + offset)
             self._owners[state.id] = group
-            group.fleet.adopt([adopted])
             if state.phase is Phase.READY and state.address is not None:
-                self._on_ready(group, Ready(state.id, state.address, state.ready or state.started))
-
-    async def _discard(self, id: str) -> None:
-        await self._engine.stop(id, self._grace)
-        while any(state.id == id and state.phase is not Phase.EXITED for state in self._engine.instances()):
-            await asyncio.sleep(0.1)
-        await self._engine.remove(id)
+                instance.state, instance.ready_at, instance.idle_since = State.READY, now, now
+                group.ready[state.id] = Ready(state.id, state.address, state.ready or state.started)
+                self._plane.instance_up(InstanceUp(group.spec.name, state.id, state.address.host, state.address.port))
+            group.fleet.adopt([instance])
 
 
 def _deadline(average_startup: float) -> float:
@@ -309,16 +321,7 @@ def _instance_spec(spec: RevisionSpec, image: str, id: str) -> InstanceSpec:
     container, probe = spec.container, spec.container.startup_probe
     return InstanceSpec(
         id=id,
-        container=ContainerSpec(
-            image=image,
-            name=container.name,
-            command=container.command,
-            args=container.args,
-            env={**container.env, **spec.environment()},
-            working_dir=container.working_dir,
-            cpu=container.cpu,
-            memory=container.memory,
-        ),
+        container=container_spec(container, image, spec.environment()),
         labels=labels.of_revision(spec, id),
         probe=None
         if probe is None

@@ -61,12 +61,11 @@ class Plane:
         )
 
     async def listen(self, path: Path, reports: Reports) -> None:
-        """Take routers on the Unix socket `path`; a socket that a killed process left there is replaced."""
+        """Take routers on the Unix socket `path`, replacing one that a killed process left."""
         self._reports = reports
-        path.unlink(missing_ok=True)
         loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, lambda: path.unlink(missing_ok=True))
         self._server = await loop.create_unix_server(lambda: RouterLink(self, reports), str(path))
-        path.chmod(0o600)
 
     async def close(self) -> None:
         if self._server is not None:

@@ -12,7 +12,7 @@ from homerun.wire.link import RouteSet, Target
 
 LATEST = "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST"
 BY_REVISION = "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION"
-_DEFAULT = ({"type": LATEST, "percent": 100},)
+_DEFAULT: tuple[dict[str, Any], ...] = ({"type": LATEST, "percent": 100},)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,10 @@ class Execution:
             return Result.SUCCEEDED
         return Result.FAILED if self._failed is not None else Result.CANCELLED
 
+    def is_stopping(self, index: int, attempt: int) -> bool:
+        """It was told to stop, and has not ended yet."""
+        return index in self._stopping and self._current(index, attempt) is not None
+
     @property
     def startable(self) -> int:
         """How many tasks `start` could start now."""

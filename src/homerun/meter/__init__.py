@@ -1,0 +1,1 @@
+"""Usage samples -> billable seconds, requests and dollars."""

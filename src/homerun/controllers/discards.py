@@ -1,0 +1,39 @@
+"""Instances that nobody wants any more: stopped if they run, removed when they have ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from homerun.aio.tasks import Supervisor
+from homerun.engine.base import Engine, Event, Exited, InstanceState, Phase
+
+
+class Discards:
+    def __init__(self, engine: Engine, supervisor: Supervisor, grace: float) -> None:
+        self._engine, self._supervisor, self._grace = engine, supervisor, grace
+        self._ending: set[str] = set()
+
+    def add(self, states: Iterable[InstanceState]) -> None:
+        for state in states:
+            if state.phase is Phase.EXITED:
+                self.remove(state.id)
+            else:
+                self._ending.add(state.id)
+                self.stop(state.id)
+
+    def on_event(self, event: Event) -> bool:
+        """False: not one of these."""
+        if event.id not in self._ending:
+            return False
+        if isinstance(event, Exited):
+            self._ending.discard(event.id)
+            self.remove(event.id)
+        return True
+
+    def stop(self, id: str) -> None:
+        """SIGTERM, then SIGKILL after the grace period; returns at once."""
+        self._supervisor.spawn(self._engine.stop(id, self._grace), name=f"stop {id[:8]}")
+
+    def remove(self, id: str) -> None:
+        """Forget an instance that has ended; returns at once."""
+        self._supervisor.spawn(self._engine.remove(id), name=f"remove {id[:8]}")

@@ -1,0 +1,252 @@
+"""Execution -> Tasks: drives each unfinished execution's state machine.
+
+The machine (core/execution.py) is in memory; the store has what was recorded, the engine what really runs. After a
+restart the three are brought together in this order: recorded tasks, then what the engine knows of each attempt
+(running, or exited while nobody looked), then what nobody knows of, which is lost. Because an instance outlives its
+exit until that is durable, an attempt whose success was seen is never repeated, whatever is killed when.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+
+from homerun.aio.tasks import Supervisor
+from homerun.controllers.container_spec import container_spec
+from homerun.controllers.discards import Discards
+from homerun.controllers.execution_record import Record, Recorder
+from homerun.controllers.operations import finish, pending_operations
+from homerun.controllers.task_document import task_documents, task_from
+from homerun.core.execution import Command, Execution, Start, Stop
+from homerun.engine.base import Engine, Event, Exit, Exited, InstanceSpec, InstanceState, Phase
+from homerun.lib.clock import Clock
+from homerun.lib.errors import HomerunError
+from homerun.model import labels
+from homerun.model.execution import ExecutionSpec
+from homerun.store.base import Delete, Document, Store, Write
+
+
+@dataclass(slots=True)
+class Run:
+    """One unfinished execution."""
+
+    image: str
+    uid: str
+    record: Record
+    timer: asyncio.TimerHandle | None = None
+
+    @property
+    def spec(self) -> ExecutionSpec:
+        return self.record.spec
+
+    @property
+    def machine(self) -> Execution:
+        return self.record.machine
+
+
+class ExecutionController:
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        supervisor: Supervisor,
+        discards: Discards,
+        clock: Clock,
+        *,
+        max_tasks: int,
+    ) -> None:
+        self._store, self._engine, self._supervisor, self._clock = store, engine, supervisor, clock
+        self._discards, self._max_tasks = discards, max_tasks
+        self._recorder = Recorder(store, supervisor, discards, clock)
+        self._runs: dict[str, Run] = {}
+        self._owners: dict[str, tuple[Run, int, int]] = {}
+        self._found: dict[str, list[InstanceState]] = {}
+        self._idle: asyncio.Event | None = None
+
+    def machine(self, execution: str) -> Execution | None:
+        """The state machine of an unfinished execution."""
+        run = self._runs.get(execution)
+        return None if run is None else run.machine
+
+    def adopt(self, states: Iterable[InstanceState], executions: Container[str]) -> None:
+        """What the engine found after a restart. `executions`: those that exist and are unfinished."""
+        for state in states:
+            execution = state.labels.get(labels.EXECUTION)
+            if execution is None:
+                continue
+            if execution in executions:
+                self._found.setdefault(execution, []).append(state)
+            else:
+                self._discards.add([state])
+
+    async def reconcile(self, key: str) -> None:
+        document = await self._store.get("Execution", key)
+        run = self._runs.get(key)
+        if document is None or "deleteTime" in document.body:
+            if run is not None:
+                self._cancel(run)
+            if document is not None:
+                await self._delete(document)
+            return
+        if "completionTime" in document.body:
+            return
+        if run is None:
+            run = await self._load(document)
+        if document.internal.get("cancel"):
+            self._cancel(run)
+        self._pump()
+        self._recorder.record(run.record)
+
+    # Bringing an execution into memory
+
+    async def _load(self, document: Document) -> Run:
+        spec = ExecutionSpec.parse(document.body)
+        stored = await self._store.list("Task", prefix=f"{spec.name}/tasks/")
+        if not stored:
+            stored = await self._store.apply(*task_documents(document.body, spec, self._clock.now()))
+        tasks = {task.body["index"]: task for task in stored}
+        machine = Execution(
+            [task_from(tasks[index]) for index in range(spec.task_count)],
+            parallelism=spec.parallelism,
+            max_retries=spec.max_retries,
+            timeout=spec.timeout,
+        )
+        run = Run(document.internal["digests"][0], document.body["uid"], Record(spec, machine, tasks))
+        self._runs[spec.name] = run
+        self._reunite(run, self._found.pop(spec.name, []))
+        self._set_timer(run)
+        return run
+
+    def _reunite(self, run: Run, states: Iterable[InstanceState]) -> None:
+        """Tell the machine what the engine knows of its attempts, oldest attempt first, and what it does not."""
+        now, machine = self._clock.now(), run.machine
+        numbered = [(int(s.labels[labels.TASK]), int(s.labels[labels.ATTEMPT]), s) for s in states]
+        for index, attempt, state in sorted(numbered, key=lambda item: item[:2]):
+            machine.adopt(index, attempt, state.started)
+            self._owners[state.id] = (run, index, attempt)
+            if state.phase is Phase.EXITED:
+                self._on_exited(state.id, state.exited or now, state.exit or Exit())
+        known = {(index, attempt) for index, attempt, _ in numbered}
+        for task in machine.tasks:
+            running = task.running
+            if running is not None and (task.index, running.number) not in known:
+                machine.lost(task.index, running.number, now)
+
+    # What the engine tells
+
+    def on_event(self, event: Event) -> bool:
+        """False: not an instance of a task."""
+        owner = self._owners.get(event.id)
+        if owner is None:
+            return False
+        if isinstance(event, Exited):
+            self._on_exited(event.id, event.at, event.exit)
+            self._settle(owner[0])
+        return True
+
+    def _on_exited(self, id: str, at: float, exit: Exit) -> None:
+        run, index, attempt = self._owners.pop(id)
+        run.record.ended.setdefault(index, []).append(id)
+        # Its record is due even if the machine has heard of this exit before: only then is the instance removed.
+        run.machine.changed.add(index)
+        self._carry_out(run, run.machine.exited(index, attempt, at, code=exit.code, signal=exit.signal, oom=exit.oom))
+
+    def _settle(self, run: Run) -> None:
+        """After news of an attempt: start what may start now, record what has changed."""
+        run.record.stale = True
+        self._pump()
+        self._recorder.record(run.record)
+        if run.machine.ended:
+            self._runs.pop(run.spec.name, None)
+        if self._idle is not None and not self._owners:
+            self._idle.set()
+
+    # Carrying out
+
+    def _pump(self) -> None:
+        """Start what may start: one task of each execution in turn, oldest execution first, while there is room."""
+        if self._idle is not None:
+            return
+        room = self._max_tasks - len(self._owners)
+        waiting = [run for run in self._runs.values() if run.machine.startable]
+        while room > 0 and waiting:
+            for run in waiting[:room]:
+                self._carry_out(run, run.machine.start(1, self._clock.now()))
+                run.record.stale = True
+                room -= 1
+            waiting = [run for run in waiting if run.machine.startable]
+
+    def _carry_out(self, run: Run, commands: list[Command]) -> None:
+        for command in commands:
+            id = instance_id(run.uid, command.index, command.attempt)
+            match command:
+                case Start(index, attempt):
+                    self._owners[id] = (run, index, attempt)
+                    self._supervisor.spawn(self._start(run, id, index, attempt), name=f"start {id[:8]}")
+                case Stop():
+                    self._discards.stop(id)
+        self._set_timer(run)
+
+    async def _start(self, run: Run, id: str, index: int, attempt: int) -> None:
+        try:
+            await self._engine.start(_instance_spec(run, id, index, attempt))
+        except HomerunError as error:
+            self._owners.pop(id, None)
+            self._carry_out(run, run.machine.unstarted(index, attempt, error.message, self._clock.now()))
+            self._settle(run)
+            return
+        if run.machine.is_stopping(index, attempt):
+            # It was told to stop before there was anything to stop.
+            self._discards.stop(id)
+
+    def _set_timer(self, run: Run) -> None:
+        if run.timer is not None:
+            run.timer.cancel()
+            run.timer = None
+        wake = run.machine.wake
+        if wake is not None:
+            delay = max(wake - self._clock.now(), 0.0)
+            run.timer = asyncio.get_running_loop().call_later(delay, self._on_timer, run)
+
+    def _on_timer(self, run: Run) -> None:
+        run.timer = None
+        self._carry_out(run, run.machine.tick(self._clock.now()))
+
+    # The end
+
+    def _cancel(self, run: Run) -> None:
+        if not run.machine.cancelled:
+            self._carry_out(run, run.machine.cancel(self._clock.now()))
+            self._settle(run)
+
+    async def _delete(self, document: Document) -> None:
+        tasks = await self._store.list("Task", prefix=f"{document.name}/tasks/")
+        operations = await pending_operations(self._store, document.internal)
+        ended, _ = finish(operations, document.internal, "Execution", document.body)
+        gone: list[Write] = [Delete("Task", task.name) for task in tasks]
+        await self._store.apply(*gone, *ended, Delete("Execution", document.name, if_version=document.version))
+        await self._engine.forget_logs({labels.EXECUTION: document.name})
+
+    async def stop_all(self) -> None:
+        """Interrupt every attempt, wait until all have ended and that is durable: the next start repeats them."""
+        self._idle = asyncio.Event()
+        for run in list(self._runs.values()):
+            self._carry_out(run, run.machine.interrupt(self._clock.now()))
+        if self._owners:
+            await self._idle.wait()
+        await self._recorder.drain()
+
+
+def instance_id(execution_uid: str, index: int, attempt: int) -> str:
+    """The same attempt always has the same id: starting it twice is refused by the engine."""
+    return hashlib.sha256(f"{execution_uid}/{index}/{attempt}".encode()).hexdigest()[:32]
+
+
+def _instance_spec(run: Run, id: str, index: int, attempt: int) -> InstanceSpec:
+    return InstanceSpec(
+        id=id,
+        container=container_spec(run.spec.container, run.image, run.spec.environment(index, attempt)),
+        labels=labels.of_attempt(run.spec, index, attempt, id),
+    )

@@ -1,0 +1,133 @@
+"""Making durable what an execution has come to, in batches.
+
+All that has changed while one batch is on its way to the disk goes with the next: ten thousand tasks that end are not
+ten thousand commits. An attempt's instance is removed from the engine only after its outcome is durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from homerun.aio.tasks import Supervisor
+from homerun.controllers.discards import Discards
+from homerun.controllers.execution_status import completion_status, execution_body, failure_message
+from homerun.controllers.operations import finish, pending_operations
+from homerun.controllers.task_document import task_put
+from homerun.core.execution import Execution, Result
+from homerun.lib.clock import Clock
+from homerun.lib.errors import Aborted, FailedPrecondition, HomerunError
+from homerun.model import names
+from homerun.model.execution import ExecutionSpec
+from homerun.store.base import Conflict, Document, Put, Store, Write
+
+
+@dataclass(slots=True)
+class Record:
+    """One execution's machine and what of it is durable."""
+
+    spec: ExecutionSpec
+    machine: Execution
+    tasks: dict[int, Document]
+    """As they are stored, by index."""
+    ended: dict[int, list[str]] = field(default_factory=dict)
+    """Instances whose outcome is not durable yet, by task index."""
+    stale: bool = True
+    """The Execution's own document may not say yet what the machine knows."""
+    busy: bool = False
+
+    @property
+    def dirty(self) -> bool:
+        return self.stale or bool(self.machine.changed)
+
+
+class Recorder:
+    def __init__(self, store: Store, supervisor: Supervisor, discards: Discards, clock: Clock) -> None:
+        self._store, self._supervisor, self._discards, self._clock = store, supervisor, discards, clock
+        self._writing: set[asyncio.Task[None]] = set()
+
+    async def drain(self) -> None:
+        """Wait until everything that was asked for so far is durable."""
+        while self._writing:
+            await asyncio.wait(self._writing)
+
+    def record(self, record: Record) -> None:
+        """Write what has changed; one batch of an execution at a time. Returns at once."""
+        if record.dirty and not record.busy:
+            record.busy = True
+            task = self._supervisor.spawn(self._batches(record), name=f"record {names.last(record.spec.name)}")
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
+
+    async def _batches(self, record: Record) -> None:
+        try:
+            while record.dirty:
+                await self._batch(record)
+        finally:
+            record.busy = False
+
+    async def _batch(self, record: Record) -> None:
+        document = await self._store.get("Execution", record.spec.name)
+        changed, record.stale = sorted(record.machine.changed), False
+        record.machine.changed.clear()
+        ended, record.ended = record.ended, {}
+        if document is not None and "deleteTime" not in document.body:
+            writes = self._task_writes(record, document, changed) + await self._execution_writes(record, document)
+            try:
+                stored = await self._store.apply(*writes)
+            except Conflict:
+                # Somebody wrote to the Execution meanwhile (a cancellation): once more, with what they wrote.
+                record.stale = True
+                record.machine.changed.update(changed)
+                for index, ids in ended.items():
+                    record.ended.setdefault(index, []).extend(ids)
+                return
+            record.tasks |= {task.body["index"]: task for task in stored if task.kind == "Task"}
+        for ids in ended.values():
+            for id in ids:
+                self._discards.remove(id)
+
+    def _task_writes(self, record: Record, document: Document, changed: list[int]) -> list[Write]:
+        now = self._clock.now()
+        return [
+            task_put(document.body, record.spec, record.machine.tasks[index], now, before=record.tasks.get(index))
+            for index in changed
+        ]
+
+    async def _execution_writes(self, record: Record, document: Document) -> list[Write]:
+        """The Execution's own status; at its end also its operations and what its job says of it."""
+        machine = record.machine
+        body = execution_body(document.body, record.spec, machine, self._clock.now())
+        if not machine.ended:
+            return [Put("Execution", document.name, body, document.internal, if_version=document.version)]
+        operations = await pending_operations(self._store, document.internal)
+        ran, internal = finish(
+            operations, document.internal, "Execution", body, error=_error(record), verbs=("run", "create")
+        )
+        others, internal = finish(operations, internal, "Execution", body)
+        job = await self._store.get("Job", record.spec.job)
+        return [
+            Put("Execution", document.name, body, internal, if_version=document.version),
+            *ran,
+            *others,
+            *_job_writes(job, body, completion_status(machine)),
+        ]
+
+
+def _error(record: Record) -> HomerunError | None:
+    match record.machine.result:
+        case Result.FAILED:
+            return FailedPrecondition(failure_message(record.spec, record.machine))
+        case Result.CANCELLED:
+            return Aborted("The execution was cancelled.")
+    return None
+
+
+def _job_writes(job: Document | None, execution: dict[str, Any], status: str) -> list[Write]:
+    """The job's `latestCreatedExecution`, if it is this one."""
+    latest = job.body.get("latestCreatedExecution") or {} if job is not None else {}
+    if job is None or names.last(latest.get("name", "")) != names.last(execution["name"]):
+        return []
+    latest = {**latest, "completionStatus": status, "completionTime": execution["completionTime"]}
+    return [Put("Job", job.name, {**job.body, "latestCreatedExecution": latest}, job.internal, if_version=job.version)]

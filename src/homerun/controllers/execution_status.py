@@ -1,0 +1,82 @@
+"""What an Execution says of itself, from the state of its tasks (contract §5.2). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from homerun.controllers.task_document import failure_text
+from homerun.core.execution import Execution, Result
+from homerun.core.task import TaskState
+from homerun.lib.timestamps import to_rfc3339
+from homerun.model import conditions, names
+from homerun.model.conditions import FAILED, RECONCILING, SUCCEEDED, Condition, condition
+from homerun.model.execution import ExecutionSpec
+
+_COMPLETION = {
+    Result.RUNNING: "EXECUTION_RUNNING",
+    Result.SUCCEEDED: "EXECUTION_SUCCEEDED",
+    Result.FAILED: "EXECUTION_FAILED",
+    Result.CANCELLED: "EXECUTION_CANCELLED",
+}
+
+
+def execution_body(body: Mapping[str, Any], spec: ExecutionSpec, machine: Execution, now: float) -> dict[str, Any]:
+    """`body` with counters, conditions and times as of now; unchanged (but for nothing) when nothing has changed."""
+    started = machine.count(TaskState.PENDING) < len(machine.tasks) or machine.ended
+    counts = {
+        "runningCount": machine.count(TaskState.RUNNING),
+        "succeededCount": machine.count(TaskState.SUCCEEDED),
+        "failedCount": machine.count(TaskState.FAILED),
+        "cancelledCount": machine.count(TaskState.CANCELLED) + machine.count(TaskState.ABANDONED),
+        "retriedCount": sum(task.retried > 0 for task in machine.tasks),
+    }
+    new = {
+        **body,
+        **counts,
+        "conditions": conditions.merge(body.get("conditions", ()), _conditions(spec, machine, started, now)),
+        "reconciling": not machine.ended,
+        "observedGeneration": body.get("generation", "1"),
+    }
+    if started:
+        new.setdefault("startTime", to_rfc3339(now))
+    if machine.ended:
+        new.setdefault("completionTime", to_rfc3339(now))
+    return new
+
+
+def completion_status(machine: Execution) -> str:
+    """v2 ExecutionReference.completionStatus."""
+    return _COMPLETION[machine.result]
+
+
+def failure_message(spec: ExecutionSpec, machine: Execution) -> str:
+    task = machine.failed_task
+    if task is None:
+        return "The execution was cancelled."
+    why = failure_text(task.attempts[-1], spec.timeout)
+    return f"Task {names.last(spec.task_name(task.index))} failed with message: {why}"
+
+
+def _conditions(spec: ExecutionSpec, machine: Execution, started: bool, now: float) -> list[Condition]:
+    return [
+        _completed(spec, machine, now),
+        condition("ResourcesAvailable", SUCCEEDED, now, message="Provisioned imported containers."),
+        condition("Started", SUCCEEDED if started else RECONCILING, now),
+    ]
+
+
+def _completed(spec: ExecutionSpec, machine: Execution, now: float) -> Condition:
+    match machine.result:
+        case Result.SUCCEEDED:
+            return condition("Completed", SUCCEEDED, now, message="Execution completed successfully.")
+        case Result.FAILED:
+            message = failure_message(spec, machine)
+            return condition("Completed", FAILED, now, message=message, execution_reason="NON_ZERO_EXIT_CODE")
+        case Result.CANCELLED:
+            return condition(
+                "Completed", FAILED, now, message="The execution was cancelled.", execution_reason="CANCELLED"
+            )
+    if machine.cancelled:
+        return condition("Completed", RECONCILING, now, message="Cancelling.", execution_reason="CANCELLING")
+    return condition("Completed", RECONCILING, now)

@@ -1,0 +1,50 @@
+"""Watch -> per-key serial queue -> reconcile. Knows no kind.
+
+A reconciler is asked to look at a key, never told what happened: it loads what is there now. So nothing is lost when
+events are merged, repeated or seen after a restart, where everything that exists is looked at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterable
+
+from homerun.aio.keyed import KeyedQueue
+from homerun.aio.tasks import Supervisor
+from homerun.store.base import Conflict, Document, Store
+
+_log = logging.getLogger("homerun.controllers")
+
+
+class Loop:
+    """`keys` says whose business a changed document is."""
+
+    def __init__(
+        self,
+        name: str,
+        store: Store,
+        kinds: Collection[str],
+        keys: Callable[[Document], Iterable[str]],
+        reconcile: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self._name, self._store, self._kinds, self._keys, self._reconcile = name, store, kinds, keys, reconcile
+        self._queue: KeyedQueue[str] = KeyedQueue(self._work, name=name)
+
+    def start(self, supervisor: Supervisor) -> None:
+        supervisor.spawn(self._watch(), name=f"{self._name} watch")
+
+    async def close(self) -> None:
+        await self._queue.close()
+
+    async def _watch(self) -> None:
+        async for document in self._store.watch(0, kinds=self._kinds):
+            for key in self._keys(document):
+                self._queue.add(key)
+
+    async def _work(self, key: str) -> None:
+        try:
+            await self._reconcile(key)
+        except Conflict as conflict:
+            # Somebody was faster: look at what they wrote.
+            _log.debug("%s: %s", self._name, conflict.message)
+            self._queue.add(key)

@@ -1,0 +1,1 @@
+"""Wires everything and runs it: the only package that knows all layers."""

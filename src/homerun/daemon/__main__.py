@@ -1,0 +1,53 @@
+"""`python -m homerun.daemon up|doctor [options]`; `control` and `router` are the processes that `up` starts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+from collections.abc import Sequence
+
+import uvloop
+
+from homerun.daemon import options
+from homerun.daemon.processes import EXIT_FATAL, Processes
+from homerun.lib.errors import HomerunError
+
+
+def main(arguments: Sequence[str]) -> int:
+    role, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
+    logging.basicConfig(level=os.environ.get("HOMERUN_LOG", "INFO"), format=f"%(asctime)s {role} %(message)s")
+    try:
+        match role:
+            case "up":
+                return Processes(options.parse(rest)).run()
+            case "control":
+                from homerun.daemon import control
+
+                uvloop.run(control.run(options.parse(rest[1:]), _listener(rest[0])))
+            case "router":
+                from homerun.daemon import router
+
+                uvloop.run(router.run(options.parse(rest[1:]), _listener(rest[0])))
+            case "doctor":
+                from homerun.daemon import doctor
+
+                return asyncio.run(doctor.run(rest))
+            case _:
+                print(f"homerun: {role!r} is no role: up, doctor", file=sys.stderr)
+                return 2
+    except HomerunError as error:
+        print(f"homerun: {error.message}", file=sys.stderr)
+        return EXIT_FATAL
+    return 0
+
+
+def _listener(number: str) -> socket.socket:
+    """The socket that `up` listens on and has passed down."""
+    return socket.socket(fileno=int(number))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,138 @@
+"""The control process: API -> store -> controllers -> engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import uvicorn
+
+from homerun.aio.tasks import Supervisor
+from homerun.controllers import execution, job, revision, service
+from homerun.controllers.capacity import Capacity
+from homerun.controllers.discards import Discards
+from homerun.controllers.execution import ExecutionController
+from homerun.controllers.job import JobController
+from homerun.controllers.loop import Loop
+from homerun.controllers.plane import Plane
+from homerun.controllers.revision import RevisionController
+from homerun.controllers.service import ServiceController
+from homerun.daemon.insight import DaemonInsight
+from homerun.engine.base import Engine, Event
+from homerun.lib.clock import Clock, SystemClock
+from homerun.meter.meter import Meter
+from homerun.settings import Settings
+from homerun.store.base import Store
+
+_log = logging.getLogger("homerun.control")
+
+
+class Control:
+    """Everything of the control process but its sockets: tests run it in their own loop on fakes."""
+
+    def __init__(self, settings: Settings, store: Store, engine: Engine, clock: Clock) -> None:
+        self.settings, self.store, self.engine, self.clock = settings, store, engine, clock
+        self.supervisor = Supervisor()
+        self.plane = Plane()
+        self.meter = Meter(store, self.supervisor)
+        self.discards = Discards(engine, self.supervisor, settings.grace)
+        self.capacity = Capacity(
+            engine,
+            self.plane,
+            self.supervisor,
+            clock,
+            self.meter,
+            self.discards,
+            idle_timeout=settings.idle_timeout,
+        )
+        self.executions = ExecutionController(
+            store, engine, self.supervisor, self.discards, clock, max_tasks=settings.max_tasks
+        )
+        services = ServiceController(store, clock, self.plane)
+        revisions = RevisionController(store, engine, self.capacity, self.supervisor, clock)
+        jobs = JobController(store, engine, clock)
+        self.loops = [
+            Loop("services", store, service.KINDS, lambda d: [services.key(d)], services.reconcile),
+            Loop("revisions", store, revision.KINDS, revisions.keys, revisions.reconcile),
+            Loop("jobs", store, job.KINDS, lambda d: [jobs.key(d)], jobs.reconcile),
+            Loop("executions", store, execution.KINDS, lambda d: [d.name], self.executions.reconcile),
+        ]
+
+    async def open(self) -> None:
+        """Adopt what runs, then reconcile everything that is stored."""
+        await self.meter.open()
+        await self.engine.open(self._on_event)
+        found = self.engine.instances()
+        if found:
+            _log.info("found %d instances of an earlier run", len(found))
+        self.capacity.adopt(found, {d.name for d in await self.store.list("Revision")})
+        unfinished = {d.name for d in await self.store.list("Execution") if "completionTime" not in d.body}
+        self.executions.adopt(found, unfinished)
+        for loop in self.loops:
+            loop.start(self.supervisor)
+
+    async def close(self, *, stop_instances: bool) -> None:
+        """Clean end. Without `stop_instances` everything goes on running and is adopted by the next control."""
+        for loop in self.loops:
+            await loop.close()
+        if stop_instances:
+            await asyncio.gather(self.capacity.stop_all(), self.executions.stop_all())
+        await self.plane.close()
+        await self.meter.close()
+        await self.supervisor.close()
+        await self.engine.close()
+        await self.store.close()
+
+    def _on_event(self, event: Event) -> None:
+        if not (self.capacity.on_event(event) or self.executions.on_event(event) or self.discards.on_event(event)):
+            _log.debug("an event of an instance that nobody owns: %s", event)
+
+
+@dataclass(slots=True)
+class Stopping:
+    """Somebody asked for the end: by signal, or over the API."""
+
+    requested: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def watch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.requested.set)
+
+
+class ApiServer(uvicorn.Server):
+    """uvicorn without its own signal handlers: when to stop is the control's decision."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def run(settings: Settings, api: socket.socket) -> None:
+    """Serve until SIGTERM or a shutdown over the API; then stop all instances and return."""
+    from homerun.apis.server import create_app
+    from homerun.engine.images.store import ImageStore
+    from homerun.engine.oci.engine import OciEngine
+    from homerun.store.sqlite import SqliteStore
+
+    clock = SystemClock()
+    store = await SqliteStore.open(settings.state / "homerun.db")
+    engine = OciEngine(settings.state, ImageStore(settings.state / "images"), clock=clock, runtime=settings.runtime)
+    control = Control(settings, store, engine, clock)
+    stopping = Stopping()
+    stopping.watch_signals()
+    await control.open()
+    await control.plane.listen(settings.state / "run" / "control.sock", control.capacity)
+    insight = DaemonInsight(control, stopping.requested.set)
+    app = create_app(store=store, logs=engine, insight=insight, clock=clock, settings=settings)
+    server = ApiServer(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=75))
+    control.supervisor.spawn(server.serve(sockets=[api]), name="api server")
+    _log.info("ready")
+    await stopping.requested.wait()
+    server.should_exit = True
+    await control.close(stop_instances=True)

@@ -1,0 +1,197 @@
+"""What the extension API shows, from the memory of the control process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tarfile
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import homerun
+from homerun.apis.homerun.insight import (
+    AttemptView,
+    BuildEvent,
+    Cost,
+    DecisionView,
+    ExecutionView,
+    Info,
+    InstanceView,
+    Moment,
+    ServiceView,
+    TaskView,
+)
+from homerun.controllers.capacity import Group
+from homerun.controllers.task_document import task_from, timeline
+from homerun.core.billing import Bill
+from homerun.core.task import Attempt, Outcome, Task
+from homerun.engine.images.build import build
+from homerun.lib.errors import Invalid, NotFound
+from homerun.lib.timestamps import to_rfc3339
+from homerun.meter.meter import execution_bill
+from homerun.model import names
+from homerun.model.environment import gcloud_environment
+from homerun.model.execution import ExecutionSpec
+
+if TYPE_CHECKING:
+    from homerun.daemon.control import Control
+
+FREE_TIER = "Before the free tier, at Cloud Run's prices in us-central1."
+
+
+class DaemonInsight:
+    """Implements apis.homerun.insight.Insight."""
+
+    def __init__(self, control: Control, shutdown: Callable[[], None]) -> None:
+        self._control, self._shutdown = control, shutdown
+
+    def info(self) -> Info:
+        settings = self._control.settings
+        host, _, port = settings.api.rpartition(":")
+        return {
+            "version": homerun.__version__,
+            "project": settings.project,
+            "projectNumber": settings.project_number,
+            "region": settings.region,
+            "api": settings.api,
+            "http": settings.http,
+            "domain": settings.domain,
+            "environment": gcloud_environment(host, int(port), settings.project, settings.region),
+        }
+
+    def shutdown(self) -> None:
+        self._shutdown()
+
+    async def explain_service(self, name: str) -> ServiceView:
+        control = self._control
+        service = await control.store.get("Service", name)
+        if service is None:
+            raise NotFound(f"Service {name} does not exist: `homerun services list` shows those that do")
+        groups = [g for r in control.capacity.revisions_of(name) if (g := control.capacity.group(r)) is not None]
+        # Fleets count monotonic seconds; people read wall clocks.
+        offset = control.clock.now() - control.clock.mono()
+        decisions = sorted((view for g in groups for view in _decisions(g, offset)), key=lambda d: d["time"])
+        totals = control.meter.totals(name)
+        return {
+            "instances": [view for g in groups for view in _instances(g, offset)],
+            "decisions": decisions,
+            "timeline": [{"time": d["time"], "what": _sentence(d)} for d in decisions],
+            "cost": {
+                "vcpuSeconds": totals.vcpu_seconds,
+                "gibSeconds": totals.gib_seconds,
+                "requests": totals.requests,
+                "billableSeconds": totals.seconds,
+                "usd": totals.usd,
+                "freeTierNote": FREE_TIER,
+            },
+        }
+
+    async def explain_execution(self, name: str) -> ExecutionView:
+        control = self._control
+        document = await control.store.get("Execution", name)
+        if document is None:
+            raise NotFound(f"Execution {name} does not exist: `homerun jobs executions list` shows those that do")
+        spec = ExecutionSpec.parse(document.body)
+        machine = control.executions.machine(name)
+        if machine is not None:
+            tasks = machine.tasks
+        else:
+            stored = await control.store.list("Task", prefix=f"{name}/tasks/")
+            tasks = sorted((task_from(d) for d in stored), key=lambda task: task.index)
+        moments: list[Moment] = [{"time": to_rfc3339(at), "what": what} for at, what in timeline(tasks)]
+        cost = execution_bill(spec.container, tasks, control.clock.now())
+        return {"tasks": [_task(task) for task in tasks], "timeline": moments, "cost": _cost(cost)}
+
+    async def build(self, name: str, archive: BinaryIO) -> AsyncIterator[BuildEvent]:
+        """Unpack beside the state, build with buildah, tell each line as it comes."""
+        lines: asyncio.Queue[str | None] = asyncio.Queue()
+        scratch = self._control.settings.state / "build"
+        scratch.mkdir(mode=0o700, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=scratch) as folder:
+            await asyncio.get_running_loop().run_in_executor(None, _unpack, archive, Path(folder))
+            tag = f"localhost/{name}:{os.urandom(4).hex()}"
+            task = self._control.supervisor.spawn(build(Path(folder), tag, lines.put_nowait), name=f"build {tag}")
+            task.add_done_callback(lambda _: lines.put_nowait(None))
+            try:
+                while (line := await lines.get()) is not None:
+                    yield {"log": line}
+                yield {"image": await task}
+            finally:
+                task.cancel()
+
+
+def _unpack(archive: BinaryIO, target: Path) -> None:
+    try:
+        with tarfile.open(fileobj=archive, mode="r:gz") as tar:
+            tar.extractall(target, filter="data")
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise Invalid.field("body", f"is no gzipped tar archive of a source folder: {error}") from error
+
+
+def _instances(group: Group, offset: float) -> list[InstanceView]:
+    views: list[InstanceView] = []
+    for instance in group.fleet.instances.values():
+        view: InstanceView = {
+            "id": instance.id,
+            "revision": names.last(group.spec.name),
+            "phase": instance.state.value,
+            "startTime": to_rfc3339(instance.created + offset),
+            "inFlight": instance.in_flight,
+            "phases": dict(group.ready[instance.id].phases) if instance.id in group.ready else {},
+        }
+        if instance.ready_at is not None:
+            view["readyTime"] = to_rfc3339(instance.ready_at + offset)
+        views.append(view)
+    return views
+
+
+def _decisions(group: Group, offset: float) -> list[DecisionView]:
+    return [
+        {
+            "time": to_rfc3339(entry.at + offset),
+            "revision": names.last(group.spec.name),
+            "want": entry.decision.want,
+            "ready": entry.ready,
+            "reason": entry.decision.reason,
+        }
+        for entry in group.fleet.history
+    ]
+
+
+def _sentence(decision: DecisionView) -> str:
+    return f"{decision['revision']}: {decision['ready']} ready, {decision['want']} wanted: {decision['reason']}"
+
+
+def _task(task: Task) -> TaskView:
+    return {"index": task.index, "state": task.state.value, "attempts": [_attempt(a) for a in task.attempts]}
+
+
+def _attempt(attempt: Attempt) -> AttemptView:
+    view: AttemptView = {
+        "attempt": attempt.number,
+        "started": to_rfc3339(attempt.started),
+        "oom": attempt.oom,
+        "lost": attempt.outcome is Outcome.LOST,
+    }
+    if attempt.ended is not None:
+        view["ended"] = to_rfc3339(attempt.ended)
+    if attempt.code is not None:
+        view["code"] = attempt.code
+    if attempt.signal is not None:
+        view["signal"] = attempt.signal
+    return view
+
+
+def _cost(bill: Bill) -> Cost:
+    values = asdict(bill)
+    return {
+        "vcpuSeconds": values["vcpu_seconds"],
+        "gibSeconds": values["gib_seconds"],
+        "requests": values["requests"],
+        "billableSeconds": values["billable_seconds"],
+        "usd": values["usd"],
+        "freeTierNote": FREE_TIER,
+    }

@@ -1,0 +1,63 @@
+"""Settings from and to the command line of a process of the daemon."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from homerun.lib.errors import Invalid
+from homerun.settings import Settings
+
+_NUMBERS = {"idle_timeout": float, "grace": float, "max_tasks": int}
+
+
+def parse(arguments: Sequence[str]) -> Settings:
+    """`--idle-timeout 60` or `--idle-timeout=60`, one for each field of Settings. Raises Invalid."""
+    known = {"--" + field.name.replace("_", "-"): field.name for field in dataclasses.fields(Settings)}
+    values: dict[str, object] = {}
+    rest = list(arguments)
+    while rest:
+        flag, equals, value = rest.pop(0).partition("=")
+        if flag not in known:
+            raise Invalid(f"unknown option {flag}: known are {', '.join(sorted(known))}")
+        if not equals:
+            if not rest:
+                raise Invalid(f"{flag} needs a value")
+            value = rest.pop(0)
+        values[known[flag]] = _convert(flag, known[flag], value)
+    settings = dataclasses.replace(Settings(), **values)  # type: ignore[arg-type]
+    for address in (settings.api, settings.http):
+        _check_address(address)
+    return settings
+
+
+def unparse(settings: Settings) -> list[str]:
+    """The arguments that `parse` makes these settings from."""
+    return [
+        f"--{field.name.replace('_', '-')}={getattr(settings, field.name)}" for field in dataclasses.fields(settings)
+    ]
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """HOST:PORT, IPv6 hosts in brackets."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _convert(flag: str, name: str, value: str) -> object:
+    if name == "state":
+        return Path(value).absolute()
+    try:
+        number = _NUMBERS.get(name, str)(value)
+    except ValueError:
+        raise Invalid(f"{flag} must be a number, not {value!r}") from None
+    if not isinstance(number, str) and number < 0:
+        raise Invalid(f"{flag} must not be negative, and {value} is")
+    return number
+
+
+def _check_address(address: str) -> None:
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise Invalid(f"{address!r} is no HOST:PORT, such as 127.0.0.1:8787")

@@ -1,0 +1,161 @@
+"""`homerun up`: owns the listening sockets, starts control and router, and starts again whichever of them dies.
+
+The sockets are never closed while it lives, so a restart of either process refuses nobody: connections wait in the
+kernel's queue. If this process itself is killed, both children are killed by the kernel with it (crash-only: the next
+`homerun up` adopts the instances, which are children of nobody).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+
+from homerun.daemon.options import split_address, unparse
+from homerun.lib.errors import FailedPrecondition, PermissionDenied
+from homerun.settings import Settings
+
+_log = logging.getLogger("homerun.up")
+
+RESTART_DELAY = 0.5
+"""Seconds before a process that died within a second of its start is started again."""
+STOP_MARGIN = 15.0
+"""Seconds beyond the grace period after which a process that does not end is killed."""
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(slots=True)
+class Child:
+    role: str
+    listener: socket.socket
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+
+
+@dataclass(slots=True)
+class Processes:
+    settings: Settings
+    children: list[Child] = field(default_factory=list)
+    stopping: bool = False
+
+    def run(self) -> int:
+        """Until Ctrl-C, SIGTERM or a shutdown over the API. Returns the exit code."""
+        lock = claim_state(self.settings)
+        api, http = listen(self.settings.api, "--api"), listen(self.settings.http, "--http")
+        self.children = [Child("control", api), Child("router", http)]
+        # Signals wait in line until `_wait` takes them: nothing is interrupted half-way.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            for child in self.children:
+                self._start(child)
+            print(f"homerun: API on http://{self.settings.api}, services on http://{self.settings.http}", flush=True)
+            return self._wait()
+        finally:
+            os.close(lock)
+
+    def _start(self, child: Child) -> None:
+        parent = os.getpid()
+        child.started = time.monotonic()  # noqa: TID251 - the one process without a clock to be given
+        child.process = subprocess.Popen(
+            [sys.executable, "-m", "homerun.daemon", child.role, str(child.listener.fileno()), *unparse(self.settings)],
+            pass_fds=[child.listener.fileno()],
+            stdin=subprocess.DEVNULL,
+            # A group of its own: Ctrl-C in the terminal reaches only us, and we say in which order things end.
+            process_group=0,
+            preexec_fn=lambda: _die_with(parent),
+        )
+
+    def _wait(self) -> int:
+        while True:
+            number = signal.sigwait(_SIGNALS)
+            if number in (signal.SIGINT, signal.SIGTERM):
+                self._stop()
+                return 0
+            for child in self.children:
+                code = child.process.poll() if child.process is not None else None
+                if code is None:
+                    continue
+                if child.role == "control" and code == 0:
+                    self._stop()
+                    return 0
+                if code == EXIT_FATAL:
+                    # It has said why on stderr, and would say the same again.
+                    self._stop()
+                    return 1
+                _log.error("%s ended with %s: starting it again", child.role, code)
+                if time.monotonic() - child.started < 1:  # noqa: TID251
+                    time.sleep(RESTART_DELAY)
+                self._start(child)
+
+    def _stop(self) -> None:
+        """Control first (it stops the instances, whose last requests the router still carries), then the router."""
+        self.stopping = True
+        for child in self.children:
+            process = child.process
+            if process is None:
+                continue
+            process.terminate()
+            try:
+                process.wait(self.settings.grace + STOP_MARGIN)
+            except subprocess.TimeoutExpired:
+                _log.error("%s did not end in time: killed", child.role)
+                process.kill()
+                process.wait()
+
+
+_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGCHLD}
+EXIT_FATAL = 3
+"""A child's exit code for "it would fail the same way again"."""
+
+
+def _die_with(parent: int) -> None:
+    """In the child, before exec: be killed when the parent dies, even if it died already. Take signals again."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def claim_state(settings: Settings) -> int:
+    """Make the state folder and lock it: two homeruns on one folder would tear it apart. Returns the lock's fd."""
+    try:
+        settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings.state.chmod(0o700)
+        (settings.state / "run").mkdir(mode=0o700, exist_ok=True)
+        lock = os.open(settings.state / "run" / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise PermissionDenied(
+            f"cannot use the state folder {settings.state}: {error.strerror}; run as root, or choose another with --state"
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise FailedPrecondition(
+            f"homerun runs already on the state folder {settings.state}: stop it with `homerun down`, or choose another "
+            "with --state"
+        ) from None
+    return lock
+
+
+def listen(address: str, flag: str) -> socket.socket:
+    """A listening TCP socket. Raises FailedPrecondition when the port is taken."""
+    host, port = split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise FailedPrecondition(f"cannot listen on {address}: {error.strerror}; choose another with {flag}") from error
+    listener.listen(4096)
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,104 @@
+"""What each service has used, by the rules of Cloud Run's bill (contract §6).
+
+By request (`cpuIdle`): the time an instance takes to start and the time in which it has at least one request. By
+instance: its whole life. Totals are kept per service and written at most every few seconds while they change; a crash
+loses what was measured since (a few seconds of a counter, never an object). A deleted service stays on the bill.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from homerun.aio.tasks import Supervisor
+from homerun.core.billing import BY_INSTANCE, BY_REQUEST, Bill, bill, billable
+from homerun.core.task import Task
+from homerun.model.container import Container
+from homerun.model.revision import RevisionSpec
+from homerun.store.base import Put, Store
+from homerun.wire.link import Usage
+
+FLUSH_EVERY = 5.0
+
+
+@dataclass(slots=True)
+class Totals:
+    """Raw sums; rounding happens when a bill is made."""
+
+    seconds: float = 0.0
+    vcpu_seconds: float = 0.0
+    gib_seconds: float = 0.0
+    requests: int = 0
+    usd: float = 0.0
+
+    def add(self, more: Bill) -> None:
+        self.seconds += more.billable_seconds
+        self.vcpu_seconds += more.vcpu_seconds
+        self.gib_seconds += more.gib_seconds
+        self.requests += more.requests
+        self.usd += more.usd
+
+
+class Meter:
+    def __init__(self, store: Store, supervisor: Supervisor) -> None:
+        self._store, self._supervisor = store, supervisor
+        self._totals: dict[str, Totals] = {}
+        self._dirty: set[str] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def open(self) -> None:
+        for document in await self._store.list("Usage"):
+            self._totals[document.name] = Totals(**document.body)
+
+    async def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        await self._flush()
+
+    def totals(self, service: str) -> Totals:
+        return self._totals.get(service) or Totals()
+
+    # What the data plane's capacity reports (controllers.capacity.Metering)
+
+    def started(self, spec: RevisionSpec, instance: str, startup: float) -> None:
+        if spec.container.cpu_idle:
+            self._add(spec, startup, 0)
+
+    def used(self, spec: RevisionSpec, usage: Usage) -> None:
+        busy = sum(use.busy for use in usage.instances) if spec.container.cpu_idle else 0.0
+        if busy or usage.requests:
+            self._add(spec, busy, usage.requests)
+
+    def ended(self, spec: RevisionSpec, instance: str, lived: float) -> None:
+        if not spec.container.cpu_idle:
+            self._add(spec, billable(lived), 0)
+
+    def _add(self, spec: RevisionSpec, seconds: float, requests: int) -> None:
+        container = spec.container
+        prices = BY_REQUEST if container.cpu_idle else BY_INSTANCE
+        totals = self._totals.setdefault(spec.service, Totals())
+        totals.add(bill(seconds, container.cpu, container.memory, requests, prices))
+        self._dirty.add(spec.service)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_EVERY, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._supervisor.spawn(self._flush(), name="flush usage")
+
+    async def _flush(self) -> None:
+        dirty, self._dirty = self._dirty, set()
+        writes = [Put("Usage", name, asdict(self._totals[name])) for name in sorted(dirty) if name in self._totals]
+        if writes:
+            await self._store.apply(*writes)
+
+
+def execution_bill(container: Container, tasks: Iterable[Task], now: float) -> Bill:
+    """Every attempt from its start to its end, each rounded up; those that run are billed up to `now`."""
+    seconds = sum(
+        billable((attempt.ended if attempt.ended is not None else now) - attempt.started)
+        for task in tasks
+        for attempt in task.attempts
+    )
+    return bill(seconds, container.cpu, container.memory, 0, BY_INSTANCE)
