@@ -28,6 +28,9 @@ from homerun.model.execution import ExecutionSpec
 from homerun.store.base import Delete, Document, Store, Write
 
 
+KINDS = frozenset({"Execution"})
+
+
 @dataclass(slots=True)
 class Run:
     """One unfinished execution."""

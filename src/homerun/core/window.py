@@ -33,10 +33,6 @@ class Window:
         begin = now - self._length
         return sum((end - max(start, begin)) * value for start, end, value in self._spans) / self._length
 
-    def peak(self, now: float) -> float:
-        self._trim(now)
-        return max((value for _, _, value in self._spans), default=0.0)
-
     def _trim(self, now: float) -> None:
         begin = now - self._length
         while self._spans and self._spans[0][1] <= begin:

@@ -132,15 +132,15 @@ def claim_state(settings: Settings) -> int:
         lock = os.open(settings.state / "run" / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise PermissionDenied(
-            f"cannot use the state folder {settings.state}: {error.strerror}; run as root, or choose another with --state"
+            f"cannot use the state folder {settings.state}: {error.strerror}; run as root, or choose another by --state"
         ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(lock)
         raise FailedPrecondition(
-            f"homerun runs already on the state folder {settings.state}: stop it with `homerun down`, or choose another "
-            "with --state"
+            f"homerun runs already on the state folder {settings.state}: stop it with `homerun down`, or choose "
+            "another with --state"
         ) from None
     return lock
 

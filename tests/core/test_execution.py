@@ -1,0 +1,241 @@
+"""The machine by itself, then thousands of lives with crashes at random moments."""
+
+import copy
+import random
+
+import pytest
+
+from homerun.core.execution import Execution, Result, Start, Stop
+from homerun.core.task import Task, TaskState
+
+
+LOST = -1
+
+
+def execution(tasks: int = 1, parallelism: int = 0, retries: int = 3, timeout: float = 600) -> Execution:
+    return Execution([Task(i) for i in range(tasks)], parallelism=parallelism, max_retries=retries, timeout=timeout)
+
+
+def exit(machine: Execution, index: int, attempt: int, now: float, code: int | None = 0, signal: int | None = None):  # type: ignore[no-untyped-def]
+    return machine.exited(index, attempt, now, code=code, signal=signal)
+
+
+def test_tasks_start_in_order_within_parallelism_and_slots() -> None:
+    machine = execution(tasks=5, parallelism=3)
+    assert machine.start(2, now=0) == [Start(0, 0), Start(1, 0)]
+    assert machine.start(2, now=0) == [Start(2, 0)]
+    assert machine.start(2, now=0) == []
+    exit(machine, 1, 0, now=1)
+    assert machine.start(2, now=1) == [Start(3, 0)]
+
+
+def test_all_tasks_succeed() -> None:
+    machine = execution(tasks=2)
+    machine.start(9, now=0)
+    exit(machine, 0, 0, now=1)
+    assert machine.result is Result.RUNNING
+    exit(machine, 1, 0, now=2)
+    assert machine.result is Result.SUCCEEDED
+    assert repr(machine) == "<Execution succeeded: 2 Succeeded>"
+
+
+def test_a_failed_attempt_is_retried_after_the_tasks_that_never_ran() -> None:
+    machine = execution(tasks=2, parallelism=1)
+    machine.start(9, now=0)
+    exit(machine, 0, 0, now=1, code=1)
+    assert machine.start(9, now=1) == [Start(1, 0)]
+    exit(machine, 1, 0, now=2)
+    assert machine.start(9, now=2) == [Start(0, 1)]
+    exit(machine, 0, 1, now=3)
+    assert machine.result is Result.SUCCEEDED
+
+
+def test_out_of_retries_fails_the_execution_and_abandons_the_rest() -> None:
+    machine = execution(tasks=3, parallelism=2, retries=1)
+    machine.start(9, now=0)
+    exit(machine, 0, 0, now=1, code=7)
+    machine.start(9, now=1)
+    exit(machine, 1, 0, now=1)
+    machine.start(9, now=1)
+    exit(machine, 0, 1, now=2, code=7)
+    assert [t.state for t in machine.tasks] == [TaskState.FAILED, TaskState.SUCCEEDED, TaskState.RUNNING]
+    assert machine.failed_task is machine.tasks[0]
+    exit(machine, 2, 0, now=3, code=1)
+    assert machine.tasks[2].state is TaskState.ABANDONED
+    assert machine.result is Result.FAILED
+
+
+def test_pending_tasks_of_a_failed_execution_are_never_started() -> None:
+    machine = execution(tasks=3, parallelism=1, retries=0)
+    machine.start(9, now=0)
+    exit(machine, 0, 0, now=1, code=1)
+    assert machine.start(9, now=1) == []
+    assert machine.result is Result.FAILED
+    assert machine.count(TaskState.ABANDONED) == 2
+
+
+def test_every_attempt_gets_the_whole_timeout() -> None:
+    machine = execution(timeout=10, retries=1)
+    machine.start(9, now=0)
+    assert machine.wake == 10
+    assert machine.tick(now=9.9) == []
+    assert machine.tick(now=10) == [Stop(0, 0)]
+    assert machine.tick(now=11) == []
+    assert machine.wake is None
+    exit(machine, 0, 0, now=12, code=0)
+    assert machine.tasks[0].attempts[0].outcome == "timeout"
+    assert machine.start(9, now=12) == [Start(0, 1)]
+    assert machine.wake == 22
+
+
+def test_cancelling_stops_what_runs_and_never_starts_the_rest() -> None:
+    machine = execution(tasks=3, parallelism=1)
+    machine.start(9, now=0)
+    assert machine.cancel(now=1) == [Stop(0, 0)]
+    assert machine.is_stopping(0, 0)
+    assert not machine.is_stopping(0, 1)
+    exit(machine, 0, 0, now=2, code=None, signal=15)
+    assert machine.result is Result.CANCELLED
+    assert machine.count(TaskState.CANCELLED) == 3
+    assert machine.start(9, now=2) == []
+
+
+def test_an_interrupted_attempt_is_repeated_and_costs_no_retry() -> None:
+    machine = execution(retries=0)
+    machine.start(9, now=0)
+    assert machine.interrupt(now=1) == [Stop(0, 0)]
+    exit(machine, 0, 0, now=2, code=0)
+    assert machine.tasks[0].state is TaskState.PENDING
+    assert machine.start(9, now=3) == [Start(0, 1)]
+
+
+def test_a_lost_attempt_counts_as_failed() -> None:
+    machine = execution(retries=0)
+    machine.start(9, now=0)
+    machine.lost(0, 0, now=1)
+    assert machine.result is Result.FAILED
+    assert machine.tasks[0].attempts[0].outcome == "lost"
+
+
+def test_an_attempt_that_could_not_be_started_says_why() -> None:
+    machine = execution(retries=0)
+    machine.start(9, now=0)
+    machine.unstarted(0, 0, "no such command", now=1)
+    assert machine.tasks[0].attempts[0].message == "no such command"
+    assert machine.result is Result.FAILED
+    assert machine.unstarted(0, 0, "again", now=1) == []
+
+
+def test_news_of_an_attempt_that_is_not_running_is_ignored() -> None:
+    machine = execution(retries=0)
+    assert exit(machine, 0, 0, now=1) == []
+    machine.start(9, now=0)
+    exit(machine, 0, 5, now=1)
+    assert machine.tasks[0].state is TaskState.RUNNING
+
+
+def test_an_attempt_that_was_started_but_not_recorded_is_adopted() -> None:
+    machine = execution(tasks=2)
+    machine.adopt(1, 0, started=5)
+    machine.adopt(1, 0, started=6)
+    machine.adopt(0, 3, started=6)
+    assert [t.state for t in machine.tasks] == [TaskState.PENDING, TaskState.RUNNING]
+    assert machine.start(9, now=7) == [Start(0, 0)]
+
+
+def test_an_execution_rebuilt_from_its_tasks_goes_on_where_it_was() -> None:
+    first = execution(tasks=3, parallelism=2, retries=0)
+    first.start(9, now=0)
+    exit(first, 0, 0, now=1)
+    again = Execution(first.tasks, parallelism=2, max_retries=0, timeout=600)
+    assert again.count(TaskState.SUCCEEDED) == 1
+    assert again.start(9, now=2) == [Start(2, 0)]
+
+
+def test_changed_names_the_tasks_to_record() -> None:
+    machine = execution(tasks=3, parallelism=1)
+    machine.start(9, now=0)
+    assert machine.changed == {0}
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_whatever_is_killed_when_no_success_is_repeated_and_no_task_forgotten(seed: int) -> None:
+    """A world of three parts: the machine (memory), the records (durable), the engine (survives crashes of ours)."""
+    rng = random.Random(seed)
+    count, retries = rng.randint(1, 12), rng.randint(0, 4)
+    parallelism = rng.randint(0, 4)
+    recorded = {i: Task(i) for i in range(count)}
+    engine: dict[tuple[int, int], int | None] = {}
+    """What the engine has on disk: (task, attempt) -> None while it runs, its exit code, or LOST by a reboot."""
+    unremoved: set[tuple[int, int]] = set()
+    seen_success: set[int] = set()
+    starts: list[tuple[int, int]] = []
+
+    def rebuild() -> Execution:
+        machine = Execution(
+            [copy.deepcopy(recorded[i]) for i in range(count)], parallelism=parallelism, max_retries=retries, timeout=50
+        )
+        for (index, attempt), code in sorted(engine.items()):
+            machine.adopt(index, attempt, now)
+            if code is not None:
+                unremoved.add((index, attempt))
+                machine.changed.add(index)
+                machine.exited(index, attempt, now, code=None if code == LOST else code, signal=None)
+        for task in machine.tasks:
+            if task.running is not None and (task.index, task.running.number) not in engine:
+                machine.lost(task.index, task.running.number, now)
+        return machine
+
+    now = 0.0
+    machine = rebuild()
+    for _ in range(2000):
+        if machine.ended and not machine.changed:
+            break
+        now += rng.random() * 5
+        match rng.choice(["start", "start", "end", "end", "record", "record", "crash", "reboot", "tick"]):
+            case "start":
+                for command in machine.start(rng.randint(1, 3), now):
+                    assert isinstance(command, Start)
+                    assert (command.index, command.attempt) not in starts, "an attempt was started twice"
+                    assert command.index not in seen_success, "a success that was recorded was repeated"
+                    starts.append((command.index, command.attempt))
+                    engine[command.index, command.attempt] = None
+            case "end":
+                running = sorted(key for key, code in engine.items() if code is None)
+                if running:
+                    key = rng.choice(running)
+                    engine[key] = rng.choice([0, 0, 1])
+                    unremoved.add(key)
+                    machine.changed.add(key[0])
+                    machine.exited(*key, now, code=engine[key], signal=None)
+            case "record":
+                for index in machine.changed:
+                    recorded[index] = copy.deepcopy(machine.tasks[index])
+                    if recorded[index].state is TaskState.SUCCEEDED:
+                        seen_success.add(index)
+                machine.changed.clear()
+                for key in unremoved:
+                    del engine[key]
+                unremoved.clear()
+            case "crash":
+                unremoved.clear()
+                machine = rebuild()
+            case "reboot":
+                if rng.random() < 0.2:
+                    unremoved.clear()
+                    engine.update({key: LOST for key, code in engine.items() if code is None})
+                    machine = rebuild()
+            case "tick":
+                for stop in machine.tick(now):
+                    engine[stop.index, stop.attempt] = 143
+                    unremoved.add((stop.index, stop.attempt))
+                    machine.changed.add(stop.index)
+                    machine.exited(stop.index, stop.attempt, now, code=143, signal=None)
+        running_now = machine.count(TaskState.RUNNING)
+        assert sum(machine.count(state) for state in TaskState) == count, "the counters do not add up"
+        assert running_now <= (parallelism or count)
+        for task in machine.tasks:
+            assert task.failures <= retries + 1
+    assert machine.ended, f"seed {seed}: it never ended"
+    assert all(task.state.terminal for task in machine.tasks)
+    assert (machine.result is Result.SUCCEEDED) == all(t.state is TaskState.SUCCEEDED for t in machine.tasks)

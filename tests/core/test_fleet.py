@@ -1,0 +1,266 @@
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from homerun.core.autoscaler import Scaling
+from homerun.core.fleet import Command, Drain, Fleet, Load, Start, Stop
+from homerun.core.instance import Instance, State
+
+
+def numbered() -> Callable[[], str]:
+    numbers = count(1)
+    return lambda: f"i{next(numbers)}"
+
+
+def fleet(concurrency: int = 10, min: int = 0, max: int = 100, fixed: int | None = None, idle: float = 300) -> Fleet:
+    return Fleet(Scaling(concurrency, min, max, fixed), idle, numbered())
+
+
+def test_a_waiting_request_starts_one_instance_and_only_one() -> None:
+    f = fleet()
+    assert f.demand(0, 1, now=0) == [Start("i1")]
+    assert f.demand(0, 2, now=0.001) == []
+
+
+def test_a_burst_starts_many_in_parallel() -> None:
+    assert fleet(concurrency=1).demand(0, 3, now=0) == [Start("i1"), Start("i2"), Start("i3")]
+
+
+def test_an_idle_instance_is_drained_after_the_idle_time_then_stopped() -> None:
+    f = fleet(idle=30)
+    f.demand(0, 1, now=0)
+    f.ready("i1", now=0.02)
+    f.usage(0.1, 0, 0, {"i1": Load(0, 0)}, now=1)
+    assert f.wake == 31
+    assert f.tick(now=30.9) == []
+    assert f.tick(now=31) == [Drain("i1")]
+    assert f.drained("i1", now=31.1) == [Stop("i1")]
+    assert f.exited("i1", now=31.2) == []
+    assert f.instances == {}
+    assert f.wake is None
+
+
+def test_a_busy_instance_is_never_drained() -> None:
+    f = fleet(idle=30)
+    f.demand(0, 1, now=0)
+    f.ready("i1", now=0.02)
+    f.usage(1, 1, 0, {"i1": Load(1, 0)}, now=1)
+    assert f.tick(now=1000) == []
+    assert f.wake is None
+
+
+def test_the_longest_idle_instance_goes_first_and_only_as_many_as_are_too_many() -> None:
+    f = fleet(concurrency=1, idle=30)
+    f.demand(0, 3, now=0)
+    for id in ("i1", "i2", "i3"):
+        f.ready(id, now=1)
+    loads = {"i1": Load(0, 5), "i2": Load(0, 9), "i3": Load(1, 0)}
+    f.usage(1, 1, 0, loads, now=10)
+    assert f.tick(now=40.5) == [Drain("i2"), Drain("i1")]
+
+
+def test_the_minimum_stays_and_costs_no_wake_up() -> None:
+    f = fleet(min=1, idle=30)
+    assert f.tick(now=0) == [Start("i1")]
+    f.ready("i1", now=1)
+    assert f.tick(now=1000) == []
+    assert f.wake is None
+
+
+def test_instances_held_by_the_metric_are_looked_at_again_but_not_in_a_loop() -> None:
+    f = fleet(concurrency=1, idle=5)
+    f.demand(0, 2, now=0)
+    f.ready("i1", now=0)
+    f.ready("i2", now=0)
+    for second in range(1, 61):
+        f.usage(2, 2, 0, {"i1": Load(1, 0), "i2": Load(1, 0)}, now=second)
+    f.usage(0, 0, 0, {"i1": Load(0, 0), "i2": Load(0, 0)}, now=61)
+    assert f.tick(now=66) == []
+    assert f.wake == 67
+
+
+def test_manual_scaling_holds_a_number_and_shrinks_at_once() -> None:
+    f = fleet(fixed=2)
+    assert f.tick(now=0) == [Start("i1"), Start("i2")]
+    f.ready("i1", now=1)
+    f.ready("i2", now=1)
+    assert f.configure(Scaling(10, fixed=1), now=2) == [Drain("i1")]
+
+
+def test_the_deployment_check_starts_one_instance_without_traffic() -> None:
+    f = fleet()
+    assert f.check(now=0) == [Start("i1")]
+    assert f.history[-1].decision.reason == "deployment check"
+    assert f.ready("i1", now=1) == []
+    assert f.average_startup == 1
+
+
+def test_a_failed_check_is_not_repeated() -> None:
+    f = fleet()
+    f.check(now=0)
+    assert f.exited("i1", now=1, failure="exit(1)") == []
+    assert f.failure == "exit(1)"
+    assert f.tick(now=1000) == []
+
+
+def test_failed_starts_back_off_and_then_one_tries() -> None:
+    f = fleet(concurrency=1)
+    f.demand(0, 3, now=0)
+    for id in ("i1", "i2", "i3"):
+        f.exited(id, now=1, failure="exit(1)")
+    assert f.demand(0, 3, now=1.5) == []
+    assert f.demand(0, 3, now=5) == [Start("i4")]
+    assert f.ready("i4", now=6) == []
+    assert f.failure == ""
+    assert f.demand(1, 2, now=6) == [Start("i5"), Start("i6")]
+
+
+def test_the_minimum_is_tried_again_after_the_back_off() -> None:
+    f = fleet(min=1)
+    f.tick(now=0)
+    assert f.exited("i1", now=1, failure="exit(1)") == []
+    assert f.wake == 2
+    assert f.tick(now=2) == [Start("i2")]
+
+
+def test_a_crash_of_an_instance_that_lived_is_replaced_at_once() -> None:
+    f = fleet(min=1)
+    f.tick(now=0)
+    f.ready("i1", now=1)
+    assert f.exited("i1", now=100) == [Start("i2")]
+    assert f.failure == ""
+
+
+def test_a_crash_soon_after_ready_counts_as_a_crash_loop() -> None:
+    f = fleet(min=1)
+    f.tick(now=0)
+    f.ready("i1", now=1)
+    assert f.exited("i1", now=2) == []
+    assert f.tick(now=3) == [Start("i2")]
+
+
+def test_an_instance_that_the_router_cannot_reach_is_stopped_and_replaced() -> None:
+    f = fleet(min=1)
+    f.tick(now=0)
+    f.ready("i1", now=1)
+    assert f.failed("i1", now=50) == [Stop("i1"), Start("i2")]
+    assert f.failed("i1", now=51) == []
+
+
+def test_closing_drains_what_is_ready_and_stops_what_starts() -> None:
+    f = fleet(concurrency=1)
+    f.demand(0, 2, now=0)
+    f.ready("i1", now=1)
+    assert f.close(now=2) == [Drain("i1"), Stop("i2")]
+    assert f.tick(now=3) == []
+    assert f.wake is None
+
+
+def test_news_of_unknown_instances_is_ignored() -> None:
+    f = fleet()
+    assert f.ready("x", 0) == f.drained("x", 0) == f.exited("x", 0) == f.failed("x", 0) == []
+    assert f.usage(0, 0, 0, {"x": Load(1, 0)}, now=1) == []
+
+
+def test_an_adopted_instance_counts() -> None:
+    f = fleet(min=1)
+    f.adopt([Instance("old", created=0, state=State.READY, ready_at=0, idle_since=0)])
+    assert f.tick(now=5) == []
+    assert repr(f) == "<Fleet 1 ready>"
+
+
+def test_its_repr_says_empty_and_closed() -> None:
+    f = fleet()
+    f.close(now=0)
+    assert repr(f) == "<Fleet empty, closed>"
+
+
+class FleetModel(RuleBasedStateMachine):
+    """Random loads, starts, crashes and time: what must always hold, holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.min, self.max = 1, 5
+        self.fleet = Fleet(Scaling(2, self.min, self.max), 20, numbered())
+        self.alive: dict[str, str] = {}
+        self.carry_out(self.fleet.tick(self.now))
+
+    def carry_out(self, commands: list[Command]) -> None:
+        for command in commands:
+            match command:
+                case Start(id):
+                    assert id not in self.alive
+                    self.alive[id] = "starting"
+                case Drain(id):
+                    assert self.alive[id] == "ready"
+                    self.alive[id] = "draining"
+                case Stop(id):
+                    assert self.alive[id] in ("starting", "ready", "draining")
+                    self.alive[id] = "stopping"
+
+    def some(self, data: st.DataObject, *states: str) -> str:
+        return data.draw(st.sampled_from(sorted(id for id, s in self.alive.items() if s in states)))
+
+    @rule(seconds=st.floats(0, 40))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+        self.carry_out(self.fleet.tick(self.now))
+
+    @rule(in_flight=st.integers(0, 20), waiting=st.integers(0, 20))
+    def demand(self, in_flight: int, waiting: int) -> None:
+        self.carry_out(self.fleet.demand(in_flight, waiting, self.now))
+
+    @rule(concurrency=st.floats(0, 20), idle=st.floats(0, 30))
+    def usage(self, concurrency: float, idle: float) -> None:
+        loads = {id: Load(0, idle) for id, state in self.alive.items() if state == "ready"}
+        self.carry_out(self.fleet.usage(concurrency, 0, 0, loads, self.now))
+
+    @precondition(lambda self: "starting" in self.alive.values())
+    @rule(data=st.data())
+    def becomes_ready(self, data: st.DataObject) -> None:
+        id = self.some(data, "starting")
+        self.alive[id] = "ready"
+        self.carry_out(self.fleet.ready(id, self.now))
+
+    @precondition(lambda self: "draining" in self.alive.values())
+    @rule(data=st.data())
+    def drained(self, data: st.DataObject) -> None:
+        self.carry_out(self.fleet.drained(self.some(data, "draining"), self.now))
+
+    @precondition(lambda self: self.alive)
+    @rule(data=st.data())
+    def exits(self, data: st.DataObject) -> None:
+        id = self.some(data, "starting", "ready", "draining", "stopping")
+        del self.alive[id]
+        self.carry_out(self.fleet.exited(id, self.now, "it crashed"))
+
+    @invariant()
+    def knows_exactly_what_is_alive(self) -> None:
+        assert set(self.fleet.instances) == set(self.alive)
+
+    @invariant()
+    def never_more_than_the_maximum_takes_requests(self) -> None:
+        assert self.fleet.count(State.STARTING, State.READY) <= self.max
+
+    @invariant()
+    def the_minimum_is_there_or_will_be_tried(self) -> None:
+        if self.fleet.count(State.STARTING, State.READY) < self.min:
+            wake = self.fleet.wake
+            assert wake is not None and wake <= self.now + 61
+
+
+FleetModel.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestFleetModel = FleetModel.TestCase
+
+
+def test_usage_of_a_scaled_down_second_is_no_reason_to_start() -> None:
+    f = fleet(concurrency=1)
+    f.demand(0, 1, now=0)
+    f.ready("i1", now=0.1)
+    assert f.usage(1, 1, 0, {"i1": Load(1, 0)}, now=1) == []
+    assert pytest.approx(0.1) == f.average_startup
