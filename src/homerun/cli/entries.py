@@ -1,0 +1,88 @@
+"""Log entries through the logging API: which to ask for, and what one looks like as a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from homerun.cli.client import Client, Json
+from homerun.cli.output import clock_time
+
+_COLOURS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red", "ALERT": "red", "EMERGENCY": "red"}
+
+
+def service_filter(region: str, service: str) -> str:
+    """As gcloud writes it."""
+    return (
+        f"resource.type = cloud_run_revision AND resource.labels.service_name = {service} "
+        f"AND resource.labels.location = {region} AND severity >= DEFAULT"
+    )
+
+
+def job_filter(region: str, job: str) -> str:
+    return (
+        f"resource.type = cloud_run_job AND resource.labels.job_name = {job} "
+        f"AND resource.labels.location = {region} AND severity >= DEFAULT"
+    )
+
+
+def execution_filter(region: str, execution: str, task: int | None = None) -> str:
+    filter = (
+        f"resource.type = cloud_run_job AND resource.labels.location = {region} "
+        f'AND labels."run.googleapis.com/execution_name" = {execution}'
+    )
+    return filter if task is None else filter + f' AND labels."run.googleapis.com/task_index" = {task}'
+
+
+def since(timestamp: str, *, inclusive: bool = True) -> str:
+    return f'timestamp{">=" if inclusive else ">"}"{timestamp}"'
+
+
+def read(client: Client, project: str, filter: str, limit: int) -> list[Json]:
+    """The last `limit` entries that match, oldest first."""
+    found: list[Json] = []
+    body: Json = {"resourceNames": [f"projects/{project}"], "filter": filter, "orderBy": "timestamp desc"}
+    while len(found) < limit:
+        page = client.post("/v2/entries:list", {**body, "pageSize": min(limit - len(found), 1000)})
+        found += page.get("entries", ())
+        if not page.get("nextPageToken"):
+            break
+        body["pageToken"] = page["nextPageToken"]
+    return found[:limit][::-1]
+
+
+def text_of(entry: Json) -> str:
+    """What a container wrote, or a request in a line."""
+    if "textPayload" in entry:
+        return str(entry["textPayload"])
+    if "jsonPayload" in entry:
+        payload: dict[str, Any] = entry["jsonPayload"]
+        return str(payload["message"]) if set(payload) == {"message"} else json.dumps(payload, ensure_ascii=False)
+    request = entry.get("httpRequest")
+    if request:
+        latency = float(str(request.get("latency", "0s")).rstrip("s") or 0)
+        return (
+            f"{request.get('requestMethod', '')} {request.get('status', '')} {latency * 1000:.0f} ms "
+            f"{request.get('requestUrl', '')}"
+        )
+    return json.dumps(entry.get("protoPayload", {}))
+
+
+def source_of(entry: Json) -> str:
+    """`stdout`, `requests`; for a job which task, and which attempt after the first."""
+    stream = str(entry.get("logName", "")).rpartition("%2F")[2]
+    labels = entry.get("labels", {})
+    task = labels.get("run.googleapis.com/task_index")
+    if task is None:
+        return stream
+    attempt = labels.get("run.googleapis.com/task_attempt", "0")
+    return f"{stream} task {task}" + (f" attempt {attempt}" if attempt != "0" else "")
+
+
+def lines(entries: Iterable[Json]) -> Iterable[str]:
+    for entry in entries:
+        head = click.style(f"{clock_time(entry.get('timestamp', ''))} {source_of(entry):<8}", dim=True)
+        yield f"{head} {click.style(text_of(entry), fg=_COLOURS.get(entry.get('severity', '')))}"

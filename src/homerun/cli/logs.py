@@ -1,0 +1,122 @@
+"""`homerun logs`: what services and jobs wrote, and the requests that services answered."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import click
+
+from homerun.cli.entries import (
+    execution_filter,
+    job_filter,
+    lines,
+    read,
+    service_filter,
+)
+from homerun.cli.entries import since as newer_than
+from homerun.cli.errors import ApiError, CommandFailed
+from homerun.cli.output import print_json
+from homerun.cli.session import Session, session_options
+from homerun.cli.waiting import ticks
+from homerun.lib.clock import SystemClock
+from homerun.lib.timestamps import from_rfc3339, to_rfc3339
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+PAGE = 1000
+
+
+@click.command(short_help="Print the log of a service, a job or one execution.")
+@click.argument("name")
+@click.option("--job", "kind", flag_value="jobs", help="NAME is a job, even if a service has the same name.")
+@click.option("--service", "kind", flag_value="services", help="NAME is a service.")
+@click.option("--execution", metavar="EXECUTION", help="Of this execution of the job only.")
+@click.option("--task", type=click.IntRange(0), help="Of this task only (with --execution).")
+@click.option(
+    "--since", default="1d", show_default=True, metavar="TIME", help="Not before: 30s, 10m, 2h, 1d or RFC 3339."
+)
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="The last so many entries.")
+@click.option("--follow", "-f", is_flag=True, help="Go on printing what comes, until Ctrl-C.")
+@session_options
+def logs(
+    session: Session,
+    name: str,
+    kind: str | None,
+    execution: str | None,
+    task: int | None,
+    since: str,
+    limit: int,
+    follow: bool,
+) -> None:
+    """Print what the containers of service or job NAME wrote, and the requests that a service answered. Times are UTC.
+
+    \b
+    Examples:
+      homerun logs hello --since 10m
+      homerun logs ingest --execution ingest-x7k2p --task 3
+      homerun logs hello --follow
+    """
+    if task is not None and not execution:
+        raise click.UsageError("--task needs --execution: a task is one of an execution.")
+    start = parse_since(since, SystemClock().now())
+    filter = _filter(session, name, kind, execution, task)
+    entries = read(session.client, session.project, f"{filter} AND {newer_than(start)}", limit)
+    if session.json and not follow:
+        print_json(entries)
+        return
+    _show(session, entries)
+    if follow:
+        _follow(session, filter, entries, start)
+
+
+def parse_since(text: str, now: float) -> str:
+    """An RFC 3339 timestamp, from one or from a time ago."""
+    if match := re.fullmatch(r"(\d+)([smhd])", text):
+        return to_rfc3339(now - int(match[1]) * _UNITS[match[2]])
+    try:
+        return to_rfc3339(from_rfc3339(text))
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is no time: write 30s, 10m, 2h, 1d or 2026-11-24T12:00:00Z", param_hint="--since"
+        ) from None
+
+
+def _filter(session: Session, name: str, kind: str | None, execution: str | None, task: int | None) -> str:
+    if execution:
+        return execution_filter(session.region, execution, task)
+    kind = kind or _kind(session, name)
+    return (service_filter if kind == "services" else job_filter)(session.region, name)
+
+
+def _kind(session: Session, name: str) -> str:
+    for kind in ("services", "jobs"):
+        try:
+            session.client.get(f"/v2/{session.name(kind, name)}")
+            return kind
+        except ApiError as error:
+            if not error.not_found:
+                raise
+    raise CommandFailed(
+        f"There is no service and no job called {name} in {session.region} of {session.project}: "
+        "see `homerun services list` and `homerun jobs list`; the log of a deleted one needs --service or --job"
+    )
+
+
+def _show(session: Session, entries: list[dict[str, object]]) -> None:
+    for line in map(json.dumps, entries) if session.json else lines(entries):
+        click.echo(line)
+
+
+def _follow(session: Session, filter: str, seen: list[dict[str, object]], start: str) -> None:
+    """Entries of one instant may come in two answers: ask again for the last instant, and skip what was shown."""
+    try:
+        for _ in ticks(1.0):
+            if seen:
+                start = str(seen[-1]["timestamp"])
+            shown = {entry.get("insertId") for entry in seen if entry["timestamp"] == start}
+            found = read(session.client, session.project, f"{filter} AND {newer_than(start)}", PAGE)
+            new = [entry for entry in found if entry.get("insertId") not in shown]
+            _show(session, new)
+            seen = [*(entry for entry in seen if entry["timestamp"] == start), *new]
+    except KeyboardInterrupt:
+        return

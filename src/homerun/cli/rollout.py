@@ -1,0 +1,51 @@
+"""Follow a service until a change of it has settled, stage by stage."""
+
+from __future__ import annotations
+
+from homerun.cli.client import Client, Json
+from homerun.cli.errors import ApiError, Interrupted
+from homerun.cli.output import last
+from homerun.cli.progress import Progress
+from homerun.cli.session import Session
+from homerun.cli.waiting import finish
+
+
+def follow(session: Session, name: str, operation: Json, progress: Progress) -> Json:
+    """The service when it is ready. Raises ApiError with the reason when it does not become so."""
+    client = session.client
+
+    def watch() -> None:
+        progress.stage(_stage(client, name))
+
+    try:
+        finish(client, operation, watch)
+    except KeyboardInterrupt:
+        again = f"homerun services describe {last(name)}{session.flags()}"
+        raise Interrupted(f"The deployment of {last(name)} goes on. Come back to it:\n  {again}") from None
+    return client.get(f"/v2/{name}")
+
+
+def _stage(client: Client, name: str) -> str:
+    try:
+        service = client.get(f"/v2/{name}")
+        created = service.get("latestCreatedRevision")
+        if not created or created == service.get("latestReadyRevision"):
+            return stage_of(service, None)
+        revision = created if created.startswith("projects/") else f"{name}/revisions/{created}"
+        return stage_of(service, client.get(f"/v2/{revision}"))
+    except ApiError as error:
+        if not error.not_found:
+            raise
+        return "Creating the revision"
+
+
+def stage_of(service: Json, revision: Json | None) -> str:
+    """What is being done, from the conditions. `revision`: the one being made, if it is not ready yet."""
+    if revision is None:
+        return "Routing traffic" if service.get("latestCreatedRevision") else "Creating the revision"
+    succeeded = {c["type"] for c in revision.get("conditions", ()) if c.get("state") == "CONDITION_SUCCEEDED"}
+    if "Ready" in succeeded:
+        return "Routing traffic"
+    if "ContainerReady" in succeeded or "ResourcesAvailable" in succeeded:
+        return "Starting the container"
+    return "Importing the image"

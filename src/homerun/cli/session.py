@@ -1,0 +1,80 @@
+"""What every command that talks to homerun shares: where it is, which project and region, which form of output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property, update_wrapper
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from homerun.cli.client import Client, Json
+
+DEFAULT_API = "127.0.0.1:8787"
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Session:
+    """Asks the daemon for its project and region only when nobody has said which."""
+
+    def __init__(self, api: str, project: str | None, region: str | None, format: str) -> None:
+        self.api, self.format = api, format
+        self._project, self._region = project, region
+
+    @cached_property
+    def client(self) -> Client:
+        from homerun.cli.client import Client
+
+        return Client(self.api)
+
+    @cached_property
+    def info(self) -> Json:
+        return self.client.get("/homerun/v1/info")
+
+    @property
+    def project(self) -> str:
+        return self._project or str(self.info["project"])
+
+    @property
+    def region(self) -> str:
+        return self._region or str(self.info["region"])
+
+    @property
+    def json(self) -> bool:
+        return self.format == "json"
+
+    def name(self, *parts: str) -> str:
+        """The resource name of something in the session's project and region: `name("services", "hello")`."""
+        from homerun.cli.client import path
+
+        return path("projects", self.project, "locations", self.region, *parts)
+
+    def flags(self) -> str:
+        """What to add to a command that we suggest, so that it reaches the same place."""
+        given = {"--api": self.api if self.api != DEFAULT_API else None}
+        given |= {"--project": self._project, "--region": self._region}
+        return "".join(f" {flag} {value}" for flag, value in given.items() if value)
+
+
+_OPTIONS = [
+    click.option("--api", default=DEFAULT_API, envvar="HOMERUN_API", metavar="HOST:PORT", show_default=True,
+                 help="Where homerun's API is. Also: HOMERUN_API."),
+    click.option("--project", envvar="CLOUDSDK_CORE_PROJECT", metavar="ID",
+                 help="Project; by default homerun's own. Also: CLOUDSDK_CORE_PROJECT."),
+    click.option("--region", envvar="CLOUDSDK_RUN_REGION", metavar="NAME",
+                 help="Region; by default homerun's own. Also: CLOUDSDK_RUN_REGION."),
+    click.option("--format", type=click.Choice(["table", "json"]), default="table", help="Form of the output."),
+]  # fmt: skip
+
+
+def session_options(command: Command) -> Command:
+    """Adds the options above; the command gets a Session as its first argument instead of them."""
+
+    def with_session(*args: Any, api: str, project: str | None, region: str | None, format: str, **rest: Any) -> Any:
+        return command(Session(api, project, region, format), *args, **rest)
+
+    decorated: Any = update_wrapper(with_session, command)
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]

@@ -1,0 +1,48 @@
+"""`homerun up`: become the daemon."""
+
+from __future__ import annotations
+
+import click
+
+from homerun.cli.daemon import become
+
+OPTIONS = {
+    "state": ("DIR", "/var/lib/homerun", "Folder that holds everything: database, images, instances, logs."),
+    "api": ("HOST:PORT", "127.0.0.1:8787", "Where the Admin API listens."),
+    "http": ("HOST:PORT", "127.0.0.1:8080", "Where services take requests."),
+    "project": ("ID", "homerun", "Project id for `homerun env`; every other one works as well."),
+    "project_number": ("NUMBER", "100000000001", "Project number, in the URLs of services."),
+    "region": ("NAME", "us-central1", "Region for `homerun env`; every other one works as well."),
+    "idle_timeout": ("SECONDS", "300", "After so long without a request an instance is stopped."),
+    "max_tasks": ("N", "4 for each CPU", "Tasks of jobs that run at the same time on this machine."),
+    "runtime": ("NAME|PATH", "the first that works", "OCI runtime: crun, runc or a path."),
+    "grace": ("SECONDS", "10", "Between SIGTERM and SIGKILL."),
+}
+"""Every setting of the daemon: its kind of value, its default and what it is. Checked against settings.py by a test."""
+
+
+def _options(command: click.Command) -> click.Command:
+    for name, (metavar, default, text) in OPTIONS.items():
+        flag = "--" + name.replace("_", "-")
+        command.params.append(click.Option([flag], metavar=metavar, help=f"{text}  [default: {default}]"))
+    return command
+
+
+@_options
+@click.command(short_help="Run homerun in the foreground; Ctrl-C stops everything.")
+def up(**given: str | None) -> None:
+    """Run homerun in the foreground. One Ctrl-C stops it and all instances cleanly; the next `up` finds all that was
+    deployed, and goes on with unfinished executions.
+
+    Needs root and an OCI runtime: `homerun doctor` says what is there.
+
+    \b
+    Examples:
+      sudo homerun up
+      sudo homerun up --state ~/homerun --http 0.0.0.0:80 --idle-timeout 30
+    """
+    arguments = []
+    for name, value in given.items():
+        if value is not None:
+            arguments += ["--" + name.replace("_", "-"), value]
+    become("up", arguments)
