@@ -145,6 +145,12 @@ class Capacity:
         if self._owners:
             await self._empty.wait()
 
+    def close(self) -> None:
+        """No more timers: nothing happens from here on."""
+        for group in self._groups.values():
+            if group.timer is not None:
+                group.timer.cancel()
+
     # What the routers report
 
     def on_demand(self, revision: str, in_flight: int, waiting: int) -> None:

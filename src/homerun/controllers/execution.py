@@ -232,6 +232,12 @@ class ExecutionController:
         await self._store.apply(*gone, *ended, Delete("Execution", document.name, if_version=document.version))
         await self._engine.forget_logs({labels.EXECUTION: document.name})
 
+    def close(self) -> None:
+        """No more timers: nothing happens from here on."""
+        for run in self._runs.values():
+            if run.timer is not None:
+                run.timer.cancel()
+
     async def stop_all(self) -> None:
         """Interrupt every attempt, wait until all have ended and that is durable: the next start repeats them."""
         self._idle = asyncio.Event()

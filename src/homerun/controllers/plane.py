@@ -51,7 +51,8 @@ class Plane:
         self._instances: dict[str, InstanceUp] = {}
         self._draining: dict[str, set[RouterLink]] = {}
         self._links: set[RouterLink] = set()
-        self._reports: Reports | None = None
+        self.reports: Reports | None = None
+        """Set once, before the first router comes: who hears and who tells know each other."""
         self._server: asyncio.Server | None = None
 
     def __repr__(self) -> str:
@@ -60,12 +61,11 @@ class Plane:
             f"{len(self._instances)} instances>"
         )
 
-    async def listen(self, path: Path, reports: Reports) -> None:
+    async def listen(self, path: Path) -> None:
         """Take routers on the Unix socket `path`, replacing one that a killed process left."""
-        self._reports = reports
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, lambda: path.unlink(missing_ok=True))
-        self._server = await loop.create_unix_server(lambda: RouterLink(self, reports), str(path))
+        self._server = await loop.create_unix_server(lambda: RouterLink(self), str(path))
 
     async def close(self) -> None:
         if self._server is not None:
@@ -134,9 +134,9 @@ class Plane:
         self._links.discard(router)
         for instance in list(self._draining):
             self.drained_by(router, instance)
-        if not self._links and self._reports is not None:
+        if not self._links and self.reports is not None:
             for revision in self._revisions:
-                self._reports.on_demand(revision, 0, 0)
+                self.reports.on_demand(revision, 0, 0)
 
     def drained_by(self, router: RouterLink, instance: str) -> None:
         waiting_for = self._draining.get(instance)
@@ -146,15 +146,16 @@ class Plane:
                 self._drained_everywhere(instance)
 
     def _drained_everywhere(self, instance: str) -> None:
-        if self._draining.pop(instance, None) is not None and self._reports is not None:
-            self._reports.on_drained(instance)
+        if self._draining.pop(instance, None) is not None and self.reports is not None:
+            self.reports.on_drained(instance)
 
 
 class RouterLink(asyncio.Protocol):
     """One router's connection."""
 
-    def __init__(self, plane: Plane, reports: Reports) -> None:
-        self._plane, self._reports = plane, reports
+    def __init__(self, plane: Plane) -> None:
+        assert plane.reports is not None
+        self._plane, self._reports = plane, plane.reports
         self._frames = FrameDecoder()
         self._transport: asyncio.WriteTransport | None = None
 

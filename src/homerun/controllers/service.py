@@ -8,7 +8,7 @@ times.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from homerun.controllers import traffic
@@ -100,12 +100,12 @@ def _create_revision(world: World, now: float) -> Plan:
     """A new template becomes a revision; traffic stays where it is until that one is ready."""
     service, body = world.service, world.service.body
     name = revision_name(service.name, body["template"], int(body["generation"]))
-    internal = {**service.internal, "template_hash": template_hash(body["template"])}
+    kept = {key: value for key, value in service.internal.items() if key != "refused"}
+    internal = {**kept, "template_hash": template_hash(body["template"])}
     if name in world.revisions:
-        # Remember the template: the user must change it anyhow to get further.
         message = f"Revision named '{names.last(name)}' with different configuration already exists."
-        failed = World(Document(service.kind, service.name, service.version, body, internal), {}, world.operations)
-        return _finish(failed, now, _failed_configuration(message, now), error=message)
+        refused = replace(service, internal={**internal, "refused": message})
+        return _keep_serving(replace(world, service=refused), message, now)
     ordinal = 1 + max((r.internal["ordinal"] for r in world.revisions.values()), default=0)
     progress = [
         condition("Ready", RECONCILING, now),
@@ -121,10 +121,9 @@ def _create_revision(world: World, now: float) -> Plan:
 def _settle(world: World, now: float) -> Plan:
     """The service is what its latest created revision has come to."""
     body = world.service.body
-    created = world.revisions.get(body.get("latestCreatedRevision", ""))
-    if created is None:
-        # It failed before it was one (a name that exists already); only a new template leads on.
-        return Plan([], traffic.route(body, body.get("trafficStatuses", ())))
+    if refused := world.service.internal.get("refused"):
+        return _keep_serving(world, refused, now)
+    created = world.revisions[body["latestCreatedRevision"]]
     ready = conditions.find(created.body["conditions"], "Ready") or {}
     if ready.get("state") == FAILED:
         return _keep_serving(world, ready.get("message", ""), now)

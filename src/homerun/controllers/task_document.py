@@ -102,7 +102,10 @@ def failure_text(attempt: Attempt, timeout: float) -> str:
 
 
 def _stored(attempt: Attempt) -> dict[str, Any]:
-    return {key: value for key, value in asdict(attempt).items() if value not in (None, "", False) or key == "number"}
+    """Without what says nothing. By identity: exit code 0 equals False, and says a lot."""
+    return {
+        key: value for key, value in asdict(attempt).items() if value is not None and value is not False and value != ""
+    }
 
 
 def _completed(task: Task, now: float) -> dict[str, Any]:

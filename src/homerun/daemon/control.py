@@ -22,7 +22,7 @@ from homerun.controllers.loop import Loop
 from homerun.controllers.plane import Plane
 from homerun.controllers.revision import RevisionController
 from homerun.controllers.service import ServiceController
-from homerun.daemon.insight import DaemonInsight
+
 from homerun.engine.base import Engine, Event
 from homerun.lib.clock import Clock, SystemClock
 from homerun.meter.meter import Meter
@@ -50,6 +50,7 @@ class Control:
             self.discards,
             idle_timeout=settings.idle_timeout,
         )
+        self.plane.reports = self.capacity
         self.executions = ExecutionController(
             store, engine, self.supervisor, self.discards, clock, max_tasks=settings.max_tasks
         )
@@ -82,6 +83,8 @@ class Control:
             await loop.close()
         if stop_instances:
             await asyncio.gather(self.capacity.stop_all(), self.executions.stop_all())
+        self.capacity.close()
+        self.executions.close()
         await self.plane.close()
         await self.meter.close()
         await self.supervisor.close()
@@ -116,6 +119,7 @@ class ApiServer(uvicorn.Server):
 async def run(settings: Settings, api: socket.socket) -> None:
     """Serve until SIGTERM or a shutdown over the API; then stop all instances and return."""
     from homerun.apis.server import create_app
+    from homerun.daemon.insight import DaemonInsight
     from homerun.engine.images.store import ImageStore
     from homerun.engine.oci.engine import OciEngine
     from homerun.store.sqlite import SqliteStore
@@ -127,7 +131,7 @@ async def run(settings: Settings, api: socket.socket) -> None:
     stopping = Stopping()
     stopping.watch_signals()
     await control.open()
-    await control.plane.listen(settings.state / "run" / "control.sock", control.capacity)
+    await control.plane.listen(settings.state / "run" / "control.sock")
     insight = DaemonInsight(control, stopping.requested.set)
     app = create_app(store=store, logs=engine, insight=insight, clock=clock, settings=settings)
     server = ApiServer(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=75))

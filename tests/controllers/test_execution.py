@@ -1,0 +1,233 @@
+"""Executions on the whole control process in virtual time: retries, timeouts, cancel, crashes."""
+
+import random
+
+import pytest
+
+from homerun.engine.base import Exit, InstanceSpec
+from homerun.engine.fake import FakeEngine, Script
+from homerun.model import conditions
+from homerun.store.base import Document, Put
+from tests.support.builders import IMAGE, LOCATION, execution_put, job_put, operation_name, operation_put
+from tests.support.control import World, world
+
+pytestmark = pytest.mark.looptime
+
+EXECUTION = f"{LOCATION}/jobs/work/executions/work-abcde"
+OK = Script(exit=Exit(code=0), exit_after=1)
+
+
+async def run(w: World, **fields: object) -> None:
+    """What the API does for `:run`: a job whose image is pinned, an execution and its operation."""
+    await w.store.apply(job_put())
+    job = await w.settled("Job", f"{LOCATION}/jobs/work")
+    await w.store.apply(execution_put(pinned=job.internal["digests"][0], **fields), operation_put("work"))  # type: ignore[arg-type]
+
+
+async def tasks(w: World) -> list[Document]:
+    found = await w.store.list("Task", prefix=EXECUTION)
+    return sorted(found, key=lambda task: task.body["index"])
+
+
+def completed(document: Document) -> conditions.Condition:
+    found = conditions.find(document.body["conditions"], "Completed")
+    assert found is not None
+    return found
+
+
+async def test_all_tasks_run_and_the_execution_succeeds() -> None:
+    async with world({IMAGE: OK}) as w:
+        await run(w, tasks=5)
+        execution = await w.settled("Execution", EXECUTION)
+        assert completed(execution)["state"] == conditions.SUCCEEDED
+        assert (execution.body["succeededCount"], execution.body["runningCount"]) == (5, 0)
+        assert execution.body["completionTime"] > execution.body["startTime"]
+        assert [t.body["lastAttemptResult"] for t in await tasks(w)] == [{"exitCode": 0}] * 5
+        operation = await w.get("Operation", operation_name("work"))
+        assert operation.body["done"] and operation.body["response"]["succeededCount"] == 5
+        job = await w.get("Job", f"{LOCATION}/jobs/work")
+        assert job.body["latestCreatedExecution"]["completionStatus"] == "EXECUTION_SUCCEEDED"
+        await w.until(lambda: w.engine.instances() == [])
+
+
+async def test_a_task_finds_its_variables() -> None:
+    async with world({IMAGE: OK}) as w:
+        await run(w, tasks=2)
+        await w.settled("Execution", EXECUTION)
+        spec = next(s for s in w.engine.started if s.labels["task"] == "1")
+        assert spec.container.env == {
+            "CLOUD_RUN_JOB": "work",
+            "CLOUD_RUN_EXECUTION": "work-abcde",
+            "CLOUD_RUN_TASK_INDEX": "1",
+            "CLOUD_RUN_TASK_ATTEMPT": "0",
+            "CLOUD_RUN_TASK_COUNT": "2",
+        }
+
+
+async def test_parallelism_and_the_machine_bound_what_runs_at_once() -> None:
+    async with world({IMAGE: OK}, max_tasks=3) as w:
+        await run(w, tasks=10, parallelism=5)
+        most = 0
+
+        def done() -> bool:
+            nonlocal most
+            most = max(most, len(w.engine.instances()))
+            return len(w.engine.started) == 10
+
+        await w.until(done)
+        assert most == 3
+
+
+async def test_failures_are_retried_until_they_heal() -> None:
+    def flaky(spec: InstanceSpec) -> Script:
+        return Script(exit=Exit(code=0 if spec.labels["attempt"] == "2" else 9), exit_after=1)
+
+    async with world({IMAGE: flaky}) as w:
+        await run(w, tasks=2, maxRetries=2)
+        execution = await w.settled("Execution", EXECUTION)
+        assert completed(execution)["state"] == conditions.SUCCEEDED
+        assert execution.body["retriedCount"] == 2
+        [first, _] = await tasks(w)
+        assert [a.get("code") for a in first.internal["attempts"]] == [9, 9, 0]
+
+
+async def test_a_task_out_of_retries_fails_the_execution_and_says_why() -> None:
+    async with world({IMAGE: Script(exit=Exit(code=9), exit_after=1)}) as w:
+        await run(w, tasks=3, parallelism=1, maxRetries=1)
+        execution = await w.settled("Execution", EXECUTION)
+        assert completed(execution)["message"] == (
+            "Task work-abcde-task0 failed with message: The container exited with an error (exit code 9)."
+        )
+        states = [t.body["labels"]["run.googleapis.com/runningState"] for t in await tasks(w)]
+        assert sorted(states) == ["Abandoned", "Abandoned", "Failed"]
+        operation = await w.get("Operation", operation_name("work"))
+        assert operation.body["error"]["message"] == completed(execution)["message"]
+
+
+async def test_an_attempt_that_takes_too_long_is_stopped() -> None:
+    async with world({IMAGE: Script()}) as w:
+        await run(w, timeout="60s", maxRetries=0)
+        execution = await w.settled("Execution", EXECUTION)
+        assert completed(execution)["message"].endswith("The configured timeout of 60 s was reached.")
+        [task] = await tasks(w)
+        assert task.body["lastAttemptResult"]["termSignal"] == 15
+
+
+async def test_a_memory_hog_is_named_as_such() -> None:
+    async with world({IMAGE: Script(exit=Exit(signal=9, oom=True), exit_after=1)}) as w:
+        await run(w, maxRetries=0)
+        assert "exceeded its memory limit" in completed(await w.settled("Execution", EXECUTION))["message"]
+
+
+async def test_cancel_stops_what_runs_and_starts_nothing_more() -> None:
+    async with world({IMAGE: Script()}) as w:
+        await run(w, tasks=4, parallelism=2)
+        await w.until(lambda: len(w.engine.instances()) == 2)
+        document = await w.get("Execution", EXECUTION)
+        await w.store.apply(Put("Execution", EXECUTION, document.body, {**document.internal, "cancel": True}))
+        execution = await w.settled("Execution", EXECUTION)
+        assert completed(execution)["executionReason"] == "CANCELLED"
+        assert execution.body["cancelledCount"] == 4
+        assert len(w.engine.started) == 2
+
+
+async def test_a_deleted_execution_takes_tasks_and_instances_with_it() -> None:
+    async with world({IMAGE: Script()}) as w:
+        await run(w, tasks=2)
+        await w.until(lambda: len(w.engine.instances()) == 2)
+        document = await w.get("Execution", EXECUTION)
+        await w.store.apply(Put("Execution", EXECUTION, {**document.body, "deleteTime": "x"}, document.internal))
+        await w.until(lambda: w.engine.instances() == [])
+        assert await w.store.get("Execution", EXECUTION) is None
+        assert await tasks(w) == []
+
+
+async def test_a_deleted_job_waits_for_its_executions() -> None:
+    async with world({IMAGE: Script()}) as w:
+        await run(w, tasks=2)
+        await w.until(lambda: len(w.engine.instances()) == 2)
+        job = await w.get("Job", f"{LOCATION}/jobs/work")
+        await w.store.apply(Put("Job", job.name, {**job.body, "deleteTime": "x"}, job.internal))
+        await w.until(lambda: w.engine.instances() == [])
+
+        async def gone() -> bool:
+            return await w.store.get("Job", job.name) is None
+
+        await w.until(gone)
+        assert await w.store.count("Execution") == 0
+
+
+async def test_a_job_with_an_unknown_image_is_not_ready_and_says_so() -> None:
+    async with world() as w:
+        await w.store.apply(job_put(image="registry.test/missing:1"))
+        job = await w.settled("Job", f"{LOCATION}/jobs/work")
+        assert job.body["terminalCondition"]["state"] == conditions.FAILED
+        assert "registry.test/missing:1" in job.body["terminalCondition"]["message"]
+
+
+async def test_stopping_homerun_interrupts_tasks_and_the_next_start_repeats_them_at_no_cost() -> None:
+    async with world({IMAGE: Script(exit=Exit(code=0), exit_after=100)}) as before:
+        await run(before, tasks=2, maxRetries=0)
+        await before.until(lambda: len(before.engine.instances()) == 2)
+    async with world(store=before.store, engine=before.engine) as after:
+        execution = await after.settled("Execution", EXECUTION)
+        assert completed(execution)["state"] == conditions.SUCCEEDED
+        [first, _] = await tasks(after)
+        assert [a["outcome"] for a in first.internal["attempts"]] == ["interrupted", "exited"]
+
+
+async def test_a_crash_of_control_loses_no_exit_and_repeats_no_success() -> None:
+    async with world({IMAGE: Script(exit=Exit(code=0), exit_after=30)}, stop_instances=False) as before:
+        await run(before, tasks=3)
+        await before.until(lambda: len(before.engine.instances()) == 3)
+    async with world(store=before.store, engine=before.engine) as after:
+        execution = await after.settled("Execution", EXECUTION)
+        assert execution.body["succeededCount"] == 3
+        assert len(after.engine.started) == 3
+
+
+async def test_a_reboot_of_the_machine_counts_what_ran_as_lost_and_retries_it() -> None:
+    async with world({IMAGE: Script(exit=Exit(code=0), exit_after=30)}, stop_instances=False) as before:
+        await run(before, tasks=1)
+        await before.until(lambda: before.engine.instances())
+        await before.until(lambda: before.control.executions.machine(EXECUTION).changed == set())  # type: ignore[union-attr]
+        before.engine.vanish(before.engine.instances()[0].id)
+    async with world(store=before.store, engine=before.engine) as after:
+        assert completed(await after.settled("Execution", EXECUTION))["state"] == conditions.SUCCEEDED
+        [task] = await tasks(after)
+        assert [a["outcome"] for a in task.internal["attempts"]] == ["lost", "exited"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_control_killed_again_and_again_under_a_running_execution(seed: int) -> None:
+    rng = random.Random(seed)
+
+    def task(spec: InstanceSpec) -> Script:
+        # Which attempts fail depends on task and attempt alone, so that it is the same whoever asks.
+        failed = random.Random(f"{seed}/{spec.labels['task']}/{spec.labels['attempt']}").random() < 0.2
+        return Script(exit=Exit(code=1 if failed else 0), exit_after=1 + 10 * rng.random())
+
+    store, engine = None, None
+    for _ in range(6):
+        async with world({IMAGE: task}, store=store, engine=engine, stop_instances=False, max_tasks=8) as w:
+            store, engine = w.store, w.engine
+            if await w.store.get("Execution", EXECUTION) is None:
+                await run(w, tasks=30, maxRetries=10)
+            await w.until(lambda end=rng.random() * 8 + w.control.clock.mono(): w.control.clock.mono() >= end)  # type: ignore[misc]
+    async with world({IMAGE: task}, store=store, engine=engine, max_tasks=8) as w:
+        execution = await w.settled("Execution", EXECUTION)
+        assert execution.body["succeededCount"] == 30
+        assert_each_attempt_ran_once_and_none_after_success(w.engine, await tasks(w))
+        await w.until(lambda: w.engine.instances() == [])
+
+
+def assert_each_attempt_ran_once_and_none_after_success(engine: FakeEngine, found: list[Document]) -> None:
+    started = [(spec.labels["task"], spec.labels["attempt"]) for spec in engine.started]
+    assert len(started) == len(set(started))
+    for task in found:
+        attempts = task.internal["attempts"]
+        assert [a["outcome"] for a in attempts][-1] == "exited" and attempts[-1].get("code") == 0
+        assert all(a.get("code") != 0 for a in attempts[:-1])
+        # An attempt may have been recorded just before the crash and never have reached the engine: lost, rightly.
+        ran = [a for a in attempts if a["outcome"] != "lost"]
+        assert len([t for t, _ in started if t == str(task.body["index"])]) == len(ran)

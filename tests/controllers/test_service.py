@@ -1,0 +1,199 @@
+"""Service -> Revision -> traffic, on the whole control process in virtual time."""
+
+import pytest
+
+from homerun.engine.base import Exit
+from homerun.engine.fake import Line, Script
+from homerun.model import conditions
+from homerun.wire.link import InstanceUp, RevisionSet, RouteGone, RouteSet, Target
+from tests.support.builders import IMAGE, LOCATION, operation_name, operation_put, service_put
+from tests.support.control import world
+
+pytestmark = pytest.mark.looptime
+
+HELLO = f"{LOCATION}/services/hello"
+BROKEN = "registry.test/broken:1"
+
+
+async def test_a_new_service_becomes_ready_and_is_routed() -> None:
+    async with world() as w:
+        await w.store.apply(service_put(), operation_put("hello"))
+        service = await w.settled("Service", HELLO)
+        assert service.body["terminalCondition"]["state"] == conditions.SUCCEEDED
+        assert service.body["observedGeneration"] == "1"
+        revision = service.body["latestReadyRevision"]
+        assert revision == service.body["latestCreatedRevision"]
+        assert w.router.last(RouteSet) == RouteSet(HELLO, ["hello-1.r.run.localhost"], [Target(revision, 100)])
+        assert w.router.last(InstanceUp).revision == revision
+
+
+async def test_its_operation_ends_with_the_service_in_one_write() -> None:
+    async with world() as w:
+        await w.store.apply(service_put(), operation_put("hello"))
+        service = await w.settled("Service", HELLO)
+        operation = await w.get("Operation", operation_name("hello"))
+        assert operation.body["done"] is True
+        assert operation.body["response"]["name"] == HELLO
+        assert operation.body["response"]["terminalCondition"]["state"] == conditions.SUCCEEDED
+        assert service.internal["operations"] == []
+        assert abs(operation.version - service.version) == 1
+
+
+async def test_a_revision_pins_the_digest_of_its_image() -> None:
+    async with world() as w:
+        await w.store.apply(service_put())
+        service = await w.settled("Service", HELLO)
+        revision = await w.get("Revision", service.body["latestReadyRevision"])
+        assert revision.internal["digests"][0].startswith("registry.test/hello@sha256:")
+
+
+async def test_a_failed_revision_never_gets_traffic_and_the_old_one_keeps_it() -> None:
+    script = Script(exit=Exit(code=3), exit_after=0.1, ready=10, lines=(Line("no database"),))
+    async with world({BROKEN: script}) as w:
+        await w.store.apply(service_put(), operation_put("hello"))
+        first = (await w.settled("Service", HELLO)).body["latestReadyRevision"]
+        await update(w, image=BROKEN)
+        service = await w.settled("Service", HELLO)
+        ready = service.body["terminalCondition"]
+        assert ready["state"] == conditions.FAILED
+        for part in ("Container called exit(3).", "no database", "PORT=8080", "is not ready and cannot serve traffic"):
+            assert part in ready["message"]
+        assert service.body["latestReadyRevision"] == first
+        assert service.body["latestCreatedRevision"] != first
+        assert w.router.last(RouteSet).targets == [Target(first, 100)]
+        operation = await w.get("Operation", operation_name("hello", 2))
+        assert operation.body["error"]["message"] == ready["message"]
+
+
+async def test_a_new_service_that_fails_is_routed_nowhere() -> None:
+    async with world({BROKEN: Script(probe_failure="It listens on 127.0.0.1:8080 only.")}) as w:
+        await w.store.apply(service_put(image=BROKEN))
+        service = await w.settled("Service", HELLO)
+        assert "It listens on 127.0.0.1:8080 only." in service.body["terminalCondition"]["message"]
+        assert w.router.last(RouteSet).targets == []
+        assert w.engine.instances() == []
+
+
+async def test_an_unknown_image_fails_the_deployment_with_its_cause() -> None:
+    async with world() as w:
+        await w.store.apply(service_put(image="registry.test/missing:1"))
+        service = await w.settled("Service", HELLO)
+        assert service.body["terminalCondition"]["state"] == conditions.FAILED
+        assert "registry.test/missing:1" in service.body["terminalCondition"]["message"]
+        configured = conditions.find(service.body["conditions"], "ConfigurationsReady")
+        assert configured is not None and configured["message"] == service.body["terminalCondition"]["message"]
+
+
+async def test_traffic_can_be_moved_back_after_a_failed_deployment() -> None:
+    async with world({BROKEN: Script(exit=Exit(code=1), exit_after=0, ready=9)}) as w:
+        await w.store.apply(service_put(), operation_put("hello"))
+        first = (await w.settled("Service", HELLO)).body["latestReadyRevision"]
+        await update(w, concurrency=7)
+        second = (await w.settled("Service", HELLO)).body["latestReadyRevision"]
+        await update(w, image=BROKEN)
+        await w.settled("Service", HELLO)
+        assert w.router.last(RouteSet).targets == [Target(second, 100)]
+        target = {
+            "type": "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION",
+            "revision": first.rpartition("/")[2],
+            "percent": 100,
+        }
+        await update(w, traffic=[target])
+        await w.settled("Service", HELLO)
+        assert w.router.last(RouteSet).targets == [Target(first, 100)]
+
+
+async def test_traffic_splits_and_tags() -> None:
+    async with world() as w:
+        await w.store.apply(service_put())
+        first = (await w.settled("Service", HELLO)).body["latestReadyRevision"]
+        old = {"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION", "revision": first.rpartition("/")[2]}
+        new = {"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "percent": 10, "tag": "green"}
+        await update(w, concurrency=7, traffic=[{**old, "percent": 90}, new])
+        service = await w.settled("Service", HELLO)
+        second = service.body["latestReadyRevision"]
+        assert w.router.last(RouteSet).targets == [Target(first, 90), Target(second, 10, "green")]
+        assert service.body["trafficStatuses"][1]["uri"] == "http://green---hello-1.r.run.localhost:8080"
+
+
+async def test_traffic_to_an_unknown_revision_is_refused_and_nothing_moves() -> None:
+    async with world() as w:
+        await w.store.apply(service_put())
+        first = (await w.settled("Service", HELLO)).body["latestReadyRevision"]
+        await update(
+            w, traffic=[{"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION", "revision": "hello-9", "percent": 100}]
+        )
+        service = await w.settled("Service", HELLO)
+        assert (
+            service.body["terminalCondition"]["message"] == "Revision 'hello-9' referenced in traffic does not exist."
+        )
+        assert w.router.last(RouteSet).targets == [Target(first, 100)]
+
+
+async def test_a_revision_name_that_exists_with_another_template_is_refused() -> None:
+    async with world() as w:
+        await w.store.apply(service_put(revision="hello-one"))
+        await w.settled("Service", HELLO)
+        await update(w, concurrency=3)
+        service = await w.settled("Service", HELLO)
+        assert "already exists" in service.body["terminalCondition"]["message"]
+
+
+async def test_a_change_outside_the_template_makes_no_revision() -> None:
+    async with world() as w:
+        await w.store.apply(service_put())
+        await w.settled("Service", HELLO)
+        await update(w, description="new words")
+        await w.settled("Service", HELLO)
+        assert await w.store.count("Revision", prefix=HELLO) == 1
+
+
+async def test_a_deleted_service_takes_routes_revisions_and_instances_with_it() -> None:
+    async with world() as w:
+        await w.store.apply(service_put())
+        service = await w.settled("Service", HELLO)
+        await update(w, deleteTime="2026-01-02T00:00:00Z")
+        await w.until(lambda: w.router.last(RouteGone) == RouteGone(HELLO))
+        await w.until(lambda: w.engine.instances() == [])
+        assert await w.store.get("Service", service.name) is None
+        assert await w.store.count("Revision") == 0
+
+
+async def test_a_restart_finds_the_service_and_its_instance() -> None:
+    async with world(stop_instances=False) as before:
+        await before.store.apply(service_put())
+        await before.settled("Service", HELLO)
+        [instance] = before.engine.instances()
+    async with world(store=before.store, engine=before.engine) as after:
+        await after.until(lambda: after.router.last(RouteSet))
+        await after.until(lambda: after.router.all(InstanceUp))
+        assert after.router.last(InstanceUp).instance == instance.id
+        assert after.router.last(RevisionSet).queue_deadline == 10
+        assert len(after.engine.started) == 1
+
+
+async def test_a_crash_in_the_middle_of_a_deployment_is_finished_by_the_next_start() -> None:
+    slow = "registry.test/slow:1"
+    async with world({slow: Script(ready=30)}, stop_instances=False) as before:
+        await before.store.apply(service_put(image=slow), operation_put("hello"))
+        await before.until(lambda: before.engine.instances())
+    async with world(store=before.store, engine=before.engine) as after:
+        service = await after.settled("Service", HELLO)
+        assert service.body["terminalCondition"]["state"] == conditions.SUCCEEDED
+        assert len(after.engine.started) == 1
+
+
+async def update(w, image: str = IMAGE, traffic=None, concurrency: int | None = None, **fields) -> None:  # type: ignore[no-untyped-def]
+    """What the API does for a PATCH: a new generation with an operation."""
+    document = await w.get("Service", HELLO)
+    generation = int(document.body["generation"]) + 1
+    put = service_put(image=image, generation=generation)
+    template = {**document.body["template"], "containers": [{"image": image}]}
+    if concurrency:
+        template["maxInstanceRequestConcurrency"] = concurrency
+    body = {**document.body, "generation": str(generation), "template": template, "reconciling": True, **fields}
+    if traffic:
+        body["traffic"] = traffic
+    operations = [*document.internal["operations"], *put.internal["operations"]]
+    put = type(put)("Service", HELLO, body, {**document.internal, "operations": operations})
+    await w.store.apply(put, operation_put("hello", generation))
