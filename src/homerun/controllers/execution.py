@@ -27,7 +27,6 @@ from homerun.model import labels
 from homerun.model.execution import ExecutionSpec
 from homerun.store.base import Delete, Document, Store, Write
 
-
 KINDS = frozenset({"Execution"})
 
 

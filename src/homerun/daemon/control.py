@@ -22,7 +22,6 @@ from homerun.controllers.loop import Loop
 from homerun.controllers.plane import Plane
 from homerun.controllers.revision import RevisionController
 from homerun.controllers.service import ServiceController
-
 from homerun.engine.base import Engine, Event
 from homerun.lib.clock import Clock, SystemClock
 from homerun.meter.meter import Meter
@@ -78,7 +77,7 @@ class Control:
             loop.start(self.supervisor)
 
     async def close(self, *, stop_instances: bool) -> None:
-        """Clean end. Without `stop_instances` everything goes on running and is adopted by the next control."""
+        """Clean end, but for the store, which whoever opened it closes. Without `stop_instances` everything goes on running and is adopted by the next control."""
         for loop in self.loops:
             await loop.close()
         if stop_instances:
@@ -89,7 +88,6 @@ class Control:
         await self.meter.close()
         await self.supervisor.close()
         await self.engine.close()
-        await self.store.close()
 
     def _on_event(self, event: Event) -> None:
         if not (self.capacity.on_event(event) or self.executions.on_event(event) or self.discards.on_event(event)):
@@ -140,3 +138,4 @@ async def run(settings: Settings, api: socket.socket) -> None:
     await stopping.requested.wait()
     server.should_exit = True
     await control.close(stop_instances=True)
+    await store.close()
