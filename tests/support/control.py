@@ -72,7 +72,7 @@ class World:
                     result = await result
                 if result:
                     return
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.05)
 
     async def settled(self, kind: str, name: str) -> Document:
         """The document once it is not reconciling any more."""
@@ -105,7 +105,7 @@ async def world(
         yield made
     finally:
         if stop_instances:
-            await control.close(stop_instances=True)
+            await control.close()
         else:
             await crash(control)
 

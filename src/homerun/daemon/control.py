@@ -76,12 +76,11 @@ class Control:
         for loop in self.loops:
             loop.start(self.supervisor)
 
-    async def close(self, *, stop_instances: bool) -> None:
-        """Clean end, but for the store, which whoever opened it closes. Without `stop_instances` everything goes on running and is adopted by the next control."""
+    async def close(self) -> None:
+        """Clean end: all instances stopped, everything recorded. Whoever opened the store closes it."""
         for loop in self.loops:
             await loop.close()
-        if stop_instances:
-            await asyncio.gather(self.capacity.stop_all(), self.executions.stop_all())
+        await asyncio.gather(self.capacity.stop_all(), self.executions.stop_all())
         self.capacity.close()
         self.executions.close()
         await self.plane.close()
@@ -137,5 +136,5 @@ async def run(settings: Settings, api: socket.socket) -> None:
     _log.info("ready")
     await stopping.requested.wait()
     server.should_exit = True
-    await control.close(stop_instances=True)
+    await control.close()
     await store.close()

@@ -1,0 +1,190 @@
+"""Instances of services as the router's reports come in, on the whole control process in virtual time."""
+
+import asyncio
+
+import pytest
+
+from homerun.engine.base import Exit
+from homerun.engine.fake import Line, Script
+from homerun.store.base import Put
+from homerun.wire.link import (
+    Demand,
+    InstanceDrain,
+    InstanceFailed,
+    InstanceGone,
+    InstanceUp,
+    InstanceUse,
+    RevisionSet,
+    Usage,
+)
+from tests.support.builders import IMAGE, LOCATION, service_put
+from tests.support.control import World, world
+
+pytestmark = pytest.mark.looptime
+
+HELLO = f"{LOCATION}/services/hello"
+
+
+async def deployed(w: World, **fields: object) -> str:
+    """A ready service at zero; its revision's name."""
+    put = service_put(**fields)  # type: ignore[arg-type]
+    await w.store.apply(put)
+    revision: str = (await w.settled("Service", HELLO)).body["latestReadyRevision"]
+    return revision
+
+
+async def at_zero(w: World, **fields: object) -> str:
+    revision = await deployed(w, **fields)
+    await w.until(lambda: w.engine.instances() == [])
+    w.router.heard.clear()
+    return revision
+
+
+def usage(revision: str, instance: str, in_flight: int, idle: float = 0, requests: int = 1, busy: float = 1) -> Usage:
+    use = InstanceUse(instance, in_flight, busy, requests, idle)
+    return Usage(revision, 0, float(in_flight), in_flight, 0, requests, [use])
+
+
+async def test_after_the_deployment_the_checked_instance_idles_away() -> None:
+    async with world(idle_timeout=60) as w:
+        await deployed(w)
+        assert len(w.engine.instances()) == 1
+        await asyncio.sleep(59)
+        assert len(w.engine.instances()) == 1
+        await w.until(lambda: w.engine.instances() == [], seconds=5)
+
+
+async def test_a_waiting_request_starts_an_instance_without_a_single_write() -> None:
+    async with world(idle_timeout=5) as w:
+        revision = await at_zero(w)
+        before = await w.store.version()
+        w.router.say(Demand(revision, 1, 0))
+        await w.until(lambda: w.router.last(InstanceUp))
+        assert w.router.last(InstanceUp).revision == revision
+        assert await w.store.version() == before
+
+
+async def test_ten_waiting_requests_of_concurrency_one_start_ten() -> None:
+    async with world(idle_timeout=5) as w:
+        revision = await at_zero(w, maxInstanceRequestConcurrency=1)
+        w.router.say(Demand(revision, 10, 0))
+        await w.until(lambda: len(w.router.all(InstanceUp)) == 10, seconds=1)
+
+
+async def test_a_busy_instance_stays_and_an_idle_one_goes_after_it_was_drained() -> None:
+    async with world(idle_timeout=30) as w:
+        revision = await deployed(w)
+        [instance] = w.engine.instances()
+        for _ in range(100):
+            w.router.say(usage(revision, instance.id, in_flight=1))
+            await asyncio.sleep(1)
+        assert len(w.engine.instances()) == 1
+        w.router.say(usage(revision, instance.id, in_flight=0))
+        await asyncio.sleep(29)
+        assert len(w.engine.instances()) == 1
+        await w.until(lambda: w.engine.instances() == [], seconds=5)
+        kinds = [type(m) for m in w.router.heard if not isinstance(m, RevisionSet)]
+        assert kinds.index(InstanceDrain) < kinds.index(InstanceGone)
+
+
+async def test_when_starts_fail_those_who_wait_are_told_why() -> None:
+    script = Script()
+    async with world({IMAGE: lambda spec: script}, idle_timeout=5) as w:
+        revision = await at_zero(w)
+        script = Script(exit=Exit(code=4), exit_after=0.1, ready=9, lines=(Line("disk is full"),))
+        w.router.say(Demand(revision, 1, 0))
+        await w.until(lambda: w.router.last(RevisionSet) and w.router.last(RevisionSet).failure)
+        assert "exit(4)" in w.router.last(RevisionSet).failure
+        assert "disk is full" in w.router.last(RevisionSet).failure
+        # Demand during the back-off starts nothing, afterwards it tries again.
+        started = len(w.engine.started)
+        w.router.say(Demand(revision, 1, 0))
+        await asyncio.sleep(0.5)
+        assert len(w.engine.started) == started
+        await asyncio.sleep(2)
+        w.router.say(Demand(revision, 1, 0))
+        await w.until(lambda: len(w.engine.started) == started + 1, seconds=1)
+
+
+async def test_an_instance_that_crashes_is_reported_gone_at_once() -> None:
+    async with world() as w:
+        await deployed(w)
+        [instance] = w.engine.instances()
+        w.engine.crash(instance.id, Exit(code=1))
+        await asyncio.sleep(0)
+        assert w.router.last(InstanceGone) == InstanceGone(instance.id)
+
+
+async def test_an_instance_that_the_router_cannot_reach_is_replaced() -> None:
+    async with world() as w:
+        await deployed(w, scaling={"minInstanceCount": 1})
+        [instance] = w.engine.instances()
+        w.router.say(InstanceFailed(instance.id, "connection refused"))
+        await w.until(lambda: [i.id for i in w.engine.instances()] not in ([], [instance.id]))
+        await w.until(lambda: len(w.engine.instances()) == 1)
+
+
+async def test_the_service_wide_minimum_is_held_without_a_new_revision() -> None:
+    async with world(idle_timeout=5) as w:
+        await at_zero(w)
+        document = await w.get("Service", HELLO)
+        body = {**document.body, "scaling": {"minInstanceCount": 3}, "generation": "2"}
+        await w.store.apply(Put("Service", HELLO, body, document.internal))
+        await w.until(lambda: len(w.engine.instances()) == 3)
+        assert await w.store.count("Revision") == 1
+
+
+async def test_manual_scaling_runs_exactly_so_many() -> None:
+    async with world(idle_timeout=5) as w:
+        await at_zero(w)
+        for number in (4, 1, 0):
+            document = await w.get("Service", HELLO)
+            scaling = {"scalingMode": "MANUAL", "manualInstanceCount": number}
+            await w.store.apply(Put("Service", HELLO, {**document.body, "scaling": scaling}, document.internal))
+            await w.until(lambda number=number: len(w.engine.instances()) == number)  # type: ignore[misc]
+
+
+async def test_without_a_router_nothing_waits_to_be_drained() -> None:
+    async with world(idle_timeout=5) as w:
+        await deployed(w)
+        w.router.close()
+        await w.until(lambda: w.engine.instances() == [], seconds=10)
+
+
+async def test_what_it_used_is_metered_by_request() -> None:
+    async with world() as w:
+        revision = await deployed(w)
+        [instance] = w.engine.instances()
+        w.router.say(usage(revision, instance.id, in_flight=0, requests=3, busy=0.5))
+        totals = w.control.meter.totals(HELLO)
+        assert totals.requests == 3
+        assert totals.seconds == pytest.approx(0.5 + 0.025)
+
+
+async def test_the_meter_survives_a_restart() -> None:
+    async with world() as before:
+        revision = await deployed(before)
+        [instance] = before.engine.instances()
+        before.router.say(usage(revision, instance.id, in_flight=0, requests=3, busy=0.5))
+    async with world(store=before.store, engine=before.engine) as after:
+        assert after.control.meter.totals(HELLO).requests == 3
+
+
+async def test_instances_of_a_revision_that_is_gone_are_stopped_at_the_next_start() -> None:
+    async with world(stop_instances=False) as before:
+        await deployed(before)
+    from homerun.store.memory import MemoryStore
+
+    async with world(store=MemoryStore(), engine=before.engine) as after:
+        await after.until(lambda: after.engine.instances() == [])
+
+
+async def test_the_decisions_can_be_explained() -> None:
+    async with world(idle_timeout=5) as w:
+        revision = await at_zero(w)
+        w.router.say(Demand(revision, 2, 0))
+        await w.until(lambda: w.router.last(InstanceUp))
+        group = w.control.capacity.group(revision)
+        assert group is not None
+        reasons = [entry.decision.reason for entry in group.fleet.history]
+        assert reasons == ["deployment check", "no traffic", "2 waiting and 0 in flight need 1 at concurrency 80"]
