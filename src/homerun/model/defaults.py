@@ -1,0 +1,110 @@
+"""What a document says where its author said nothing (contract §2.3, §3, §5.1, §1.11).
+
+Applied once, before a document is stored, so that nobody who reads one needs to know a default.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from homerun.model.quantity import parse_cpu
+
+CPU = "1000m"
+MEMORY = "512Mi"
+PORT = {"name": "http1", "containerPort": 8080}
+REQUEST_TIMEOUT = "300s"
+CONCURRENCY = 80
+MAX_INSTANCES = 100
+TASK_TIMEOUT = "600s"
+MAX_RETRIES = 3
+EXECUTION_ENVIRONMENT = "EXECUTION_ENVIRONMENT_GEN2"
+LATEST = "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST"
+
+
+def with_service_defaults(body: Mapping[str, Any], project_number: str) -> dict[str, Any]:
+    """A Service as a user wrote it, complete."""
+    service = copy.deepcopy(dict(body))
+    service.setdefault("ingress", "INGRESS_TRAFFIC_ALL")
+    service.setdefault("launchStage", "GA")
+    service["traffic"] = service.get("traffic") or [{"type": LATEST, "percent": 100}]
+    for target in service["traffic"]:
+        by_name = "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION" if target.get("revision") else LATEST
+        if target.get("type", "").endswith("_UNSPECIFIED"):
+            target["type"] = by_name
+        target.setdefault("type", by_name)
+    _revision_template(service["template"], project_number)
+    return service
+
+
+def with_job_defaults(body: Mapping[str, Any], project_number: str) -> dict[str, Any]:
+    """A Job as a user wrote it, complete."""
+    job = copy.deepcopy(dict(body))
+    job.setdefault("launchStage", "GA")
+    execution = job["template"]
+    execution["taskCount"] = execution.get("taskCount") or 1
+    task = execution["template"]
+    task.setdefault("maxRetries", MAX_RETRIES)
+    task.setdefault("timeout", TASK_TIMEOUT)
+    _identity(task, project_number)
+    for container in task["containers"]:
+        _limits(container)
+    return job
+
+
+def _revision_template(template: dict[str, Any], project_number: str) -> None:
+    template.setdefault("timeout", REQUEST_TIMEOUT)
+    _identity(template, project_number)
+    scaling = template.setdefault("scaling", {})
+    scaling["maxInstanceCount"] = scaling.get("maxInstanceCount") or MAX_INSTANCES
+    containers = template["containers"]
+    ingress = next((c for c in containers if c.get("ports")), containers[0])
+    for container in containers:
+        _cpu_idle(container)
+        _limits(container)
+    ingress["ports"] = [{**PORT, **_given(port)} for port in ingress.get("ports") or [{}]]
+    port = ingress["ports"][0]["containerPort"]
+    ingress["startupProbe"] = _startup_probe(ingress.get("startupProbe"), port)
+    if not template.get("maxInstanceRequestConcurrency"):
+        whole = parse_cpu(ingress["resources"]["limits"]["cpu"]) >= 1
+        template["maxInstanceRequestConcurrency"] = CONCURRENCY if whole else 1
+
+
+def _identity(template: dict[str, Any], project_number: str) -> None:
+    template["serviceAccount"] = template.get("serviceAccount") or default_service_account(project_number)
+    if template.get("executionEnvironment", "EXECUTION_ENVIRONMENT_UNSPECIFIED").endswith("_UNSPECIFIED"):
+        template["executionEnvironment"] = EXECUTION_ENVIRONMENT
+
+
+def default_service_account(project_number: str) -> str:
+    """contract §13.7"""
+    return f"{project_number}-compute@developer.gserviceaccount.com"
+
+
+def _cpu_idle(container: dict[str, Any]) -> None:
+    """True only where `resources` was not given at all: given without cpuIdle, it means false (contract §2.3)."""
+    if not container.get("resources"):
+        container["resources"] = {"cpuIdle": True}
+
+
+def _limits(container: dict[str, Any]) -> None:
+    limits = container.setdefault("resources", {}).setdefault("limits", {})
+    limits.setdefault("cpu", CPU)
+    limits.setdefault("memory", MEMORY)
+
+
+def _startup_probe(probe: Mapping[str, Any] | None, port: int) -> dict[str, Any]:
+    if not probe:
+        return {"timeoutSeconds": 240, "periodSeconds": 240, "failureThreshold": 1, "tcpSocket": {"port": port}}
+    full = {"timeoutSeconds": 1, "periodSeconds": 10, "failureThreshold": 3, **_given(probe)}
+    if "httpGet" in full:
+        full["httpGet"] = {"path": "/", "port": port, **_given(full["httpGet"])}
+    else:
+        full["tcpSocket"] = {"port": port, **_given(full.get("tcpSocket", {}))}
+    return full
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the zeros and empty texts that proto3 cannot tell from absent."""
+    return {key: value for key, value in values.items() if value not in (0, "")}

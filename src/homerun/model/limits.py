@@ -1,0 +1,95 @@
+"""Every limit of the API, once (contract §3, §7.2). Checks, defaults and documentation read them here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GIB = 1 << 30
+MIB = 1 << 20
+
+DEFAULT_PAGE = 100
+MAX_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Inclusive at both ends."""
+
+    low: float
+    high: float
+    unit: str = ""
+
+    def complaint(self, value: float) -> str | None:
+        """What is wrong with `value`, or None."""
+        if self.low <= value <= self.high:
+            return None
+        return f"must be between {self.low:g} and {self.high:g}{self.unit}, and is {value:g}"
+
+
+SERVICE_ID = 49
+JOB_ID = 49
+"""Job name and execution token together must stay under 63 characters."""
+REVISION_ID = 63
+TAG_ID = 46
+DNS_LABEL = 63
+DESCRIPTION = 512
+
+CONTAINERS = 10
+COMMAND_ARGS = 1000
+ENV_VARS = 1000
+ENV_NAME = 32768
+ENV_VALUE = 32768
+LABELS = 64
+
+REQUEST_TIMEOUT = Range(1, 3600, " seconds")
+CONCURRENCY = Range(1, 1000)
+MAX_INSTANCES = Range(1, 10_000)
+MIN_INSTANCES = Range(0, 10_000)
+PORT = Range(1, 65535)
+
+TASK_COUNT = Range(1, 10_000)
+MAX_RETRIES = Range(0, 10)
+TASK_TIMEOUT = Range(1, 168 * 3600, " seconds")
+
+PROBE_INITIAL_DELAY = Range(0, 240, " seconds")
+PROBE_TIMEOUT = Range(1, 240, " seconds")
+PROBE_PERIOD = Range(1, 240, " seconds")
+PROBE_FAILURES = Range(1, 240)
+STARTUP_SECONDS = 240
+
+FRACTIONAL_CPU = Range(0.08, 0.99)
+WHOLE_CPUS = (1, 2, 4, 6, 8)
+MEMORY = Range(128 * MIB, 32 * GIB)
+MEMORY_OF_CPU = (
+    # up to this CPU, at least, at most
+    (0.49, 128 * MIB, 512 * MIB),
+    (0.99, 128 * MIB, 1 * GIB),
+    (1, 128 * MIB, 4 * GIB),
+    (2, 128 * MIB, 8 * GIB),
+    (4, 2 * GIB, 16 * GIB),
+    (6, 4 * GIB, 24 * GIB),
+    (8, 4 * GIB, 32 * GIB),
+)
+
+REQUEST_BODY = 4 * MIB
+"""Of an Admin API request."""
+
+RESERVED_NAMESPACES = ("run.googleapis.com", "cloud.googleapis.com", "serving.knative.dev", "autoscaling.knative.dev")
+"""Labels and annotations in these belong to the platform: v2 refuses them, v1 has them mean something."""
+
+RESERVED_ENV = frozenset(
+    {
+        "PORT",
+        "K_SERVICE",
+        "K_REVISION",
+        "K_CONFIGURATION",
+        "CLOUD_RUN_JOB",
+        "CLOUD_RUN_EXECUTION",
+        "CLOUD_RUN_TASK_INDEX",
+        "CLOUD_RUN_TASK_ATTEMPT",
+        "CLOUD_RUN_TASK_COUNT",
+        "CLOUD_RUN_WORKER_POOL",
+        "CLOUD_RUN_WORKER_POOL_REVISION",
+    }
+)
+RESERVED_ENV_PREFIX = "X_GOOGLE_"

@@ -1,0 +1,83 @@
+"""What the API's schema has and homerun cannot do yet: refused with its path, never silently ignored.
+
+A pattern is a field path with `[]` for any element. Fields that have no effect on one machine of your own (CMEK, VPC,
+binary authorization, ingress, service mesh) are not here: they are stored and handed back (contract §13.9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from homerun.lib.errors import Violation
+
+_CONTAINER = {
+    "env[].valueSource": "secrets as environment variables are not supported yet: give a plain value",
+    "volumeMounts": "volumes are not supported yet",
+    "livenessProbe": "liveness probes are not supported yet: leave it out",
+    "readinessProbe": "readiness probes are not supported yet: leave it out",
+    "startupProbe.grpc": "gRPC startup probes are not supported yet: use httpGet or tcpSocket",
+    "sourceCode": "deploying from source code without a build is not supported: give an image",
+    "sandboxLauncher": "sandboxes are not supported",
+}
+_TEMPLATE = {
+    **{f"containers[].{path}": why for path, why in _CONTAINER.items()},
+    "volumes": "volumes are not supported yet",
+    "sandboxes": "sandboxes are not supported",
+    "nodeSelector.accelerator": "GPUs are not supported yet",
+}
+SERVICE = {
+    **{f"template.{path}": why for path, why in _TEMPLATE.items()},
+    "multiRegionSettings": "services in several regions are not supported",
+    "iapEnabled": "Identity-Aware Proxy is not supported: leave it out or false",
+}
+JOB = {
+    **{f"template.template.{path}": why for path, why in _TEMPLATE.items()},
+    "startExecutionToken": "is not supported yet: create the job, then run it",
+    "runExecutionToken": "is not supported yet: create the job, then run it",
+}
+
+_V1_CONTAINER = {
+    "env[].valueFrom": "secrets as environment variables are not supported yet: give a plain value",
+    "envFrom": "is not supported by Cloud Run: list the variables in env",
+    "volumeMounts": "volumes are not supported yet",
+    "livenessProbe": "liveness probes are not supported yet: leave it out",
+    "readinessProbe": "readiness probes are not supported yet: leave it out",
+    "startupProbe.grpc": "gRPC startup probes are not supported yet: use httpGet or tcpSocket",
+    "startupProbe.exec": "is not supported by Cloud Run: use httpGet or tcpSocket",
+    "sandboxLauncher": "sandboxes are not supported",
+}
+_V1_SPEC = {
+    **{f"containers[].{path}": why for path, why in _V1_CONTAINER.items()},
+    "volumes": "volumes are not supported yet",
+    "nodeSelector": "GPUs are not supported yet",
+    "sandboxes": "sandboxes are not supported",
+}
+V1_SERVICE = {f"spec.template.spec.{path}": why for path, why in _V1_SPEC.items()}
+V1_JOB = {
+    **{f"spec.template.spec.template.spec.{path}": why for path, why in _V1_SPEC.items()},
+    "spec.startExecutionToken": "is not supported yet: create the job, then run it",
+    "spec.runExecutionToken": "is not supported yet: create the job, then run it",
+}
+
+
+def unsupported(body: Mapping[str, Any], table: Mapping[str, str]) -> Iterator[Violation]:
+    """Empty values (null, false, 0, empty text, list or object) ask for nothing and are no violation."""
+    for pattern, why in table.items():
+        for path in _find(body, pattern.split("."), ""):
+            yield Violation(path, why)
+
+
+def _find(value: Any, keys: list[str], path: str) -> Iterator[str]:
+    if not keys:
+        if value:
+            yield path
+        return
+    key, each = keys[0].removesuffix("[]"), keys[0].endswith("[]")
+    found = value.get(key) if isinstance(value, dict) else None
+    here = f"{path}.{key}" if path else key
+    if each and isinstance(found, list):
+        for index, item in enumerate(found):
+            yield from _find(item, keys[1:], f"{here}[{index}]")
+    elif not each and found is not None:
+        yield from _find(found, keys[1:], here)

@@ -1,0 +1,44 @@
+"""Enum values by number: client libraries over REST send numbers (`$alt=json;enum-encoding=int`), we store names.
+
+Discovery documents list names only; the numbers come from the descriptors in google-cloud-run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+from google.api import launch_stage_pb2
+from google.cloud import run_v2
+from google.protobuf.descriptor import EnumDescriptor
+
+
+def enum_name(names: Sequence[str], number: int) -> str | None:
+    """The name of `number` in the enum that has these names; None if the published package knows no such number."""
+    descriptor = _enums().get(names[0])
+    found = descriptor.values_by_number.get(number) if descriptor is not None else None
+    return found.name if found is not None else None
+
+
+@cache
+def _enums() -> dict[str, EnumDescriptor]:
+    """Enums by the name of their first value, which is unique: it carries the enum's own name."""
+    pool_file = run_v2.Service.pb(run_v2.Service()).DESCRIPTOR.file
+    pool = pool_file.pool
+    found: dict[str, EnumDescriptor] = {"LAUNCH_STAGE_UNSPECIFIED": launch_stage_pb2.LaunchStage.DESCRIPTOR}
+    for module in _FILES:
+        file = pool.FindFileByName(f"google/cloud/run/v2/{module}.proto")
+        for enum in (*file.enum_types_by_name.values(), *_nested(file.message_types_by_name.values())):
+            found[enum.values[0].name] = enum
+    return found
+
+
+_FILES = ("condition", "execution_template", "execution", "job", "k8s.min", "revision", "service", "task",
+          "traffic_target", "vendor_settings", "worker_pool", "instance_split")  # fmt: skip
+
+
+def _nested(messages: Any) -> Iterator[EnumDescriptor]:
+    for message in messages:
+        yield from message.enum_types
+        yield from _nested(message.nested_types)
