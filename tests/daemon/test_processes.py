@@ -1,0 +1,44 @@
+"""What `homerun up` refuses, and how."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from homerun.daemon.processes import claim_state, listen
+from homerun.lib.errors import FailedPrecondition, PermissionDenied
+from homerun.settings import Settings
+
+pytestmark = pytest.mark.sockets
+
+
+def test_the_state_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:
+    os.close(claim_state(Settings(state=tmp_path / "state")))
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+
+
+def test_two_homeruns_on_one_state_folder_are_refused(tmp_path: Path) -> None:
+    lock = claim_state(Settings(state=tmp_path))
+    with pytest.raises(FailedPrecondition, match="homerun down"):
+        claim_state(Settings(state=tmp_path))
+    os.close(lock)
+    os.close(claim_state(Settings(state=tmp_path)))
+
+
+def test_a_state_folder_that_cannot_be_made_is_named_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PermissionDenied, match="choose another by --state"):
+        claim_state(Settings(state=tmp_path / "file" / "state"))
+
+
+def test_a_taken_port_is_named_with_the_flag_that_changes_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(FailedPrecondition, match=f"cannot listen on 127.0.0.1:{port}.*--api"):
+            listen(f"127.0.0.1:{port}", "--api")
+
+
+def test_a_listener_takes_connections_at_once() -> None:
+    with listen("127.0.0.1:0", "--http") as listener, socket.create_connection(listener.getsockname()):
+        pass

@@ -1,0 +1,24 @@
+from homerun.model import labels
+from homerun.model.execution import ExecutionSpec
+from homerun.model.revision import RevisionSpec
+
+
+def test_an_instance_of_a_service_says_whose_it_is() -> None:
+    spec = RevisionSpec.parse({"name": "projects/p/locations/r/services/s/revisions/v", "containers": [{"image": "i"}]})
+    assert labels.of_revision(spec, "abc") == {
+        "service": "projects/p/locations/r/services/s",
+        "revision": "projects/p/locations/r/services/s/revisions/v",
+        "instance": "abc",
+    }
+
+
+def test_an_attempt_says_which_it_is() -> None:
+    name = "projects/p/locations/r/jobs/j/executions/e"
+    spec = ExecutionSpec.parse({"name": name, "template": {"containers": [{"image": "i"}]}})
+    assert labels.of_attempt(spec, 3, 1, "abc") == {
+        "job": "projects/p/locations/r/jobs/j",
+        "execution": name,
+        "task": "3",
+        "attempt": "1",
+        "instance": "abc",
+    }

@@ -1,0 +1,22 @@
+from homerun.model.revision import RevisionSpec
+
+BODY = {"name": "projects/p/locations/r/services/s/revisions/v", "containers": [{"image": "i"}]}
+
+
+def test_defaults() -> None:
+    spec = RevisionSpec.parse(BODY)
+    assert (spec.concurrency, spec.timeout, spec.min_instances, spec.max_instances) == (80, 300, 0, 100)
+
+
+def test_less_than_a_cpu_takes_one_request_at_a_time() -> None:
+    container = {"image": "i", "resources": {"limits": {"cpu": "500m"}}}
+    assert RevisionSpec.parse({**BODY, "containers": [container]}).concurrency == 1
+
+
+def test_a_service_finds_its_variables() -> None:
+    assert RevisionSpec.parse(BODY).environment() == {
+        "PORT": "8080",
+        "K_SERVICE": "s",
+        "K_CONFIGURATION": "s",
+        "K_REVISION": "v",
+    }
