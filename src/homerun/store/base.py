@@ -97,6 +97,8 @@ class Store(Protocol):
         """Every document changed after `since`, tombstones included, in version order; then live, for ever.
 
         `since=0` starts with all that exists: list and watch are one call, with nothing lost in between.
+        Raises OutOfRange when that is impossible without a gap (`since` is older than the deletions that are still
+        remembered, or newer than the store): watch again from 0, and treat what does not come as deleted.
         A slow reader never blocks a writer and never misses a change (it may see two changes of one document as one).
         """
         ...

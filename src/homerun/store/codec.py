@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from homerun.lib.errors import Invalid
 from homerun.store.base import Json
 
 _decoder: msgspec.json.Decoder[Json] = msgspec.json.Decoder(dict[str, Any])
 _encoder = msgspec.json.Encoder()
 
 
-def encode(value: Mapping[str, Any]) -> bytes:
-    """Raises TypeError for what JSON cannot hold."""
-    return _encoder.encode(value)
+def encode(value: Mapping[str, Any] | Sequence[str]) -> bytes:
+    """Raises Invalid for text that is no valid Unicode, TypeError for what JSON cannot hold."""
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError as error:
+        raise Invalid(f"{error.object[:100]!r} is no valid Unicode ({error.reason}): it cannot be stored") from None
 
 
-def decode(data: bytes) -> Json:
+def check_key(kind: str, name: str) -> None:
+    for text in (kind, name):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise Invalid(f"{text!r} is no valid Unicode ({error.reason}): it names no document") from None
+
+
+def decode(data: bytes | str) -> Json:
     return _decoder.decode(data)
 
 

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Sequence
-from operator import attrgetter
 
 from homerun.aio.highwater import HighWater
 from homerun.lib.errors import Unavailable
 from homerun.store.base import ABSENT, Conflict, Delete, Document, Write
-from homerun.store.codec import copied, prefix_end
-from homerun.store.watching import Watch
+from homerun.store.changelog import ChangeLog
+from homerun.store.codec import check_key, copied, prefix_end
+from homerun.store.watching import Watch, check_since
 
 Key = tuple[str, str]
-_version = attrgetter("version")
 
 
 class MemoryStore:
@@ -24,8 +23,7 @@ class MemoryStore:
         self._documents: dict[Key, Document] = {}
         self._names: dict[str, list[str]] = {}
         """Sorted names of the documents of each kind that are not deleted."""
-        self._changes: list[Document] = []
-        """In version order. Documents that changed again stay in it until it is compacted."""
+        self._changes = ChangeLog()
         self._head = HighWater()
 
     async def get(self, kind: str, name: str) -> Document | None:
@@ -49,6 +47,7 @@ class MemoryStore:
         written: list[Document] = []
         batch: dict[Key, Document] = {}
         for write in writes:
+            check_key(write.kind, write.name)
             key = (write.kind, write.name)
             current = batch.get(key) or self._documents.get(key)
             actual = ABSENT if current is None or current.deleted else current.version
@@ -59,6 +58,7 @@ class MemoryStore:
             written.append(document)
         for document in written:
             self._keep(document)
+        self._changes.extend(written)
         self._head.rise(self._head.value + len(written))
         return written
 
@@ -67,6 +67,7 @@ class MemoryStore:
         return self._head.value
 
     def watch(self, since: int = 0, *, kinds: Collection[str] | None = None) -> Watch:
+        check_since(since, floor=0, head=self._head.value)
         wanted = None if kinds is None else frozenset(kinds)
         return Watch(lambda after, limit: self._changed(after, limit, wanted), self._head, since)
 
@@ -74,14 +75,7 @@ class MemoryStore:
         self._head.close()
 
     async def _changed(self, since: int, limit: int, kinds: frozenset[str] | None) -> Sequence[Document]:
-        found: list[Document] = []
-        for position in range(bisect_right(self._changes, since, key=_version), len(self._changes)):
-            document = self._changes[position]
-            if self._is_latest(document) and (kinds is None or document.kind in kinds):
-                found.append(document)
-                if len(found) == limit:
-                    break
-        return found
+        return self._changes.after(since, limit, kinds)
 
     def _keep(self, document: Document) -> None:
         key = (document.kind, document.name)
@@ -93,12 +87,6 @@ class MemoryStore:
         elif not document.deleted and not existed:
             insort(names, document.name)
         self._documents[key] = document
-        self._changes.append(document)
-        if len(self._changes) > 2 * len(self._documents) + 100:
-            self._changes = [change for change in self._changes if self._is_latest(change)]
-
-    def _is_latest(self, document: Document) -> bool:
-        return self._documents[document.kind, document.name] is document
 
     def _matching(self, kind: str, prefix: str, after: str) -> Sequence[str]:
         names = self._names.get(kind, [])

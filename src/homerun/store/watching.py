@@ -10,12 +10,23 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from homerun.aio.highwater import HighWater
+from homerun.lib.errors import OutOfRange
 from homerun.store.base import Document
 
 BATCH = 500
 
 ReadChanges = Callable[[int, int], Awaitable[Sequence[Document]]]
 """`(since, limit)` -> documents changed after `since`, in version order, at most `limit`."""
+
+
+def check_since(since: int, *, floor: int, head: int) -> None:
+    """A watch that would have a gap is refused."""
+    if since > head:
+        raise OutOfRange(f"cannot watch from version {since}: the store is at {head} (restored?); watch again from 0")
+    if 0 < since < floor:
+        raise OutOfRange(
+            f"cannot watch from version {since}: deletions up to {floor} are no longer remembered; watch again from 0"
+        )
 
 
 class Watch(AsyncIterator[Document]):
