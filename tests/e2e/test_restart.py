@@ -1,0 +1,86 @@
+"""Any process killed at any moment: services answer, instances are found again, nothing leaks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import LOCATION, Daemon
+
+pytestmark = pytest.mark.host
+
+
+@pytest.fixture
+def own(folder: Path, request: pytest.FixtureRequest) -> Daemon:
+    return Daemon(folder / request.node.name, idle_timeout=600)
+
+
+def instances(daemon: Daemon, service: str) -> list[str]:
+    return sorted(i["id"] for i in daemon.explain(service)["instances"])
+
+
+def test_control_is_killed_and_no_request_notices(own: Daemon, app: str) -> None:
+    with own as daemon:
+        daemon.deploy("steady", app)
+        before = instances(daemon, "steady")
+        stop, bad = threading.Event(), list[int]()
+
+        def load() -> None:
+            while not stop.is_set():
+                status, _ = daemon.get("steady")
+                if status != 200:
+                    bad.append(status)
+
+        thread = threading.Thread(target=load)
+        thread.start()
+        for _ in range(3):
+            daemon.kill("control")
+            time.sleep(1.5)
+        stop.set()
+        thread.join()
+        assert bad == []
+        daemon.until(lambda: instances(daemon, "steady") == before)
+
+
+def test_a_killed_router_is_started_again_and_knows_everything(own: Daemon, app: str) -> None:
+    with own as daemon:
+        daemon.deploy("routed", app)
+        before = instances(daemon, "routed")
+        daemon.kill("router")
+        # The listening socket was never closed: the request waits for the new router.
+        daemon.until(lambda: "router" in daemon.children())
+        assert daemon.get("routed")[0] == 200
+        assert instances(daemon, "routed") == before
+
+
+def test_everything_is_killed_and_the_next_start_adopts_the_instance(own: Daemon, app: str) -> None:
+    with own as daemon:
+        daemon.deploy("adopted", app)
+        before = instances(daemon, "adopted")
+        daemon.kill_all()
+        daemon.start()
+        daemon.until(lambda: instances(daemon, "adopted") == before)
+        assert daemon.get("adopted")[0] == 200
+        assert instances(daemon, "adopted") == before
+
+
+def test_ctrl_c_stops_everything_and_the_next_start_finds_the_service(own: Daemon, app: str) -> None:
+    with own as daemon:
+        daemon.deploy("again", app)
+        assert daemon.stop() == 0
+        daemon.start()
+        assert daemon.get("again")[0] == 200
+
+
+def test_an_unfinished_execution_goes_on_after_a_restart(own: Daemon, app: str) -> None:
+    with own as daemon:
+        daemon.create_job("goes-on", app, task_count=2, container={"command": ["/app"], "args": ["sleep", "3"]})
+        daemon.call("POST", f"/v2/{LOCATION}/jobs/goes-on:run", {})
+        name = daemon.call("GET", f"/v2/{LOCATION}/jobs/goes-on/executions")["executions"][0]["name"]
+        daemon.until(lambda: daemon.call("GET", f"/v2/{name}").get("runningCount") == 2)
+        daemon.stop()
+        daemon.start()
+        daemon.until(lambda: daemon.call("GET", f"/v2/{name}").get("succeededCount") == 2)

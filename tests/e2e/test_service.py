@@ -1,0 +1,99 @@
+"""A service's life on real containers: deployed, woken, at zero again, updated, deleted."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from tests.support.daemon import LOCATION, ApiError, Daemon
+
+pytestmark = pytest.mark.host
+
+
+def test_a_request_wakes_a_service_at_zero_and_it_goes_back_to_zero(daemon: Daemon, app: str) -> None:
+    service = daemon.deploy("wakes", app)
+    assert service["terminalCondition"]["state"] == "CONDITION_SUCCEEDED"
+    assert service["uri"] == f"http://{daemon.host('wakes')}"
+    daemon.wait_for_zero("wakes")
+    began = time.monotonic()
+    status, body = daemon.get("wakes", "/env")
+    assert status == 200, body
+    print(f"woken in {(time.monotonic() - began) * 1000:.1f} ms")
+    assert b"K_SERVICE=wakes" in body
+    assert b"PORT=8080" in body
+    daemon.wait_for_zero("wakes")
+
+
+def test_a_burst_on_concurrency_one_is_served_by_many_instances_and_nobody_is_refused(daemon: Daemon, app: str) -> None:
+    daemon.deploy("burst", app, maxInstanceRequestConcurrency=1)
+    statuses: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: statuses.append(daemon.get("burst", "/sleep?ms=200")[0])) for _ in range(12)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [200] * 12
+    assert len(daemon.explain("burst")["instances"]) > 2
+
+
+def test_an_update_moves_traffic_without_refusing_a_request(daemon: Daemon, app: str) -> None:
+    daemon.deploy("moves", app)
+    stop = threading.Event()
+    bad: list[tuple[int, bytes]] = []
+    seen: set[bytes] = set()
+
+    def load() -> None:
+        while not stop.is_set():
+            status, body = daemon.get("moves", "/env")
+            if status != 200:
+                bad.append((status, body))
+            seen.add(next(line for line in body.splitlines() if line.startswith(b"K_REVISION=")))
+
+    threads = [threading.Thread(target=load) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for number in range(3):
+        env = [{"name": "N", "value": str(number)}]
+        template = {"containers": [{"image": app, "env": env}]}
+        operation = daemon.call("PATCH", f"/v2/{LOCATION}/services/moves", {"template": template})
+        daemon.wait(operation)
+        time.sleep(0.5)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert bad == []
+    assert len(seen) == 4
+
+
+def test_a_deleted_service_is_unknown_to_api_and_router(daemon: Daemon, app: str) -> None:
+    daemon.deploy("gone", app)
+    daemon.wait(daemon.call("DELETE", f"/v2/{LOCATION}/services/gone"))
+    with pytest.raises(ApiError) as error:
+        daemon.call("GET", f"/v2/{LOCATION}/services/gone")
+    assert error.value.status == 404
+    assert daemon.get("gone")[0] == 404
+
+
+def test_an_instance_that_crashes_under_a_request_costs_that_request_only(daemon: Daemon, app: str) -> None:
+    daemon.deploy("crashes", app)
+    assert daemon.get("crashes", "/exit?code=3")[0] == 503
+    assert daemon.get("crashes", "/")[0] == 200
+
+
+def test_its_log_lines_can_be_read(daemon: Daemon, app: str) -> None:
+    daemon.deploy("talks", app)
+    daemon.get("talks", "/")
+    query = {
+        "resourceNames": ["projects/homerun"],
+        "filter": "resource.type = cloud_run_revision AND resource.labels.service_name = talks AND severity >= DEFAULT",
+        "orderBy": "timestamp desc",
+        "pageSize": 100,
+    }
+    daemon.until(lambda: daemon.call("POST", "/v2/entries:list", query).get("entries"))
+    entry = daemon.call("POST", "/v2/entries:list", query)["entries"][0]
+    assert entry["resource"]["labels"]["service_name"] == "talks"
+    assert entry["textPayload"]

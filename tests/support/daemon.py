@@ -1,0 +1,173 @@
+"""A real homerun in processes of its own, for the tests and benchmarks that need one: needs root and a runtime."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+LOCATION = "projects/homerun/locations/us-central1"
+NUMBER = "100000000001"
+
+
+class ApiError(Exception):
+    def __init__(self, status: int, error: dict[str, Any]) -> None:
+        super().__init__(f"{status}: {json.dumps(error)}")
+        self.status, self.error = status, error
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+class Daemon:
+    """`homerun up` on a state folder and ports of its own; as a context manager it is stopped at the end."""
+
+    def __init__(self, state: Path, **options: object) -> None:
+        self.state = state
+        self.api_port, self.http_port = free_port(), free_port()
+        self.options = {"api": f"127.0.0.1:{self.api_port}", "http": f"127.0.0.1:{self.http_port}", **options}
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = state.parent / f"{state.name}.log"
+
+    def __enter__(self) -> Daemon:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        arguments = [f"--{name.replace('_', '-')}={value}" for name, value in self.options.items()]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "homerun.daemon", "up", f"--state={self.state}", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+        assert self.process.stdout is not None
+        first = self.process.stdout.readline()
+        if not first:
+            raise RuntimeError(f"homerun did not start:\n{self.log.read_text()}")
+
+    def stop(self, timeout: float = 40) -> int:
+        """One Ctrl-C. Returns the exit code."""
+        if self.process is None:
+            return 0
+        self.process.send_signal(signal.SIGINT)
+        try:
+            code = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill_all()
+            raise
+        finally:
+            if self.process.stdout is not None:
+                self.process.stdout.close()
+        self.process = None
+        return code
+
+    def kill_all(self) -> None:
+        """`kill -9` of the whole platform; the instances are children of nobody and go on."""
+        assert self.process is not None
+        children = self.children()
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        self.process = None
+        deadline = time.monotonic() + 5
+        while any(Path(f"/proc/{pid}").exists() for pid in children.values()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def children(self) -> dict[str, int]:
+        """Role -> pid of the processes that `up` has started."""
+        assert self.process is not None
+        pid = self.process.pid
+        found: dict[str, int] = {}
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            command = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
+            if "homerun.daemon" in command:
+                found[command[command.index("homerun.daemon") + 1]] = int(child)
+        return found
+
+    def kill(self, role: str) -> None:
+        os.kill(self.children()[role], signal.SIGKILL)
+
+    # The API
+
+    def call(self, method: str, path: str, body: Any = None, timeout: float = 60) -> Any:
+        """JSON in, JSON out. Raises ApiError."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.api_port, timeout=timeout)
+        try:
+            payload = None if body is None else json.dumps(body)
+            connection.request(method, path, payload, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            answer = json.loads(response.read() or b"{}")
+        finally:
+            connection.close()
+        if response.status >= 400:
+            raise ApiError(response.status, answer.get("error", answer))
+        return answer
+
+    def wait(self, operation: dict[str, Any], timeout: float = 120) -> dict[str, Any]:
+        """The operation's response. Raises ApiError with its error."""
+        deadline = time.monotonic() + timeout
+        while not operation.get("done"):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{operation['name']} is not done after {timeout} s")
+            operation = self.call("POST", f"/v2/{operation['name']}:wait", {"timeout": "30s"})
+        if "error" in operation:
+            raise ApiError(operation["error"]["code"], operation["error"])
+        response: dict[str, Any] = operation["response"]
+        return response
+
+    def deploy(self, name: str, image: str, **template: Any) -> dict[str, Any]:
+        """Create a service and wait until it is ready."""
+        container = {"image": image, **template.pop("container", {})}
+        body = {"template": {"containers": [container], **template}}
+        return self.wait(self.call("POST", f"/v2/{LOCATION}/services?serviceId={name}", body))
+
+    def create_job(self, name: str, image: str, task_count: int = 1, parallelism: int = 0, **template: Any) -> None:
+        container = {"image": image, **template.pop("container", {})}
+        inner = {"containers": [container], **template}
+        body = {"template": {"taskCount": task_count, "parallelism": parallelism, "template": inner}}
+        self.wait(self.call("POST", f"/v2/{LOCATION}/jobs?jobId={name}", body))
+
+    def execute(self, job: str, timeout: float = 300) -> dict[str, Any]:
+        return self.wait(self.call("POST", f"/v2/{LOCATION}/jobs/{job}:run", {}), timeout)
+
+    def explain(self, service: str) -> Any:
+        return self.call("GET", f"/homerun/v1/{LOCATION}/services/{service}:explain")
+
+    def until(self, what: Any, timeout: float = 30) -> None:
+        deadline = time.monotonic() + timeout
+        while not what():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not within {timeout} s; the log:\n{self.log.read_text()[-3000:]}")
+            time.sleep(0.02)
+
+    def wait_for_zero(self, service: str, timeout: float = 30) -> None:
+        self.until(lambda: not self.explain(service)["instances"], timeout)
+
+    # Requests of users
+
+    def host(self, service: str) -> str:
+        return f"{service}-{NUMBER}.us-central1.run.localhost:{self.http_port}"
+
+    def get(self, service: str, path: str = "/", timeout: float = 60, **headers: str) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=timeout)
+        try:
+            connection.request("GET", path, headers={"Host": self.host(service), **headers})
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
