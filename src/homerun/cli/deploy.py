@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,8 +95,8 @@ def deploy(session: Session, service: str, no_wait: bool, allow_unauthenticated:
 
 def wanted(service: str, existing: Json | None, container: ContainerFlags, image: str, flags: ServiceFlags) -> Json:
     """The v2 Service to send: what is there, changed by the flags. Pure but for the random parts of names."""
-    body: Json = dict(existing or {})
-    body |= {"client": "homerun"}
+    body: Json = copy.deepcopy(existing or {})
+    body["client"] = "homerun"
     template: Json = body.setdefault("template", {})
     template.pop("revision", None)
     template.setdefault("labels", {})[NONCE] = ids.suffix(10)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -50,8 +51,8 @@ def job_options(command: Command) -> Command:
 
 def wanted(existing: Json | None, container: ContainerFlags, image: str, flags: JobFlags) -> Json:
     """What is there, changed by the flags. Pure but for the nonce."""
-    body: Json = dict(existing or {})
-    body |= {"client": "homerun"}
+    body: Json = copy.deepcopy(existing or {})
+    body["client"] = "homerun"
     execution: Json = body.setdefault("template", {})
     task: Json = execution.setdefault("template", {})
     main = first_container(task)

@@ -18,11 +18,18 @@ def print_json(value: Any) -> None:
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]], indent: str = "") -> str:
     """Left-aligned columns, two spaces between, no trailing blanks."""
     cells = [list(headers), *([str(cell) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
     lines = [
-        indent + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+        indent
+        + "  ".join(cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
     ]
     return "\n".join([click.style(lines[0], bold=True), *lines[1:]])
+
+
+def _width(cell: str) -> int:
+    """Colours take no room."""
+    return len(click.unstyle(cell))
 
 
 def section(title: str, body: str) -> str:
@@ -42,7 +49,10 @@ def duration(seconds: float) -> str:
 
 
 def ago(timestamp: str | None, now: float) -> str:
-    return f"{duration(max(now - from_rfc3339(timestamp), 0))} ago" if timestamp else "-"
+    if not timestamp:
+        return "-"
+    seconds = max(now - from_rfc3339(timestamp), 0)
+    return f"{seconds:.0f} s ago" if seconds < 100 else f"{duration(seconds)} ago"
 
 
 def clock_time(timestamp: str) -> str:

@@ -1,0 +1,55 @@
+from typing import Any
+
+import click
+import pytest
+
+from homerun.cli.entries import lines, read, source_of, text_of
+from tests.support.fake_api import FakeApi
+
+LIST = "/v2/entries:list"
+
+
+def entry(n: int) -> dict[str, Any]:
+    return {"textPayload": str(n)}
+
+
+def test_the_last_entries_come_oldest_first_over_pages(api: FakeApi) -> None:
+    api.on("POST", LIST, {"entries": [entry(5), entry(4)], "nextPageToken": "t"}, {"entries": [entry(3), entry(2)]})
+    assert [e["textPayload"] for e in read(api.client("h:1"), "p", "f", 3)] == ["3", "4", "5"]
+    first, second = api.sent("POST", LIST)
+    assert first == {"resourceNames": ["projects/p"], "filter": "f", "orderBy": "timestamp desc", "pageSize": 3}
+    assert (second["pageToken"], second["pageSize"]) == ("t", 1)
+
+
+@pytest.mark.parametrize(
+    "given,text",
+    [
+        ({"textPayload": "hello"}, "hello"),
+        ({"jsonPayload": {"message": "hello"}}, "hello"),
+        ({"jsonPayload": {"message": "ü", "a": 1}}, '{"message": "ü", "a": 1}'),
+        (
+            {"httpRequest": {"requestMethod": "GET", "status": 200, "latency": "0.0034s", "requestUrl": "http://x/"}},
+            "GET 200 3 ms http://x/",
+        ),
+        ({"protoPayload": {"a": 1}}, '{"a": 1}'),
+    ],
+)
+def test_what_an_entry_says(given: dict[str, Any], text: str) -> None:
+    assert text_of(given) == text
+
+
+def test_where_an_entry_comes_from() -> None:
+    log = {"logName": "projects/p/logs/run.googleapis.com%2Fstderr"}
+    assert source_of(log) == "stderr"
+    labels = {"run.googleapis.com/task_index": "3", "run.googleapis.com/task_attempt": "1"}
+    assert source_of({**log, "labels": labels}) == "stderr task 3 attempt 1"
+
+
+def test_a_line_has_time_source_and_text() -> None:
+    given = {
+        "timestamp": "2024-11-24T11:00:00.123456Z",
+        "logName": "x%2Fstdout",
+        "textPayload": "hi",
+        "severity": "ERROR",
+    }
+    assert [click.unstyle(line) for line in lines([given])] == ["11:00:00.123 stdout   hi"]

@@ -1,0 +1,110 @@
+from typing import Any
+
+import pytest
+
+from homerun.cli.execution_view import (
+    SHOWN_TASKS,
+    attempt_result,
+    completed,
+    failed_tasks,
+    progress_line,
+    started,
+    state,
+    succeeded,
+    task_table,
+    took,
+)
+from homerun.lib.timestamps import from_rfc3339
+
+
+def execution(completed: str = "", **more: Any) -> dict[str, Any]:
+    conditions = [{"type": "Started", "state": "CONDITION_SUCCEEDED"}]
+    if completed:
+        conditions.append({"type": "Completed", "state": completed})
+    return {"name": "x/jobs/j/executions/j-1", "taskCount": 20, "conditions": conditions, **more}
+
+
+def test_progress_counts_what_is_over_and_says_how_fast() -> None:
+    running = execution(succeededCount=10, failedCount=1, cancelledCount=1, runningCount=4, retriedCount=2)
+    assert progress_line(running, 4.0) == "12/20 done · 4 running · 1 failed · 1 cancelled · 2 retried · 3.0/s"
+    assert progress_line(running, 4.0, since=12).endswith("2 retried")
+    assert progress_line(execution(), 0) == "0/20 done"
+
+
+def test_states() -> None:
+    assert state({"conditions": []}) == "pending"
+    assert state(execution()) == "running"
+    assert state(execution("CONDITION_RECONCILING")) == "running"
+    assert state(execution("CONDITION_SUCCEEDED")) == "succeeded"
+    assert state(execution("CONDITION_FAILED")) == "failed"
+    cancelled = {"type": "Completed", "state": "CONDITION_FAILED", "executionReason": "CANCELLED"}
+    assert state({"conditions": [cancelled]}) == "cancelled"
+
+
+def test_completed_is_final_only() -> None:
+    assert completed(execution("CONDITION_RECONCILING")) is None
+    assert succeeded(execution("CONDITION_SUCCEEDED"))
+    assert not succeeded(execution("CONDITION_FAILED"))
+    assert started(execution()) and not started({})
+
+
+def test_time_counts_until_the_end_or_now() -> None:
+    begun = execution(startTime="2024-11-24T11:00:00Z")
+    assert took(begun, from_rfc3339("2024-11-24T11:00:05Z")) == "5.0 s"
+    assert took({**begun, "completionTime": "2024-11-24T11:00:02Z"}, 0) == "2.0 s"
+    assert took(execution(), 0) == "-"
+
+
+def test_tasks_that_failed_by_themselves_come_by_index() -> None:
+    failed = [{"type": "Completed", "state": "CONDITION_FAILED"}]
+    result = {"lastAttemptResult": {"exitCode": 1}}
+    tasks = [
+        {"index": 7, "conditions": failed, **result},
+        {"index": 2, "conditions": failed, **result},
+        {"index": 3, "conditions": failed},
+        {"index": 4, "conditions": [{"type": "Completed", "state": "CONDITION_SUCCEEDED"}], **result},
+    ]
+    assert [task["index"] for task in failed_tasks(tasks)] == [2, 7]
+
+
+@pytest.mark.parametrize(
+    "result,text",
+    [
+        ({"exitCode": 3}, "exit code 3"),
+        ({"exitCode": 3, "status": {"message": "bad"}}, "exit code 3: bad"),
+        ({"termSignal": 9}, "signal 9"),
+        ({"status": {"message": "no such image"}}, "no such image"),
+        (None, "no result"),
+    ],
+)
+def test_results_of_attempts(result: dict[str, Any] | None, text: str) -> None:
+    assert attempt_result({"lastAttemptResult": result}) == text
+
+
+def task(index: int, state: str, **attempt: Any) -> dict[str, Any]:
+    made = {"attempt": 0, "started": "2024-11-24T11:00:00Z", "ended": "2024-11-24T11:00:01Z", **attempt}
+    return {"index": index, "state": state, "attempts": [made] if attempt else []}
+
+
+def test_troubled_tasks_are_shown_first_and_thousands_are_not_all_shown() -> None:
+    tasks = [task(i, "Succeeded", code=0) for i in range(1000)]
+    tasks[700] = task(700, "Failed", code=2)
+    lines = task_table(tasks).splitlines()
+    assert lines[1].split() == ["700", "Failed", "1", "exit", "code", "2", "after", "1.0", "s"]
+    assert len(lines) == SHOWN_TASKS + 2
+    assert lines[-1] == "  and 950 more; --format json shows all"
+
+
+@pytest.mark.parametrize(
+    "attempt,text",
+    [
+        ({"code": 0}, "exit code 0 after 1.0 s"),
+        ({"signal": 15}, "signal 15 after 1.0 s"),
+        ({"signal": 9, "oom": True}, "out of memory after 1.0 s"),
+        ({"lost": True}, "lost after 1.0 s"),
+        ({"code": 0, "ended": None}, "running"),
+        ({}, "-"),
+    ],
+)
+def test_how_an_attempt_ended(attempt: dict[str, Any], text: str) -> None:
+    assert task_table([task(0, "X", **attempt)]).splitlines()[1].endswith(text)

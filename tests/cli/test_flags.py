@@ -1,0 +1,123 @@
+from typing import Any
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from homerun.cli.flags import (
+    ContainerFlags,
+    first_container,
+    parse_duration,
+    set_if_given,
+    split_list,
+    split_pairs,
+    take_container_flags,
+)
+
+
+@pytest.mark.parametrize(
+    "text,expected",
+    [
+        ("", []),
+        ("a", ["a"]),
+        ("a,b", ["a", "b"]),
+        ("^;^a,b;c", ["a,b", "c"]),
+        ("^--^a--b", ["a", "b"]),
+        ("^a", ["^a"]),
+    ],
+)
+def test_lists_are_split_as_gcloud_splits_them(text: str, expected: list[str]) -> None:
+    assert split_list(text) == expected
+
+
+@given(st.lists(st.text(st.characters(exclude_characters=",^", exclude_categories=("Cs",)), min_size=1), min_size=1))
+def test_what_has_no_comma_survives_being_listed(items: list[str]) -> None:
+    assert split_list(",".join(items)) == items
+
+
+def test_values_of_pairs_may_hold_equal_signs() -> None:
+    assert split_pairs("A=b=c,D=", "--x") == {"A": "b=c", "D": ""}
+
+
+@pytest.mark.parametrize("text", ["A", "=b", "A=b,"])
+def test_what_is_no_pair_is_wrong_usage(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="KEY=VALUE"):
+        split_pairs(text, "--set-env-vars")
+
+
+@pytest.mark.parametrize("text,expected", [("300", "300s"), ("5m", "300s"), ("1h", "3600s"), ("0.5s", "0.5s")])
+def test_durations(text: str, expected: str) -> None:
+    assert parse_duration(text, "--timeout") == expected
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-1", "5d", "1e3"])
+def test_what_is_no_duration_is_wrong_usage(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="300, 300s, 5m or 1h"):
+        parse_duration(text, "--timeout")
+
+
+def applied(before: dict[str, Any], **flags: Any) -> dict[str, Any]:
+    ContainerFlags(**flags).apply(before, "image")
+    return before
+
+
+def test_flags_that_are_not_given_leave_what_is_there() -> None:
+    before = {
+        "image": "old",
+        "args": ["a"],
+        "env": [{"name": "A", "value": "1"}],
+        "resources": {"limits": {"cpu": "1"}},
+    }
+    assert applied(dict(before)) == {**before, "image": "image"}
+
+
+def test_one_limit_leaves_the_other() -> None:
+    after = applied({"resources": {"limits": {"cpu": "2"}, "cpuIdle": True}}, memory="1Gi")
+    assert after["resources"] == {"limits": {"cpu": "2", "memory": "1Gi"}, "cpuIdle": True}
+
+
+def test_command_and_args_are_lists_and_empty_text_clears_them() -> None:
+    after = applied({"args": ["x"]}, command="python,-m,app", args="")
+    assert (after["command"], after["args"]) == (["python", "-m", "app"], [])
+
+
+SECRET = {"name": "S", "valueSource": {"secretKeyRef": {"secret": "s", "version": "latest"}}}
+ENV = [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}, SECRET]
+
+
+@pytest.mark.parametrize(
+    "flags,expected",
+    [
+        ({"update_env_vars": "B=3,C=4"}, {"A": "1", "B": "3", "C": "4", "S": None}),
+        ({"set_env_vars": "C=4"}, {"C": "4", "S": None}),
+        ({"remove_env_vars": "A,X"}, {"B": "2", "S": None}),
+        ({"clear_env_vars": True}, {"S": None}),
+        ({"env": ("B=a,b=c",)}, {"A": "1", "B": "a,b=c", "S": None}),
+        ({"update_env_vars": "S=plain"}, {"A": "1", "B": "2", "S": "plain"}),
+    ],
+)
+def test_environment_variables(flags: dict[str, Any], expected: dict[str, str | None]) -> None:
+    after = applied({"env": [dict(entry) for entry in ENV]}, **flags)
+    assert {entry["name"]: entry.get("value") for entry in after["env"]} == expected
+
+
+def test_image_and_source_exclude_each_other() -> None:
+    given = {name: None for name in ContainerFlags.__dataclass_fields__} | {"image": "i", "source": "s", "port": 1}
+    with pytest.raises(click.UsageError, match="not both"):
+        take_container_flags(given)
+    given = {**{n: None for n in ContainerFlags.__dataclass_fields__}, "image": "i", "port": 1}
+    assert take_container_flags(given).image == "i"
+    assert given == {"port": 1}
+
+
+def test_only_what_was_given_is_set() -> None:
+    target = {"a": 1}
+    set_if_given(target, {"a": None, "b": 0})
+    assert target == {"a": 1, "b": 0}
+
+
+def test_a_template_without_containers_gets_one() -> None:
+    template: dict[str, Any] = {}
+    first_container(template)["image"] = "x"
+    assert template == {"containers": [{"image": "x"}]}

@@ -1,0 +1,98 @@
+import json
+from typing import Any
+
+import click
+import pytest
+
+from homerun.cli.logs import parse_since
+from tests.cli.conftest import Invoke
+from tests.support.fake_api import FakeApi
+
+LIST = "/v2/entries:list"
+LOCATION = "/v2/projects/p/locations/r"
+
+
+def entry(id: str, timestamp: str = "2024-11-24T11:00:00Z") -> dict[str, Any]:
+    return {"insertId": id, "timestamp": timestamp, "textPayload": f"line {id}", "logName": "x%2Fstdout"}
+
+
+def filters(api: FakeApi) -> list[str]:
+    return [body["filter"] for body in api.sent("POST", LIST)]
+
+
+def test_a_name_is_a_service_before_it_is_a_job(homerun: Invoke, api: FakeApi) -> None:
+    api.on("GET", f"{LOCATION}/services/hello", {})
+    api.on("POST", LIST, {"entries": [entry("1")]})
+    result = homerun("logs", "hello", "--since", "2024-11-24T10:00:00Z")
+    assert result.stdout == "11:00:00 stdout   line 1\n"
+    assert filters(api) == [
+        "resource.type = cloud_run_revision AND resource.labels.service_name = hello AND "
+        'resource.labels.location = r AND severity >= DEFAULT AND timestamp>="2024-11-24T10:00:00.000000Z"'
+    ]
+
+
+def test_a_job_is_found_too(homerun: Invoke, api: FakeApi) -> None:
+    api.on("GET", f"{LOCATION}/jobs/ingest", {})
+    api.on("POST", LIST, {})
+    assert homerun("logs", "ingest").exit_code == 0
+    assert "resource.labels.job_name = ingest" in filters(api)[0]
+
+
+@pytest.mark.parametrize("flag,label", [("--job", "job_name"), ("--service", "service_name")])
+def test_who_says_which_is_not_asked_about(homerun: Invoke, api: FakeApi, flag: str, label: str) -> None:
+    api.on("POST", LIST, {"entries": [entry("1")]})
+    result = homerun("logs", "gone", flag, "--format", "json")
+    assert json.loads(result.stdout) == [entry("1")]
+    assert f"resource.labels.{label} = gone" in filters(api)[0]
+
+
+def test_one_task_of_one_execution(homerun: Invoke, api: FakeApi) -> None:
+    api.on("POST", LIST, {})
+    assert homerun("logs", "ingest", "--execution", "ingest-abcde", "--task", "3").exit_code == 0
+    assert 'labels."run.googleapis.com/execution_name" = ingest-abcde' in filters(api)[0]
+    assert 'labels."run.googleapis.com/task_index" = 3' in filters(api)[0]
+
+
+def test_a_name_of_nothing_says_where_to_look(homerun: Invoke) -> None:
+    result = homerun("logs", "nothing")
+    assert result.exit_code == 1
+    assert "no service and no job called nothing in r of p" in result.stderr
+
+
+def test_following_prints_each_entry_once_until_ctrl_c(homerun: Invoke, api: FakeApi) -> None:
+    later = "2024-11-24T11:00:01Z"
+    api.on(
+        "POST",
+        LIST,
+        {"entries": [entry("1")]},
+        {"entries": [entry("2"), entry("1")]},
+        {"entries": [entry("3", later), entry("2"), entry("1")]},
+        {"entries": [entry("3", later)]},
+        KeyboardInterrupt(),  # type: ignore[arg-type]
+    )
+    result = homerun("logs", "hello", "--service", "--follow")
+    assert result.exit_code == 0
+    assert [line.split()[-1] for line in result.stdout.splitlines()] == ["1", "2", "3"]
+    assert filters(api)[-1].endswith(f'timestamp>="{later}"')
+
+
+def test_a_task_without_its_execution_is_wrong_usage(homerun: Invoke) -> None:
+    assert homerun("logs", "ingest", "--task", "3").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "text,expected",
+    [
+        ("10s", "1970-01-01T00:16:30.000000Z"),
+        ("10m", "1970-01-01T00:06:40.000000Z"),
+        ("1970-01-01T01:00:00+01:00", "1970-01-01T00:00:00.000000Z"),
+    ],
+)
+def test_since(text: str, expected: str) -> None:
+    assert parse_since(text, 1000.0) == expected
+
+
+@pytest.mark.parametrize("text", ["yesterday", "10", "-5m", ""])
+def test_what_is_no_time_is_wrong_usage(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="10m"):
+        parse_since(text, 1000.0)

@@ -1,0 +1,52 @@
+import click
+
+from homerun.cli.service_view import decisions, instances, revisions
+from homerun.lib.timestamps import from_rfc3339
+
+NOW = from_rfc3339("2024-11-24T11:01:00Z")
+
+
+def test_revisions_are_newest_first_with_traffic_tags_and_the_cause_of_a_failure() -> None:
+    service = {
+        "trafficStatuses": [{"revision": "s-1", "percent": 90}, {"revision": "s-1", "percent": 10, "tag": "blue"}]
+    }
+    ready = {"type": "Ready", "state": "CONDITION_SUCCEEDED"}
+    failed = {"type": "Ready", "state": "CONDITION_FAILED", "message": "exit(3)\nlast line"}
+    made = [
+        {"name": "x/s-1", "createTime": "2024-11-24T11:00:00Z", "conditions": [ready], "containers": [{"image": "i"}]},
+        {"name": "x/s-2", "createTime": "2024-11-24T11:00:30Z", "conditions": [failed]},
+    ]
+    lines = click.unstyle(revisions(service, made, NOW)).splitlines()
+    assert lines[1].split() == ["✗", "s-2", "-", "30", "s", "ago"]
+    assert lines[2].split() == ["✓", "s-1", "100", "%", "blue", "i", "60", "s", "ago"]
+    assert lines[3:] == ["  s-2: exit(3)", "      last line"]
+
+
+def test_an_instance_shows_what_its_start_took() -> None:
+    ready = {
+        "id": "0123456789abcdef",
+        "revision": "s-1",
+        "phase": "ready",
+        "inFlight": 2,
+        "startTime": "2024-11-24T11:00:00Z",
+        "readyTime": "2024-11-24T11:00:00.025Z",
+        "phases": {"mount": 0.001, "create": 0.012},
+    }
+    starting = {**ready, "readyTime": None, "phase": "starting"}
+    text = instances([ready, starting], NOW)
+    assert "0123456789ab  s-1       ready     2          60 s ago  25 ms (mount 1 ms, create 12 ms)" in text
+    assert text.splitlines()[2].endswith(" -")
+
+
+def test_decisions_are_newest_first_and_not_endless() -> None:
+    made = [
+        {"time": f"2024-11-24T11:00:{i:02}Z", "revision": "s-1", "want": i, "ready": 0, "reason": f"because {i}"}
+        for i in range(30)
+    ]
+    lines = decisions(made).splitlines()
+    assert lines[1].endswith("because 29")
+    assert len(lines) == 11
+
+
+def test_nothing_is_said_to_be_nothing() -> None:
+    assert (revisions({}, [], NOW), instances([], NOW), decisions([])) == ("  none", "  none", "  none yet")

@@ -1,0 +1,32 @@
+import dataclasses
+import os
+
+import pytest
+
+from homerun.cli import up as module
+from homerun.settings import Settings
+from tests.cli.conftest import Invoke
+
+
+@pytest.fixture
+def became(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
+    calls: list[tuple[str, list[str]]] = []
+    monkeypatch.setattr(module, "become", lambda verb, arguments: calls.append((verb, arguments)))
+    return calls
+
+
+def test_only_what_is_given_is_passed_on(homerun: Invoke, became: list[tuple[str, list[str]]]) -> None:
+    homerun("up", "--idle-timeout", "5", "--state", "/x")
+    assert became == [("up", ["--idle-timeout", "5", "--state", "/x"])]
+
+
+def test_every_setting_is_an_option_with_the_default_that_it_says() -> None:
+    settings = Settings()
+    assert list(module.OPTIONS) == [field.name for field in dataclasses.fields(Settings)]
+    words = {
+        "max_tasks": f"{settings.max_tasks // (os.cpu_count() or 1)} for each CPU",
+        "runtime": "the first that works",
+    }
+    for name, (_, default, _) in module.OPTIONS.items():
+        value = getattr(settings, name)
+        assert default == words.get(name, f"{value:g}" if isinstance(value, int | float) else str(value))
