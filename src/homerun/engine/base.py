@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from homerun.engine.images.reference import repository
 from homerun.lib.errors import HomerunError, Invalid, NotFound
 
 
@@ -28,13 +29,6 @@ class EngineUnavailable(HomerunError):
     """The host lacks something; the message names it and the remedy."""
 
     code, status, http = 14, "UNAVAILABLE", 503
-
-
-def repository(reference: str) -> str:
-    """The reference without tag and digest: `docker://a.b:5000/c/d:v1` -> `docker://a.b:5000/c/d`."""
-    name = reference.partition("@")[0]
-    head, slash, tail = name.rpartition("/")
-    return head + slash + tail.partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True)

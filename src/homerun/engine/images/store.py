@@ -1,0 +1,267 @@
+"""The images of this machine: imported once, kept unpacked, found again by digest.
+
+A pull asks for the manifest, and is done if that digest is here. Otherwise the platform is checked, skopeo copies the
+image into a containers/storage of our own, and what arrived is checked again before anybody sees it. An import that
+fails, is cancelled or killed leaves nothing: its layers belong to no image, and the next one that gets the storage for
+itself removes them.
+
+Imports hold a shared lock, removal an exclusive one. The lock is a file whose descriptor skopeo inherits, so that it
+is held for as long as skopeo runs, even if we are killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from homerun.aio.tasks import Supervisor
+from homerun.engine.base import Image, ImageNotFound, ImageUnusable
+from homerun.engine.images import guard, manifest
+from homerun.engine.images.graph import Graph, Record
+from homerun.engine.images.manifest import Flaw
+from homerun.engine.images.process import run
+from homerun.engine.images.reference import Reference
+from homerun.engine.images.skopeo import Skopeo
+
+RECENT = 600.0
+"""Seconds for which an image that was asked for is kept, used or not: its revision may not be written yet."""
+
+_log = logging.getLogger("homerun.images")
+_OPTION = "overlay.skip_mount_home=true"
+"""Without it the storage mounts its own folder over itself, and leaves that mount behind."""
+
+
+class ImageStore:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        architecture: str = "amd64",
+        limits: guard.Limits = guard.Limits(),  # noqa: B008 (frozen)
+    ) -> None:
+        self._root = root
+        self._architecture = architecture
+        self._limits = limits
+        self._graph = Graph(root / "storage")
+        self._scratch = root / "scratch"
+        self._run_root = root / "run"
+        self._found: dict[str, tuple[Image, tuple[Path, ...]]] = {}
+        self._used: dict[str, float] = {}
+        self._pulls: dict[str, asyncio.Task[Image]] = {}
+        self._tasks = Supervisor(on_error=lambda name, error: None)  # whoever waits for the pull hears of it
+        self._dirty = True  # an earlier process may have been killed
+
+    async def pull(self, reference: str) -> Image:
+        """Raises Invalid (malformed reference), ImageNotFound, ImageUnusable, EngineUnavailable."""
+        parsed = Reference.parse(reference)
+        here = self._lookup(parsed.digest) if parsed.digest else None
+        if here is None:
+            task = self._pulls.get(reference)
+            if task is None:
+                task = self._tasks.spawn(self._import(parsed), name=f"import {reference}")
+                self._pulls[reference] = task
+                task.add_done_callback(lambda _: self._pulls.pop(reference, None))
+            here = await asyncio.shield(task)
+        self._used[here.digest] = asyncio.get_running_loop().time()
+        return replace(here, reference=reference)
+
+    def find(self, pinned: str) -> Image | None:
+        """An image that was pulled before. Reads at most a few small files."""
+        image = self._lookup(Reference.parse(pinned).digest)
+        return replace(image, reference=pinned) if image else None
+
+    def lowerdirs(self, image: Image) -> tuple[Path, ...]:
+        """The folders of its layers, topmost first: overlayfs's order. Raises ImageNotFound after its removal."""
+        if self._lookup(image.digest) is None:
+            raise ImageNotFound(f"Image {image.pinned} is not on this machine any more. Deploy it again")
+        return self._found[image.digest][1]
+
+    async def remove_unused(self, keep: Collection[str]) -> None:
+        """Remove images that are not in `keep` (pinned references) and were not pulled in the last ten minutes.
+
+        While anything is being imported, nothing happens: ask again later.
+        """
+        digests = {Reference.parse(pinned).digest for pinned in keep}
+        with self._lock(exclusive=True) as lock:
+            if lock is None:
+                return
+            horizon = asyncio.get_running_loop().time() - RECENT
+            digests |= {digest for digest, at in self._used.items() if at > horizon}
+            records = await asyncio.to_thread(self._graph.images)
+            unused = [record for record in records if not digests & (record.digests | {record.digest})]
+            if unused:
+                self._found.clear()
+                await self._storage("delete-image", *(record.id for record in unused))
+            await self._sweep()
+
+    async def close(self) -> None:
+        """End the imports in progress."""
+        await self._tasks.close()
+
+    # Finding
+
+    def _lookup(self, digest: str) -> Image | None:
+        if digest not in self._found:
+            record = self._graph.find(digest) if digest else None
+            if record is None:
+                return None
+            try:
+                self._found[digest] = self._load(record, digest)
+            except Flaw:  # half written by an import that was killed
+                return None
+        return self._found[digest][0]
+
+    def _load(self, record: Record, digest: str) -> tuple[Image, tuple[Path, ...]]:
+        """Everything that makes the image complete and what it claims to be; else Flaw."""
+        document = manifest.parse(self._graph.data(record, f"manifest-{digest}") or b"", "manifest")
+        if manifest.is_list(document):
+            return self._load(record, manifest.choose(document, self._architecture))
+        wanted = manifest.config_digest(document)
+        content = self._graph.data(record, wanted) or b""
+        if manifest.digest_of(content) != wanted:
+            raise Flaw("its configuration is not what its manifest promises")
+        config = manifest.parse(content, "configuration")
+        manifest.check_platform(config, self._architecture)
+        layers = self._graph.chain(record.layer) if record.layer else []
+        if [layer.diff_id for layer in reversed(layers)] != manifest.diff_ids(config):
+            raise Flaw("its layers are not those that its configuration promises (rootfs.diff_ids)")
+        folders = tuple(self._graph.diff(layer.id) for layer in layers)
+        if not all(layer.complete for layer in layers) or not all(folder.is_dir() for folder in folders):
+            raise Flaw("its layers are not complete")
+        return manifest.image_of(digest, digest, config), folders
+
+    # Importing
+
+    async def _import(self, reference: Reference) -> Image:
+        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self._dirty:
+            await self._clean()
+        scratch = Path(tempfile.mkdtemp(dir=_folder(self._scratch)))
+        storage = f"containers-storage:[overlay@{self._graph.root}+{self._run_root}:{_OPTION}]"
+        skopeo = Skopeo(storage, scratch, self._architecture)
+        try:
+            with self._lock(exclusive=False) as lock:
+                assert lock is not None
+                image = await self._fetch(reference, skopeo, lock)
+        except Flaw as error:
+            self._dirty = True
+            raise ImageUnusable(f"Image {reference.text} cannot be used: {error}") from None
+        except BaseException:
+            self._dirty = True
+            raise
+        finally:
+            await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
+            if self._dirty:
+                await asyncio.shield(self._clean())
+        return image
+
+    async def _fetch(self, reference: Reference, skopeo: Skopeo, lock: int) -> Image:
+        content = await skopeo.manifest(reference)
+        document = manifest.parse(content, "manifest")
+        digest = manifest.digest_of(content)
+        if manifest.is_list(document):
+            digest = manifest.choose(document, self._architecture)
+        else:
+            manifest.check_layers(document)
+        if reference.digest not in ("", digest, manifest.digest_of(content)):
+            raise ImageNotFound(
+                f"Image {reference.text} is not on this machine any more, and {reference.source} now holds {digest}. "
+                "Deploy it again without the digest"
+            )
+        if here := self._lookup(digest):
+            return here
+        config = manifest.parse(await skopeo.config(reference), "configuration")
+        manifest.check_platform(config, self._architecture)
+        manifest.image_of(reference.text, digest, config)
+        return await self._copy(reference, skopeo, digest, lock, schema1=document.get("schemaVersion") == 1)
+
+    async def _copy(self, reference: Reference, skopeo: Skopeo, digest: str, lock: int, *, schema1: bool) -> Image:
+        guard.check_room(self._root, self._limits)
+        before = self._graph.layers()
+        images = {record.id for record in self._graph.images()}
+        name = f"homerun.local/{digest.replace(':', '-')}"
+        digest_file = skopeo.scratch / "digest"
+        copying = self._tasks.spawn(
+            skopeo.copy(reference, name, digest_file, schema1=schema1, pass_fds=[lock]), name=f"copy {reference.text}"
+        )
+        watching = self._tasks.spawn(
+            guard.watch(self._root, self._limits, lambda: self._graph.measure(before)), name=f"watch {reference.text}"
+        )
+        try:
+            done, _ = await asyncio.wait((copying, watching), return_when=asyncio.FIRST_COMPLETED)
+            await done.pop()
+            return await asyncio.to_thread(self._accept, digest_file.read_text().strip(), set(before))
+        except Flaw:
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                copying.cancel()
+                await copying
+            rejected = [record.id for record in self._graph.images() if record.id not in images]
+            if rejected:
+                await self._storage("delete-image", *rejected)
+            raise
+        finally:
+            for task in (copying, watching):
+                task.cancel()
+            await asyncio.wait((copying, watching))
+
+    def _accept(self, digest: str, before: set[str]) -> Image:
+        record = self._graph.find(digest)
+        if record is None:
+            raise Flaw("it is not there after its import")
+        entry = self._load(record, digest)
+        fresh = [layer for layer in self._graph.chain(record.layer) if layer.id not in before]
+        guard.check_size(sum(layer.size for layer in fresh), self._limits)
+        if self._graph.has_foreign_names(fresh):
+            raise Flaw("it has a file name that is not UTF-8. Rename the file")
+        self._found[digest] = entry
+        return entry[0]
+
+    # Keeping clean
+
+    async def _clean(self) -> None:
+        with self._lock(exclusive=True) as lock:
+            if lock is not None:
+                await self._sweep()
+                self._dirty = False
+
+    async def _sweep(self) -> None:
+        """Remove what belongs to nothing. Only under the exclusive lock."""
+        await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+        if layers := await asyncio.to_thread(self._graph.unreferenced):
+            await self._storage("delete-layer", *layers)
+        for folder in await asyncio.to_thread(self._graph.stray):
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def _storage(self, command: str, *ids: str) -> None:
+        """Children must come before their parents in `ids`; the tool takes them one after the other."""
+        options = ["-g", str(self._graph.root), "-R", str(self._run_root), "-s", "overlay", "--storage-opt", _OPTION]
+        result = await run(["containers-storage", *options, command, *ids], env={}, timeout=600)
+        if not result.ok:
+            _log.warning("cleaning up after an import: %s: %s", command, result.cause)
+
+    @contextlib.contextmanager
+    def _lock(self, *, exclusive: bool) -> Iterator[int | None]:
+        """The descriptor, or None when others import (exclusive) or clean up (shared: waits for that instead)."""
+        descriptor = os.open(_folder(self._root) / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if exclusive else fcntl.LOCK_SH)
+            except BlockingIOError:
+                yield None
+            else:
+                yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
