@@ -1,0 +1,28 @@
+"""`python -m homerun.router --fd N --control PATH`: a router on a listening socket that it inherits."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import socket
+from pathlib import Path
+
+import uvloop
+
+from homerun.router.server import serve
+
+
+async def _main(listener: socket.socket, control: Path) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await serve([listener], control, stop=stop)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m homerun.router")
+    parser.add_argument("--fd", type=int, required=True, help="number of the inherited listening socket")
+    parser.add_argument("--control", type=Path, required=True, help="path of control's Unix socket")
+    arguments = parser.parse_args()
+    uvloop.run(_main(socket.socket(fileno=arguments.fd), arguments.control))

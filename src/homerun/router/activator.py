@@ -1,0 +1,141 @@
+"""Holds the requests of one revision until an instance has a slot for them, and says so to control at once.
+
+The decisions are the dispatcher's (core); here they are carried out, and timed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from homerun.core.dispatcher import Assign, Dispatcher, Drained, QueueFull
+from homerun.router import errors
+from homerun.wire.link import Demand, InstanceDrained, InstanceFailed, RevisionSet
+
+if TYPE_CHECKING:
+    from homerun.router.errors import Refusal
+    from homerun.router.exchange import Exchange
+    from homerun.router.instance import RemoteInstance
+    from homerun.router.server import Router
+
+
+class Activator:
+    __slots__ = ("_expiry", "dispatcher", "metered", "name", "router", "timeout")
+
+    def __init__(self, router: Router, message: RevisionSet) -> None:
+        self.router = router
+        self.name = message.revision
+        self.timeout = message.timeout
+        self.dispatcher: Dispatcher[Exchange, RemoteInstance] = Dispatcher(
+            message.concurrency, message.queue_deadline, router.options.queue_limit, router.mono()
+        )
+        self.metered = False
+        """There is traffic, and usage is reported each second."""
+        self._expiry: asyncio.TimerHandle | None = None
+
+    def __repr__(self) -> str:
+        return f"<Activator {self.name} {self.dispatcher}>"
+
+    # Requests
+
+    def submit(self, exchange: Exchange, now: float) -> None:
+        if not self.metered:
+            self.metered = True
+            self.dispatcher.restart_sampling(now)
+            self.router.stats.start(self)
+        try:
+            instance = self.dispatcher.acquire(exchange, now)
+        except QueueFull:
+            exchange.client.refuse(exchange, errors.QUEUE_FULL)
+            return
+        if instance is not None:
+            instance.send(exchange, now)
+        else:
+            self._must_wait()
+
+    def retry(self, exchange: Exchange) -> None:
+        """Its instance could not be reached, and has seen nothing of it."""
+        exchange.instance = None
+        now = self.router.mono()
+        instance = self.dispatcher.retry(exchange, exchange.started, now)
+        if instance is not None:
+            instance.send(exchange, now)
+        else:
+            self._must_wait()
+
+    def release(self, instance: RemoteInstance, now: float | None = None) -> None:
+        """A slot of `instance` is free."""
+        now = self.router.mono() if now is None else now
+        command = self.dispatcher.release(instance, now)
+        if command is None:
+            return
+        if isinstance(command, Drained):
+            self.router.link.send(InstanceDrained(instance.id))
+        else:
+            command.instance.send(command.ticket, now)
+
+    def cancel(self, exchange: Exchange) -> None:
+        """Its client is gone while it waited."""
+        self.dispatcher.cancel(exchange, self.router.mono())
+
+    # Instances
+
+    def up(self, instance: RemoteInstance) -> None:
+        self._serve(self.dispatcher.up(instance, self.router.mono()))
+
+    def failed(self, instance: RemoteInstance, reason: str) -> None:
+        self.dispatcher.fail(instance)
+        self.router.link.send(InstanceFailed(instance.id, reason))
+
+    def drain(self, instance: RemoteInstance) -> None:
+        command = self.dispatcher.drain(instance)
+        for connection in list(instance.idle):
+            connection.close()
+        if command is not None:
+            self.router.link.send(InstanceDrained(instance.id))
+
+    def gone(self, instance: RemoteInstance) -> None:
+        self.dispatcher.gone(instance, self.router.mono())
+        instance.close()
+
+    # The revision
+
+    def configure(self, message: RevisionSet) -> None:
+        self.timeout = message.timeout
+        self._serve(self.dispatcher.configure(message.concurrency, message.queue_deadline, self.router.mono()))
+        self._rearm()
+
+    def refuse_waiting(self, refusal: Refusal) -> None:
+        """No instance will come."""
+        for exchange in self.dispatcher.flush(self.router.mono()):
+            exchange.client.refuse(exchange, refusal)
+
+    def load(self) -> Demand:
+        return Demand(self.name, self.dispatcher.waiting, self.dispatcher.in_flight)
+
+    # Inside
+
+    def _must_wait(self) -> None:
+        self.router.demand(self)
+        if self._expiry is None:
+            self._rearm()
+
+    def _serve(self, assigned: list[Assign[Exchange, RemoteInstance]]) -> None:
+        now = self.router.mono()
+        for command in assigned:
+            command.instance.send(command.ticket, now)
+
+    def _rearm(self) -> None:
+        """One timer, for the request that waits longest; none when nobody waits."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        expires = self.dispatcher.expires
+        if expires is not None:
+            self._expiry = self.router.loop.call_later(max(0.0, expires - self.router.mono()), self._expire)
+
+    def _expire(self) -> None:
+        self._expiry = None
+        for exchange in self.dispatcher.expire(self.router.mono()):
+            exchange.client.refuse(exchange, errors.NO_INSTANCE)
+        self._rearm()

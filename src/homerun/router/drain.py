@@ -1,0 +1,31 @@
+"""Ending without losing a request: stop accepting, let those in flight end, then close."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from homerun.router.server import Router
+
+
+async def stop(router: Router, servers: Sequence[asyncio.Server]) -> None:
+    """Connections that were not accepted wait in the kernel for the next router."""
+    router.stopping = True
+    for server in servers:
+        server.close()
+    for client in list(router.clients):
+        client.stop()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(router.options.grace):
+            await router.no_clients()
+    for client in list(router.clients):
+        client.transport.abort()
+    router.stats.flush()
+    router.stats.stop()
+    router.link.close()
+    for instance in list(router.instances.values()):
+        instance.close()
+    await router.tasks.close()

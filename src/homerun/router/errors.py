@@ -1,0 +1,90 @@
+"""The answers that the platform itself gives (contract §1.12). The body says what happened and what helps."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from functools import lru_cache
+from http import HTTPStatus
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus} | {413: "Content Too Large"}
+_TROUBLESHOOTING = "https://cloud.google.com/run/docs/troubleshooting#malformed-response-or-connection-error"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    status: int
+    body: str
+    retry_after: int = 0
+    allow: str = ""
+
+    def encode(self, *, head_only: bool, keep_alive: bool) -> bytes:
+        body = (self.body + "\n").encode()
+        kind = "html" if self.body.startswith("<") else "plain"
+        lines = [
+            f"HTTP/1.1 {self.status} {_REASONS[self.status]}",
+            f"Content-Type: text/{kind}; charset=utf-8",
+            f"Content-Length: {len(body)}",
+        ]
+        if self.retry_after:
+            lines.append(f"Retry-After: {self.retry_after}")
+        if self.allow:
+            lines.append(f"Allow: {self.allow}")
+        lines.append("Connection: keep-alive" if keep_alive else "Connection: close")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + (b"" if head_only else body)
+
+
+BAD_GATEWAY_TEXT = (
+    "The request failed because either the HTTP response was malformed or connection to the instance had an error. "
+    f"Additional troubleshooting documentation can be found at: {_TROUBLESHOOTING}"
+)
+NO_INSTANCE = Refusal(429, "Rate exceeded.", retry_after=1)
+QUEUE_FULL = Refusal(429, "Rate exceeded.", retry_after=1)
+TIMEOUT = Refusal(504, "upstream request timeout")
+HEADER_TIMEOUT = Refusal(408, "The head of the request did not arrive in time.")
+METHOD = Refusal(405, "CONNECT is not supported: send requests with a path.", allow="GET, HEAD, POST, PUT, DELETE")
+STOPPING = Refusal(503, "The server is shutting down; please try again.", retry_after=1)
+
+
+def bad_request(reason: str) -> Refusal:
+    return Refusal(400, f"The request is malformed: {reason}.")
+
+
+def head_too_large(limit: int) -> Refusal:
+    return Refusal(431, f"The head of the request is larger than the limit of {limit} bytes.")
+
+
+@lru_cache(16)
+def body_too_large(limit: int) -> Refusal:
+    return Refusal(413, f"The body of the request is larger than the limit of {limit} bytes for HTTP/1.")
+
+
+def unsupported_encoding(value: str) -> Refusal:
+    return Refusal(501, f"Transfer-Encoding {value!r} is not supported: only chunked is.")
+
+
+def unknown_host(host: str) -> Refusal:
+    """HTML, as people meet it in browsers."""
+    name = html.escape(host) or "(none)"
+    return Refusal(
+        404,
+        "<!DOCTYPE html><html><head><title>404 Page not found</title></head><body><h1>Error: Page not found</h1>"
+        f"<p>No service answers to the host name <code>{name}</code>. "
+        "Names of services are listed by <code>homerun services list</code>.</p></body></html>",
+    )
+
+
+def not_ready(service: str) -> Refusal:
+    return Refusal(503, f"Service {service} has no revision that is ready to serve yet.", retry_after=1)
+
+
+def revision_gone(revision: str) -> Refusal:
+    return Refusal(503, f"Revision {revision} was deleted while the request waited for an instance.", retry_after=1)
+
+
+def not_started(cause: str) -> Refusal:
+    return Refusal(503, f"The request failed because the instance could not start successfully: {cause}")
+
+
+def instance_error(cause: str) -> Refusal:
+    return Refusal(503, f"{BAD_GATEWAY_TEXT}\nCause: {cause}.")

@@ -1,0 +1,91 @@
+"""An instance as the router knows it: its address, and the connections to it that are not in use."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from homerun.core.dispatcher import Instance, State
+from homerun.router.upstream import InstanceConnection
+
+if TYPE_CHECKING:
+    from homerun.router.activator import Activator
+    from homerun.router.exchange import Exchange
+
+_LAST_WORDS = 0.02
+"""Seconds that answers already on their way have, after the instance's process has ended."""
+
+
+class RemoteInstance(Instance):
+    __slots__ = ("_connecting", "activator", "connections", "host", "idle", "port")
+
+    def __init__(self, id: str, host: str, port: int, activator: Activator) -> None:
+        super().__init__(id)
+        self.host, self.port = host, port
+        self.activator = activator
+        self.idle: list[InstanceConnection] = []
+        """The one used last comes last, and is used next."""
+        self.connections: set[InstanceConnection] = set()
+        self._connecting: dict[Exchange, asyncio.Task[None]] = {}
+
+    def send(self, exchange: Exchange, now: float) -> None:
+        """`exchange` has a slot: send it over an open connection, or a new one."""
+        exchange.instance = self
+        while self.idle:
+            connection = self.idle.pop()
+            if connection.usable(exchange, now):
+                connection.send(exchange)
+                return
+            connection.close()
+        self.connect(exchange)
+
+    def connect(self, exchange: Exchange) -> None:
+        router = self.activator.router
+        self._connecting[exchange] = router.tasks.spawn(self._connect(exchange), name=f"connect to {self.id}")
+
+    def abandon(self, exchange: Exchange) -> None:
+        """Nobody waits for its answer, and its connection is not there yet."""
+        task = self._connecting.get(exchange)
+        if task is not None:
+            task.cancel()
+
+    def close(self) -> None:
+        """The instance is gone. What it said before is still read: its last bytes may be on their way."""
+        for connection in list(self.idle):
+            connection.close()
+        for task in list(self._connecting.values()):
+            task.cancel()
+        if self.connections:
+            self.activator.router.loop.call_later(_LAST_WORDS, self._abort)
+
+    def _abort(self) -> None:
+        for connection in list(self.connections):
+            connection.abort()
+
+    async def _connect(self, exchange: Exchange) -> None:
+        router = self.activator.router
+        try:
+            async with asyncio.timeout(router.options.connect_timeout):
+                _, connection = await router.loop.create_connection(
+                    lambda: InstanceConnection(self), self.host, self.port
+                )
+        except TimeoutError:
+            self._failed(exchange, f"no connection to {self.host}:{self.port} in {router.options.connect_timeout} s")
+        except OSError as error:
+            self._failed(exchange, f"connecting to {self.host}:{self.port} failed: {error.strerror or error}")
+        except asyncio.CancelledError:
+            del self._connecting[exchange]
+            self.activator.release(self)
+            if not exchange.over:
+                self.activator.retry(exchange)
+        else:
+            del self._connecting[exchange]
+            connection.send(exchange)
+
+    def _failed(self, exchange: Exchange, reason: str) -> None:
+        del self._connecting[exchange]
+        if self.state is State.ACTIVE:
+            self.activator.failed(self, reason)
+        self.activator.release(self)
+        if not exchange.over:
+            self.activator.retry(exchange)

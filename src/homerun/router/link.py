@@ -1,0 +1,86 @@
+"""The router's end of the link to control. While control is away the router serves what it knows, and tries to reach
+it again; what it would have said meanwhile is lost, except for what the Hello repeats."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from homerun.wire import link
+from homerun.wire.link import FrameDecoder, Hello, RequestLog, ToControl, ToRouter
+
+_log = logging.getLogger("homerun.router")
+
+_FIRST_DELAY, _LAST_DELAY = 0.05, 1.0
+_BACKLOG = 16 << 20
+"""Bytes that control may leave unread before the logs of requests are dropped."""
+
+
+class ControlLink(asyncio.Protocol):
+    def __init__(self, path: Path, hello: Callable[[], Hello], apply: Callable[[ToRouter], None]) -> None:
+        self._path, self._hello, self._apply = path, hello, apply
+        self._frames = FrameDecoder()
+        self._transport: asyncio.WriteTransport | None = None
+        self._lost = asyncio.Event()
+        self.dropped = 0
+        """Request logs that control had no time for."""
+
+    def __repr__(self) -> str:
+        return f"<ControlLink {self._path} {'up' if self._transport else 'down'}>"
+
+    async def run(self) -> None:
+        """Connect, for ever again."""
+        delay = 0.0
+        while True:
+            await asyncio.sleep(delay)
+            try:
+                await asyncio.get_running_loop().create_unix_connection(lambda: self, str(self._path))
+            except OSError as error:
+                if not delay:
+                    _log.warning("control at %s cannot be reached: %s", self._path, error.strerror)
+                delay = min(max(_FIRST_DELAY, 2 * delay), _LAST_DELAY)
+                continue
+            delay = _FIRST_DELAY
+            await self._lost.wait()
+
+    def send(self, message: ToControl) -> None:
+        """Lost when control is away."""
+        if self._transport is not None:
+            self._transport.write(link.encode(message))
+
+    def send_logs(self, requests: Sequence[RequestLog]) -> None:
+        """In one piece. They are the first thing to do without when control does not keep up."""
+        if not requests or self._transport is None:
+            return
+        if self._transport.get_write_buffer_size() > _BACKLOG:
+            self.dropped += len(requests)
+            return
+        self._transport.write(b"".join(map(link.encode, requests)))
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+        self._frames = FrameDecoder()
+        self._lost.clear()
+        self.send(self._hello())
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for body in self._frames.feed(data):
+                self._apply(link.decode_to_router(body))
+        except ValueError:
+            _log.exception("control at %s speaks another protocol", self._path)
+            self.close()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        with contextlib.suppress(RuntimeError):
+            self._lost.set()

@@ -1,0 +1,448 @@
+"""A client's connection: bytes to requests, in the order in which they came, and answers back in the same order.
+
+Reading goes on while a request is being answered, so that a client that leaves is noticed; it stops while requests
+are in line behind it (pipelining), while the instance takes the body more slowly than the client sends it, and while
+a body has to wait for an instance. So a connection holds a bounded number of bytes whatever the two ends do.
+A client that closes its sending side counts as gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+import httptools
+
+from homerun.router import chunked, errors
+from homerun.router.errors import Refusal
+from homerun.router.exchange import Exchange
+from homerun.router.headers import SPECIAL, Origin, RequestHead
+from homerun.router.wheel import TICK
+
+if TYPE_CHECKING:
+    from homerun.router.server import Router
+    from homerun.router.upstream import InstanceConnection
+
+_log = logging.getLogger("homerun.router")
+
+CLIENT_LEFT = 499
+"""The status in the request log when nobody was there to take an answer."""
+_BODY_AHEAD = 64 << 10
+"""Bytes of a body that are read before there is an instance to send them to."""
+
+
+class ClientConnection(asyncio.Protocol):
+    __slots__ = (
+        "_current",
+        "_deadline",
+        "_deaf",
+        "_early",
+        "_head",
+        "_head_size",
+        "_held",
+        "_line",
+        "_lines",
+        "_parser",
+        "_paused",
+        "_receiving",
+        "_router",
+        "_tunnel",
+        "choked",
+        "origin",
+        "transport",
+        "visit",
+    )
+
+    transport: asyncio.Transport
+    origin: Origin
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+        self._parser = httptools.HttpRequestParser(self)
+        self._head: RequestHead | None = None
+        """The one that the parser is filling."""
+        self._lines: list[bytes] = []
+        self._head_size = 0
+        self._receiving: Exchange | None = None
+        """The one whose body the parser is in."""
+        self._current: Exchange | None = None
+        """The one whose turn it is to be answered."""
+        self._line: deque[Exchange] = deque()
+        """Those that came before the current one was answered."""
+        self._deaf = False
+        """Nothing that the client sends from here on will be understood."""
+        self._tunnel: InstanceConnection | None = None
+        self._early: bytes | None = None
+        """What came after a request to switch protocols: for the instance if it agrees, for the parser if not."""
+        self._held = False
+        """The instance cannot take more of the body now."""
+        self._paused = False
+        self.choked = False
+        """The client does not take what is written to it."""
+        self._deadline = 0.0
+        self.visit = 0
+
+    def __repr__(self) -> str:
+        return f"<ClientConnection {self.origin.ip} {self._current or 'idle'}, {len(self._line)} in line>"
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+        peer = transport.get_extra_info("peername")
+        self.origin = self._router.origin(peer[0] if peer else "")
+        self._router.clients.add(self)
+        self._set_deadline(self._router.mono() + self._router.options.header_timeout)
+
+    def data_received(self, data: bytes) -> None:
+        if self._tunnel is not None:
+            self._tunnel.send_body(data)
+            return
+        if self._deaf:
+            return
+        if self._early is not None:
+            self._early += data
+            self._steer_reading()
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._after_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserCallbackError:
+            _log.exception("a request from %s could not be handled", self.origin.ip)
+            self.transport.abort()
+        except httptools.HttpParserError as error:
+            self._object(errors.bad_request(str(error)))
+        if self._head is not None:
+            self._watch_head(len(data))
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._router.left(self)
+        if self.visit:
+            self._router.wheel.remove(self)
+        self._deaf = True
+        self._line.clear()
+        self._receiving = None
+        exchange, self._current = self._current, None
+        if exchange is not None and not exchange.over:
+            exchange.status = exchange.status or CLIENT_LEFT
+            self._leave(exchange)
+            self._close_books(exchange)
+        self._tunnel = None
+
+    def pause_writing(self) -> None:
+        self.choked = True
+        if self._current is not None and self._current.upstream is not None:
+            self._current.upstream.pause()
+
+    def resume_writing(self) -> None:
+        self.choked = False
+        if self._current is None:
+            self._next()
+        elif self._current.upstream is not None:
+            self._current.upstream.resume()
+
+    # The parser's callbacks
+
+    def on_message_begin(self) -> None:
+        head = self._head = RequestHead()
+        self._lines = head.lines
+        self._head_size = 0
+
+    def on_url(self, url: bytes) -> None:
+        assert self._head is not None
+        # It comes in pieces when the request does.
+        self._head.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        special = SPECIAL.get(name.lower())
+        if special is None:
+            self._lines += (name, b": ", value, b"\r\n")
+        elif self._head is not None:
+            special(self._head, name, value)
+
+    def on_headers_complete(self) -> None:
+        head, self._head = self._head, None
+        if self._deaf or head is None:
+            return
+        parser, router = self._parser, self._router
+        version = parser.get_http_version()
+        method = parser.get_method()
+        refusal = head.check(version, router.options.request_limit)
+        exchange = Exchange(self, method, head, version == "1.0", parser.should_keep_alive() and not router.stopping)
+        if version not in ("1.1", "1.0"):
+            refusal = Refusal(505, "HTTP/1.1 and HTTP/1.0 are spoken here.")
+        elif method == b"CONNECT":
+            refusal = errors.METHOD
+        if refusal is not None:
+            exchange.refusal, exchange.keep_alive, self._deaf = refusal, False, True
+        elif head.upgrade and (not parser.should_upgrade() or head.upgrade.lower() == b"h2c"):
+            head.upgrade = b""
+        exchange.body_done = not head.length and not head.chunked
+        self._receiving = exchange
+        if self._current is None and not self.choked:
+            self._begin(exchange)
+        else:
+            self._line.append(exchange)
+            self._steer_reading()
+
+    def on_body(self, body: bytes) -> None:
+        exchange = self._receiving
+        if exchange is None or exchange.over or self._deaf:
+            return
+        exchange.received += len(body)
+        if exchange.received > self._router.options.request_limit:
+            self._refuse_body(exchange)
+            return
+        self._send_body(exchange, chunked.encode(body) if exchange.head.chunked else body)
+
+    def on_message_complete(self) -> None:
+        exchange, self._receiving = self._receiving, None
+        if exchange is None or exchange.body_done or self._deaf:
+            return
+        exchange.body_done = True
+        if exchange.head.chunked and not exchange.over:
+            self._send_body(exchange, chunked.LAST)
+
+    # Requests
+
+    def _begin(self, exchange: Exchange) -> None:
+        """It is this request's turn."""
+        router, head = self._router, exchange.head
+        self._current = exchange
+        now = exchange.started = router.mono()
+        if exchange.refusal is not None:
+            self.refuse(exchange, exchange.refusal)
+            return
+        route = router.routes.find(head.host)
+        if route is None:
+            host = head.host.decode("latin-1")
+            bad = errors.bad_request("its Host is no host name")
+            self.refuse(exchange, errors.unknown_host(host) if head.well_formed_host() or not host else bad)
+            return
+        revision = route.pick()
+        activator = router.activators.get(revision) if revision is not None else None
+        if activator is None:
+            self.refuse(exchange, errors.not_ready(route.service.rpartition("/")[2]))
+            return
+        exchange.activator = activator
+        exchange.encoded = head.encode(exchange.method, self.origin, router.trace)
+        if len(exchange.encoded) > router.options.head_limit:
+            self.refuse(exchange, errors.head_too_large(router.options.head_limit))
+            return
+        self._set_deadline(now + activator.timeout)
+        activator.submit(exchange, now)
+
+    def refuse(self, exchange: Exchange, refusal: Refusal) -> None:
+        """Answer in the instance's place."""
+        if exchange.head.continues and not exchange.body_done:
+            # Whether it will send the body nobody can know.
+            exchange.keep_alive = False
+        exchange.status = refusal.status
+        answer = refusal.encode(head_only=exchange.method == b"HEAD", keep_alive=exchange.keep_alive)
+        exchange.answered = True
+        exchange.sent += len(answer)
+        self.transport.write(answer)
+        self.finish(exchange, keep=True)
+
+    def fail(self, exchange: Exchange, refusal: Refusal) -> None:
+        """The instance has let it down."""
+        if exchange.over:
+            return
+        if not exchange.answered:
+            self.refuse(exchange, refusal)
+            return
+        self.transport.abort()
+
+    def finish(self, exchange: Exchange, *, keep: bool, now: float | None = None) -> None:
+        """The answer has been written to the end. `keep`: another request may follow, unless the client objects."""
+        now = self._router.mono() if now is None else now
+        self._close_books(exchange, now)
+        if not keep or not exchange.keep_alive:
+            self._hang_up(exchange, now)
+            return
+        self._current = None
+        if self._early is not None and exchange.head.upgrade:
+            rest, self._early = self._early, None
+            self._set_deadline(now + self._router.options.idle_timeout)
+            if rest:
+                self.data_received(rest)
+        elif self._line:
+            self._next()
+        else:
+            self._set_deadline(now + self._router.options.idle_timeout)
+
+    def connected(self, exchange: Exchange) -> None:
+        """Its instance has the head; called when the body is still to come or the client to be waited for."""
+        if exchange.head.continues and not exchange.body_done and not exchange.received:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self.choked and exchange.upstream is not None:
+            exchange.upstream.pause()
+        self._steer_reading()
+
+    def hold_body(self, held: bool) -> None:
+        """The instance takes the body more slowly than it comes."""
+        self._held = held
+        self._steer_reading()
+
+    def persistence(self, exchange: Exchange) -> bytes:
+        """What the answer has to say about the connection."""
+        if not exchange.keep_alive:
+            return b"Connection: close\r\n"
+        return b"Connection: keep-alive\r\n" if exchange.http10 else b""
+
+    def open_tunnel(self, exchange: Exchange) -> None:
+        """The instance has switched protocols."""
+        self._tunnel = exchange.upstream
+        early, self._early = self._early, None
+        if early and self._tunnel is not None:
+            self._tunnel.send_body(early)
+        self._steer_reading()
+
+    def stop(self) -> None:
+        """The router is stopping: no further request on this connection."""
+        if self._current is None:
+            self.transport.close()
+            return
+        self._current.keep_alive = False
+
+    def check(self, now: float) -> float | None:
+        """The wheel asks."""
+        if now < self._deadline:
+            return self._deadline
+        exchange = self._current
+        if self.transport.is_closing() or self._deaf:
+            self.transport.abort()
+        elif exchange is None:
+            if self._head is not None or self._receiving is not None:
+                answer = errors.HEADER_TIMEOUT.encode(head_only=False, keep_alive=False)
+                self.transport.write(answer)
+            self.transport.close()
+        elif exchange.answered:
+            self.transport.abort()
+        else:
+            self._leave(exchange)
+            self.refuse(exchange, errors.TIMEOUT)
+            return self._deadline
+        return None
+
+    # Inside
+
+    def _next(self) -> None:
+        if self._line and not self.choked:
+            exchange = self._line.popleft()
+            self._steer_reading()
+            self._begin(exchange)
+
+    def _object(self, refusal: Refusal) -> None:
+        """The bytes are no HTTP: answer so when those before have been answered."""
+        if self._deaf:
+            return
+        self._deaf = True
+        exchange = self._receiving
+        if exchange is not None and not exchange.body_done and not exchange.over:
+            # In the middle of a body.
+            self._receiving = None
+            exchange.keep_alive = False
+            if exchange is not self._current:
+                exchange.refusal = refusal
+            elif exchange.answered:
+                self.transport.abort()
+            else:
+                self._leave(exchange)
+                self.refuse(exchange, refusal)
+            return
+        exchange = Exchange(self, b"GET", self._head or RequestHead(), False, False)
+        self._head = None
+        exchange.refusal, exchange.body_done = refusal, True
+        if self._current is None and not self.choked:
+            self._begin(exchange)
+        else:
+            self._line.append(exchange)
+
+    def _refuse_body(self, exchange: Exchange) -> None:
+        self._object(errors.body_too_large(self._router.options.request_limit))
+
+    def _watch_head(self, size: int) -> None:
+        """A head has begun and not ended in this piece of data."""
+        if not self._head_size and self._current is None:
+            self._set_deadline(self._router.mono() + self._router.options.header_timeout)
+        self._head_size += size
+        if self._head_size > self._router.options.head_limit:
+            self._object(errors.head_too_large(self._router.options.head_limit))
+
+    def _send_body(self, exchange: Exchange, data: bytes) -> None:
+        if exchange.upstream is not None:
+            exchange.upstream.send_body(data)
+        else:
+            exchange.pending.append(data)
+            self._steer_reading()
+
+    def _after_upgrade(self, rest: bytes) -> None:
+        """The parser has stopped behind a request to switch protocols."""
+        self._parser = httptools.HttpRequestParser(self)
+        asking = self._line[-1] if self._line else self._current
+        if self._tunnel is not None:
+            self._tunnel.send_body(rest)
+        elif asking is not None and asking.head.upgrade:
+            self._early = rest
+        elif rest:
+            self.data_received(rest)
+
+    def _steer_reading(self) -> None:
+        """Read on, or not: the one place that decides it."""
+        receiving = self._receiving
+        ahead = receiving is not None and receiving.upstream is None and not receiving.over
+        stop = not self._deaf and (
+            self._held
+            or bool(self._line)
+            or (ahead and receiving is not None and receiving.received > _BODY_AHEAD)
+            or (self._early is not None and len(self._early) > _BODY_AHEAD)
+        )
+        if stop is self._paused or self.transport.is_closing():
+            return
+        self._paused = stop
+        if stop:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
+
+    def _leave(self, exchange: Exchange) -> None:
+        """Nobody waits for the answer of the instance any more."""
+        upstream, exchange.upstream = exchange.upstream, None
+        exchange.over = True
+        self._held = False
+        if upstream is not None:
+            upstream.abandon()
+        elif exchange.instance is not None:
+            exchange.instance.abandon(exchange)
+        elif exchange.activator is not None:
+            exchange.activator.cancel(exchange)
+
+    def _hang_up(self, exchange: Exchange, now: float) -> None:
+        """Close once everything is written. If the client may be sending still, closing at once would make its
+        kernel throw away the answer: read on for a while."""
+        self._current, self._tunnel = None, None
+        self._line.clear()
+        mid_body = not exchange.body_done or self._deaf
+        self._deaf = True
+        if not mid_body or not self.transport.can_write_eof():
+            self._set_deadline(now + self._router.options.header_timeout)
+            self.transport.close()
+            return
+        self._set_deadline(now + self._router.options.linger)
+        self._steer_reading()
+        self.transport.write_eof()
+
+    def _close_books(self, exchange: Exchange, now: float | None = None) -> None:
+        exchange.over = True
+        self._held = False
+        if exchange.activator is not None:
+            self._router.stats.record(exchange, self._router.mono() if now is None else now)
+
+    def _set_deadline(self, deadline: float) -> None:
+        self._deadline = deadline
+        if self.visit * TICK > deadline or not self.visit:
+            self._router.wheel.add(self, deadline)

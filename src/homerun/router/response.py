@@ -1,0 +1,87 @@
+"""The head of an instance's answer: checked strictly, and passed on untouched whenever that is possible.
+
+Most answers need no change at all, so a head is not taken apart and put together again: one pattern says whether it
+is well formed, another finds the few headers that matter to a proxy.
+"""
+
+from __future__ import annotations
+
+import re
+
+_FORM = re.compile(
+    rb"HTTP/1\.[01] [1-5][0-9][0-9](?: [^\r\n\0]*+)?\r\n"
+    rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[^\r\n\0]*+\r\n)*+\r\n"
+)
+_SPECIAL = re.compile(
+    rb"\r\n(connection|content-length|keep-alive|proxy-connection|set-cookie|te|trailer|transfer-encoding|upgrade)"
+    rb":([^\r\n]*)",
+    re.IGNORECASE,
+)
+_ONE_CONNECTION = re.compile(
+    rb"\r\n(?:connection|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade):[^\r\n]*", re.IGNORECASE
+)
+_CACHE_CONTROL = re.compile(rb"\r\ncache-control:[^\r\n]*", re.IGNORECASE)
+_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[^\r\n]*", re.IGNORECASE)
+_DIGITS = re.compile(rb"[0-9]{1,18}")
+
+
+class ResponseHead:
+    """`length`: bytes of the body; None: up to the end of the connection, or chunked."""
+
+    __slots__ = ("chunked", "close", "cookies", "length", "named", "plain", "status", "upgrade", "version")
+
+    def __init__(self, raw: bytes, head_only: bool) -> None:
+        """`raw` with its empty line; `head_only`: it answers a HEAD request. Raises ValueError, saying why."""
+        if _FORM.fullmatch(raw) is None:
+            raise ValueError("its answer is not HTTP/1.1")
+        self.status = int(raw[9:12])
+        self.version = raw[5:8]
+        self.length: int | None = None
+        self.chunked = False
+        self.close = self.version == b"1.0"
+        self.upgrade = b""
+        self.cookies = False
+        self.named: list[bytes] = []
+        self.plain = self.version == b"1.1"
+        """It may be passed on as it is."""
+        for name, value in _SPECIAL.findall(raw):
+            self._note(name.lower(), value.strip(b" \t"))
+        if head_only or self.status in (204, 304) or self.status < 200:
+            self.length, self.chunked = 0, False
+        elif self.chunked and self.length is not None:
+            raise ValueError("its answer has both Content-Length and Transfer-Encoding")
+        elif self.length is None:
+            self.close = self.close or not self.chunked
+
+    def _note(self, name: bytes, value: bytes) -> None:
+        if name == b"content-length":
+            if self.length is not None or _DIGITS.fullmatch(value) is None:
+                raise ValueError(f"its answer has a wrong Content-Length: {value[:40]!r}")
+            self.length = int(value)
+            return
+        self.plain = False
+        if name == b"set-cookie":
+            self.cookies = True
+        elif name == b"transfer-encoding":
+            if self.chunked or self.version == b"1.0" or value.lower() != b"chunked":
+                raise ValueError(f"its answer has an unsupported Transfer-Encoding: {value[:40]!r}")
+            self.chunked = True
+        elif name == b"connection":
+            options = [option.strip() for option in value.lower().split(b",")]
+            self.close = (self.close and b"keep-alive" not in options) or b"close" in options
+            self.named += [o for o in options if o not in (b"close", b"keep-alive", b"upgrade", b"")]
+        elif name == b"upgrade":
+            self.upgrade = value
+
+    def rewrite(self, raw: bytes, extra: bytes) -> bytes:
+        """For the client: without what was meant for us, and with the lines `extra`, each ended by CRLF."""
+        head = _ONE_CONNECTION.sub(b"", raw[:-4])
+        for name in self.named:
+            head = re.sub(rb"\r\n%b:[^\r\n]*" % re.escape(name), b"", head, flags=re.IGNORECASE)
+        if self.status < 200 or self.status == 204:
+            head = _CONTENT_LENGTH.sub(b"", head)
+        if self.cookies:
+            # Contract §1.3: an answer that sets a cookie is for one user only.
+            head = _CACHE_CONTROL.sub(b"", head)
+            extra = b"Cache-Control: private\r\n" + extra
+        return b"HTTP/1.1%b\r\n%b\r\n" % (head[8:], extra)

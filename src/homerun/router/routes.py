@@ -1,0 +1,89 @@
+"""Host name -> service -> revision.
+
+The share of a revision is exact over every hundred requests, and well mixed within: the n-th request takes seat
+61·n mod 100 of a row of a hundred seats in which each revision has as many neighbouring seats as it has percent.
+61 has no divisor in common with 100, so each seat is taken once, and is close to the golden section, so neighbours in
+time are far apart in the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from homerun.wire.link import RouteSet, Target
+
+_STRIDE = 61
+
+
+class Route:
+    """What one host name leads to. `seats` has one entry per percent, or one alone; empty: not ready."""
+
+    __slots__ = ("_seat", "seats", "service")
+
+    def __init__(self, service: str, seats: Sequence[str]) -> None:
+        self.service = service
+        self.seats = seats
+        self._seat = 0
+
+    def pick(self) -> str | None:
+        """The revision for the next request."""
+        seats = self.seats
+        count = len(seats)
+        if count <= 1:
+            return seats[0] if count else None
+        self._seat = seat = (self._seat + _STRIDE) % count
+        return seats[seat]
+
+    def __repr__(self) -> str:
+        return f"<Route {self.service} {dict.fromkeys(self.seats)}>"
+
+
+class Routes:
+    def __init__(self) -> None:
+        self._by_host: dict[bytes, Route] = {}
+        self._hosts: dict[str, list[bytes]] = {}
+        """Of each service, its host names and those of its tags."""
+
+    def set(self, message: RouteSet) -> None:
+        self.drop(message.service)
+        found = {_key(host): Route(message.service, _seats(message.targets)) for host in message.hosts}
+        for target in message.targets:
+            if target.tag:
+                tagged = Route(message.service, [target.revision])
+                found.update({_key(f"{target.tag}---{host}"): tagged for host in message.hosts})
+        self._by_host.update(found)
+        self._hosts[message.service] = list(found)
+
+    def drop(self, service: str) -> None:
+        for host in self._hosts.pop(service, ()):
+            route = self._by_host.get(host)
+            # The name may have passed to another service meanwhile.
+            if route is not None and route.service == service:
+                del self._by_host[host]
+
+    def services(self) -> list[str]:
+        return list(self._hosts)
+
+    def find(self, host: bytes) -> Route | None:
+        """By the value of a Host header: case and port do not matter."""
+        route = self._by_host.get(host)
+        return route if route is not None else self._by_host.get(_without_port(host).lower().removesuffix(b"."))
+
+    def __repr__(self) -> str:
+        return f"<Routes {len(self._hosts)} services, {len(self._by_host)} hosts>"
+
+
+def _key(host: str) -> bytes:
+    return host.lower().encode("idna" if not host.isascii() else "ascii")
+
+
+def _without_port(host: bytes) -> bytes:
+    name, colon, port = host.rpartition(b":")
+    return name if colon and (port.isdigit() or not port) else host
+
+
+def _seats(targets: Sequence[Target]) -> list[str]:
+    shares = [(target.revision, target.percent) for target in targets if target.percent]
+    if len(shares) == 1:
+        return [shares[0][0]]
+    return [revision for revision, percent in shares for _ in range(percent)]

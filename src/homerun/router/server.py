@@ -1,0 +1,201 @@
+"""The router itself: what control told it, and the listening sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import socket
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from homerun.aio.tasks import Supervisor
+from homerun.lib.clock import Clock, SystemClock
+from homerun.router import drain, errors
+from homerun.router.activator import Activator
+from homerun.router.headers import Origin, Trace
+from homerun.router.instance import RemoteInstance
+from homerun.router.link import ControlLink
+from homerun.router.options import Options
+from homerun.router.protocol import ClientConnection
+from homerun.router.routes import Routes
+from homerun.router.stats import Stats
+from homerun.router.wheel import Wheel
+from homerun.wire.link import (
+    Hello,
+    InstanceDrain,
+    InstanceDrained,
+    InstanceGone,
+    InstanceUp,
+    RevisionGone,
+    RevisionSet,
+    RouteGone,
+    RouteSet,
+    Snapshot,
+    ToRouter,
+)
+
+
+class Router:
+    def __init__(self, control: Path, options: Options, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
+        self.options, self.clock, self.loop = options, clock, loop
+        self.mono: Callable[[], float] = clock.mono
+        self.trace = Trace()
+        self.origin = lru_cache(4096)(lambda ip: Origin(ip, "http"))
+        self.routes = Routes()
+        self.activators: dict[str, Activator] = {}
+        self.instances: dict[str, RemoteInstance] = {}
+        self.clients: set[ClientConnection] = set()
+        self.wheel = Wheel(loop, self.mono)
+        self.stats = Stats(self)
+        self.link = ControlLink(control, self.hello, self.apply)
+        self.tasks = Supervisor()
+        self.stopping = False
+        self._empty: asyncio.Future[None] | None = None
+        self._in_demand: dict[Activator, None] = {}
+
+    def __repr__(self) -> str:
+        return f"<Router {self.routes}, {len(self.instances)} instances, {len(self.clients)} clients>"
+
+    # Clients
+
+    def left(self, client: ClientConnection) -> None:
+        self.clients.discard(client)
+        if not self.clients and self._empty is not None and not self._empty.done():
+            self._empty.set_result(None)
+
+    async def no_clients(self) -> None:
+        """Wait until the last one has left."""
+        if self.clients:
+            self._empty = self.loop.create_future()
+            await self._empty
+
+    # To control
+
+    def hello(self) -> Hello:
+        loads = [activator.load() for activator in self.activators.values()]
+        return Hello(os.getpid(), [load for load in loads if load.waiting or load.in_flight])
+
+    def demand(self, activator: Activator) -> None:
+        """Requests wait: control hears of it when this turn of the event loop has heard them all."""
+        if not self._in_demand:
+            self.loop.call_soon(self._send_demand)
+        self._in_demand[activator] = None
+
+    def _send_demand(self) -> None:
+        in_demand, self._in_demand = self._in_demand, {}
+        for activator in in_demand:
+            if activator.dispatcher.waiting:
+                self.link.send(activator.load())
+
+    # From control
+
+    def apply(self, message: ToRouter) -> None:
+        match message:
+            case RouteSet():
+                self.routes.set(message)
+            case RouteGone(service):
+                self.routes.drop(service)
+            case RevisionSet():
+                self._set_revision(message, refuse=True)
+            case RevisionGone(revision):
+                self._drop_revision(revision)
+            case InstanceUp():
+                self._instance_up(message)
+            case InstanceDrain(instance):
+                self._drain(instance)
+            case InstanceGone(instance):
+                self._instance_gone(instance)
+            case Snapshot():
+                self._reconcile(message)
+
+    def _set_revision(self, message: RevisionSet, *, refuse: bool) -> None:
+        activator = self.activators.get(message.revision)
+        if activator is None:
+            self.activators[message.revision] = Activator(self, message)
+            return
+        activator.configure(message)
+        if message.failure and refuse:
+            activator.refuse_waiting(errors.not_started(message.failure))
+
+    def _drop_revision(self, revision: str) -> None:
+        activator = self.activators.pop(revision, None)
+        if activator is None:
+            return
+        for instance in list(activator.dispatcher.instances.values()):
+            self._instance_gone(instance.id)
+        activator.refuse_waiting(errors.revision_gone(revision.rpartition("/")[2]))
+        self.stats.forget(activator)
+
+    def _instance_up(self, message: InstanceUp) -> None:
+        activator = self.activators.get(message.revision)
+        if activator is None:
+            return
+        instance = self.instances.get(message.instance)
+        if instance is None:
+            instance = RemoteInstance(message.instance, message.host, message.port, activator)
+            self.instances[message.instance] = instance
+        activator.up(instance)
+
+    def _drain(self, id: str) -> None:
+        instance = self.instances.get(id)
+        if instance is None:
+            # Nothing of ours is in flight on an instance that we do not know.
+            self.link.send(InstanceDrained(id))
+            return
+        instance.activator.drain(instance)
+
+    def _instance_gone(self, id: str) -> None:
+        instance = self.instances.pop(id, None)
+        if instance is not None:
+            instance.activator.gone(instance)
+
+    def _reconcile(self, snapshot: Snapshot) -> None:
+        """Control starts anew, or we do. Requests in flight on what stays are not touched."""
+        revisions = {message.revision for message in snapshot.revisions}
+        instances = {message.instance for message in snapshot.instances}
+        services = {message.service for message in snapshot.routes}
+        for id in [id for id in self.instances if id not in instances]:
+            self._instance_gone(id)
+        for name in [name for name in self.activators if name not in revisions]:
+            self._drop_revision(name)
+        for service in [service for service in self.routes.services() if service not in services]:
+            self.routes.drop(service)
+        for revision in snapshot.revisions:
+            # A failure told now is an old one: those who wait now may be luckier.
+            self._set_revision(revision, refuse=False)
+        for route in snapshot.routes:
+            self.routes.set(route)
+        draining = set(snapshot.draining)
+        for up in snapshot.instances:
+            if up.instance not in draining:
+                self._instance_up(up)
+        for id in snapshot.draining:
+            self._drain(id)
+
+
+async def serve(
+    listeners: Sequence[socket.socket],
+    control: Path,
+    *,
+    options: Options | None = None,
+    clock: Clock | None = None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Carry requests until `stop` is set (or this is cancelled); those in flight then have `options.grace`.
+
+    The listening sockets are not closed: they belong to whoever passed them, and outlive a restart of the router.
+    """
+    loop = asyncio.get_running_loop()
+    router = Router(control, options or Options(), clock or SystemClock(), loop)
+    # What lives now lives for ever: the collector need not look at it again, nor look often for cycles we avoid.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
+    router.tasks.spawn(router.link.run(), name="link to control")
+    servers = [await loop.create_server(lambda: ClientConnection(router), sock=own.dup()) for own in listeners]
+    try:
+        await (stop or asyncio.Event()).wait()
+    finally:
+        await drain.stop(router, servers)

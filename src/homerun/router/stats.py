@@ -1,0 +1,101 @@
+"""What is told to control about the traffic: usage of each revision and a log of its requests, once a second.
+
+A revision is reported from its first request until one second without any has passed; in silence there is no timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from homerun.wire.link import InstanceUse, RequestLog, Usage
+
+if TYPE_CHECKING:
+    from homerun.router.activator import Activator
+    from homerun.router.exchange import Exchange
+    from homerun.router.server import Router
+
+PERIOD = 1.0
+
+
+class Stats:
+    def __init__(self, router: Router) -> None:
+        self._router = router
+        self._metered: list[Activator] = []
+        self._requests: list[RequestLog] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._epoch = 0.0
+        """Wall clock at zero of the monotonic clock."""
+
+    def start(self, activator: Activator) -> None:
+        """Traffic, after silence."""
+        self._metered.append(activator)
+        if self._timer is None:
+            self._set_epoch()
+            self._timer = self._router.loop.call_later(PERIOD, self._turn)
+
+    def record(self, exchange: Exchange, now: float) -> None:
+        """A request has been answered, or given up."""
+        head = exchange.head
+        activator, instance = exchange.activator, exchange.instance
+        assert activator is not None
+        self._requests.append(
+            RequestLog(
+                activator.name,
+                instance.id if instance is not None else "",
+                self._epoch + exchange.started,
+                now - exchange.started,
+                exchange.method.decode(),
+                (b"http://%b%b" % (head.host, head.target)).decode("latin-1"),
+                exchange.status,
+                len(exchange.encoded) + exchange.received,
+                exchange.sent,
+                head.user_agent.decode("latin-1"),
+                exchange.client.origin.ip,
+                head.trace.decode("latin-1"),
+            )
+        )
+
+    def flush(self) -> None:
+        """Report now."""
+        self._set_epoch()
+        wall = self._epoch + self._router.mono()
+        for activator in self._metered:
+            usage = self._usage(activator, wall)
+            activator.metered = bool(usage.concurrency or usage.requests or usage.in_flight or usage.waiting)
+            self._router.link.send(usage)
+        self._metered = [activator for activator in self._metered if activator.metered]
+        requests, self._requests = self._requests, []
+        self._router.link.send_logs(requests)
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def forget(self, activator: Activator) -> None:
+        """Its revision is gone."""
+        if activator in self._metered:
+            self._metered.remove(activator)
+
+    def _turn(self) -> None:
+        self._timer = None
+        self.flush()
+        if self._metered:
+            self._timer = self._router.loop.call_later(PERIOD, self._turn)
+
+    def _set_epoch(self) -> None:
+        clock = self._router.clock
+        self._epoch = clock.now() - clock.mono()
+
+    def _usage(self, activator: Activator, wall: float) -> Usage:
+        sample = activator.dispatcher.sample(self._router.mono())
+        return Usage(
+            activator.name,
+            wall,
+            sample.concurrency,
+            sample.in_flight,
+            sample.waiting,
+            sample.requests,
+            [InstanceUse(i.instance, i.in_flight, i.busy, i.requests, i.idle) for i in sample.instances],
+        )
