@@ -1,0 +1,83 @@
+"""What is written down is true: settings, commands, decisions, paths, links."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import runpy
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+import homerun
+from homerun.apis.homerun.handlers import routes
+from homerun.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *ROOT.glob("examples/**/*.md")])
+DECISIONS = sorted((DOCS / "decisions").glob("[0-9]*.md"))
+
+
+def page(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict[str, Any]:
+    return runpy.run_path(str(ROOT / "scripts" / "reference"))
+
+
+def test_the_reference_is_what_the_code_says(reference: dict[str, Any]) -> None:
+    assert (DOCS / "reference.md").read_text() == reference["render"](), "run scripts/reference"
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Settings), ids=lambda f: f.name)
+def test_every_setting_is_in_the_reference(field: dataclasses.Field[Any]) -> None:
+    assert f"| `--{field.name.replace('_', '-')}` |" in (DOCS / "reference.md").read_text()
+
+
+@pytest.mark.parametrize("route", routes(cast(Any, None)), ids=lambda r: r.path)
+def test_every_path_of_our_own_api_is_described(route: Any) -> None:
+    written = re.sub(r"\{(\w)\w*\}", lambda match: match[1].upper(), route.path)
+    assert written in (DOCS / "architecture.md").read_text()
+
+
+@pytest.mark.parametrize("decision", DECISIONS, ids=page)
+def test_every_decision_is_listed_and_says_why(decision: Path) -> None:
+    assert f"({decision.name})" in (DOCS / "decisions" / "README.md").read_text()
+    text = decision.read_text()
+    assert all(f"\n## {part}\n" in text for part in ("Context", "Decision", "Consequences"))
+
+
+def test_there_are_decisions() -> None:
+    assert DECISIONS
+
+
+@pytest.mark.parametrize("path", PAGES, ids=page)
+def test_links_lead_somewhere(path: Path) -> None:
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text())
+    local = [target for target in targets if not re.match(r"[a-z]+:", target)]
+    assert [target for target in local if not (path.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=page)
+def test_scripts_and_source_files_that_are_named_exist(path: Path) -> None:
+    named = set(re.findall(r"`((?:scripts|examples|bench|src/homerun|tests)/[\w./-]+)`", path.read_text()))
+    assert sorted(name for name in named if not (ROOT / name).exists()) == []
+
+
+def test_version_and_changelog_agree() -> None:
+    headings = re.findall(r"^## (?:\[)?([\w.]+)", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    assert headings[1:] == [] or headings[1] == homerun.__version__
+
+
+def test_the_version_is_written_once_in_each_place() -> None:
+    assert f'version = "{homerun.__version__}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_the_licence_is_there_in_full() -> None:
+    text = (ROOT / "LICENSE").read_text()
+    assert "Apache License" in text and "END OF TERMS AND CONDITIONS" in text

@@ -1,0 +1,70 @@
+"""The shape of the repository: who imports whom, how long things may be, and that each file has its test."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from importlinter.cli import lint_imports
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "src" / "homerun"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+MODULES = [path for path in SOURCES if path.name not in ("__init__.py", "__main__.py")]
+
+FILE_CAP = 600
+FUNCTION_CAP = 70
+
+TESTED_ELSEWHERE = {
+    "store/base.py": "a port: tests/contract runs the same cases on every implementation",
+    "engine/base.py": "a port: tests/contract runs the same cases on every implementation",
+}
+"""Files without a test of their own name, and where they are tested instead. Keep it short."""
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def test_imports_go_down_only_and_never_sideways(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert lint_imports(config_filename="pyproject.toml", no_cache=True, no_logo=True) == 0
+
+
+def test_no_file_is_longer_than_one_can_keep_in_mind() -> None:
+    long = {relative(path): lines for path in SOURCES if (lines := len(path.read_text().splitlines())) > FILE_CAP}
+    assert long == {}
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    long = [(relative(path), name, size) for path in SOURCES for name, size in functions(path) if size > FUNCTION_CAP]
+    assert long == []
+
+
+def test_every_file_begins_with_its_idea() -> None:
+    without = [
+        relative(p) for p in SOURCES if p.read_text().strip() and not ast.get_docstring(ast.parse(p.read_text()))
+    ]
+    assert without == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_every_file_has_a_test_of_its_name(path: Path) -> None:
+    if relative(path) not in TESTED_ELSEWHERE:
+        folder = ROOT / "tests" / path.parent.relative_to(PACKAGE)
+        assert list(folder.glob(f"test_{path.stem}*.py")), f"write {folder.relative_to(ROOT)}/test_{path.stem}.py"
+
+
+@pytest.mark.parametrize("name", TESTED_ELSEWHERE)
+def test_no_exception_outlives_its_reason(name: str) -> None:
+    path = PACKAGE / name
+    assert path.exists()
+    assert not (ROOT / "tests" / Path(name).parent / f"test_{path.stem}.py").exists()
