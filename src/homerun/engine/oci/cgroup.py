@@ -1,0 +1,167 @@
+"""Control groups in all three layouts: v1, hybrid (v1 plus a cgroup2 mount without controllers) and v2.
+
+The OCI runtime makes an instance's cgroup and puts its limits; we read what became of it, kill what is left in it, and
+remove it. All paths are `<mount>/<parent>/<instance>`; with v1 there is one per hierarchy.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+
+_WANTED = ("cpu", "memory", "pids")
+
+
+class CgroupLayout(StrEnum):
+    V1 = "v1"
+    HYBRID = "hybrid"
+    V2 = "v2"
+    NONE = "none"
+
+
+def _mounts(mountinfo: str) -> Iterator[tuple[Path, str, str]]:
+    """(mount point, filesystem type, super options) of each mount, from the text of /proc/self/mountinfo."""
+    for line in mountinfo.splitlines():
+        front, _, back = line.partition(" - ")
+        kind, _, options = back.split(" ", 2)
+        yield Path(front.split(" ")[4]), kind, options
+
+
+class Cgroups:
+    """The host's hierarchies. `mountinfo`: text of /proc/self/mountinfo."""
+
+    def __init__(self, parent: str, mountinfo: str) -> None:
+        self._parent = parent
+        self.unified: Path | None = None
+        self.controllers: dict[str, Path] = {}
+        for point, kind, options in _mounts(mountinfo):
+            if kind == "cgroup2":
+                self.unified = point
+            elif kind == "cgroup":
+                self.controllers.update(dict.fromkeys(options.split(","), point))
+
+    @classmethod
+    def of_host(cls, parent: str) -> Cgroups:
+        return cls(parent, Path("/proc/self/mountinfo").read_text())
+
+    @property
+    def layout(self) -> CgroupLayout:
+        if self.controllers:
+            return CgroupLayout.HYBRID if self.unified else CgroupLayout.V1
+        return CgroupLayout.V2 if self.unified else CgroupLayout.NONE
+
+    @property
+    def missing(self) -> list[str]:
+        """Controllers that the host does not offer."""
+        if self.layout is CgroupLayout.V2 and self.unified:
+            offered = (self.unified / "cgroup.controllers").read_text().split()
+        else:
+            offered = list(self.controllers)
+        return [name for name in _WANTED if name not in offered]
+
+    @property
+    def swap_accounting(self) -> bool:
+        if self.layout is CgroupLayout.V2:
+            return Path("/proc/swaps").read_text().count("\n") > 1
+        memory = self.controllers.get("memory")
+        return memory is not None and (memory / "memory.memsw.limit_in_bytes").exists()
+
+    def path(self, instance: str) -> str:
+        """For `cgroupsPath` of the runtime's config."""
+        return f"/{self._parent}/{instance}"
+
+    def _roots(self) -> list[Path]:
+        """One folder per hierarchy. In the hybrid layout the runtimes do not see the cgroup2 mount."""
+        if self.layout is CgroupLayout.V2 and self.unified:
+            return [self.unified / self._parent]
+        return [point / self._parent for point in dict.fromkeys(self.controllers.values())]
+
+    def _folders(self, instance: str) -> list[Path]:
+        return [root / instance for root in self._roots()]
+
+    def prepare(self) -> None:
+        """With v2, hand the controllers down to the parent's children; the runtimes do not on every version."""
+        if self.layout is not CgroupLayout.V2 or self.unified is None:
+            return
+        parent = self.unified / self._parent
+        parent.mkdir(exist_ok=True)
+        for folder in (self.unified, parent):
+            enabled = (folder / "cgroup.subtree_control").read_text().split()
+            for name in _WANTED:
+                if name not in enabled:
+                    (folder / "cgroup.subtree_control").write_text(f"+{name}")
+
+    def names(self) -> set[str]:
+        """Instances that have a cgroup, ours or left by a crash."""
+        found: set[str] = set()
+        for root in self._roots():
+            if root.is_dir():
+                found.update(entry.name for entry in os.scandir(root) if entry.is_dir())
+        return found
+
+    def oom_kills(self, instance: str) -> int:
+        """How many of its processes the kernel killed for want of memory."""
+        if self.layout is CgroupLayout.V2 and self.unified:
+            file = self.unified / self._parent / instance / "memory.events"
+        else:
+            file = self.controllers.get("memory", Path("/")) / self._parent / instance / "memory.oom_control"
+        try:
+            fields = dict(line.split() for line in file.read_text().splitlines())
+        except OSError:
+            return 0
+        return int(fields.get("oom_kill", 0))
+
+    def processes(self, instance: str) -> set[int]:
+        found: set[int] = set()
+        for folder in self._folders(instance):
+            try:
+                found.update(int(pid) for pid in (folder / "cgroup.procs").read_text().split())
+            except OSError:
+                continue
+        return found
+
+    def kill(self, instance: str) -> None:
+        """SIGKILL for everything in it."""
+        for folder in self._folders(instance):
+            if (folder / "cgroup.kill").exists():
+                (folder / "cgroup.kill").write_text("1")
+        for pid in self.processes(instance):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+    def remove(self, instance: str, patience: float = 5) -> None:
+        """Kill what is left in it, then remove it. A killed process leaves its cgroup when the kernel gets to it."""
+        for folder in self._folders(instance):
+            pause, waited = 0.0005, 0.0
+            while not _rmdir(folder):
+                if waited > patience:
+                    raise OSError(errno.EBUSY, "the cgroup still has processes", str(folder))
+                self.kill(instance)
+                time.sleep(pause)
+                waited += pause
+                pause = min(0.05, pause * 2)
+
+    def remove_parent(self) -> None:
+        """Without instances only."""
+        for root in self._roots():
+            _rmdir(root)
+
+
+def _rmdir(folder: Path) -> bool:
+    """False: somebody is still in it."""
+    try:
+        folder.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno not in (errno.EBUSY, errno.ENOTEMPTY):
+            raise
+        return False
+    return True

@@ -1,0 +1,190 @@
+"""One start, from a spec to a running program, step by step in a thread of its own mount namespace.
+
+network -> mount -> create -> start. What can be checked is checked before the runtime is called, because then the
+answer can name the remedy. A failure leaves nothing: the mounts end with the namespace, the rest is taken back here.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import posixpath
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from homerun.engine.base import Image, InstanceSpec
+from homerun.engine.oci import bundle, monitor, program, sandbox, users
+from homerun.engine.oci.cgroup import CgroupLayout, Cgroups
+from homerun.engine.oci.kernel import open_in_root
+from homerun.engine.oci.layout import Layout
+from homerun.engine.oci.monitor import CreateFailed, Monitor
+from homerun.engine.oci.runtime import Runtime
+from homerun.lib.errors import Internal, Invalid
+
+_RESOLV = Path("/etc/resolv.conf")
+_REAL_RESOLV = Path("/run/systemd/resolve/resolv.conf")
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What every start needs of the host. `tasks`: processes and threads that an instance may have."""
+
+    layout: Layout
+    cgroups: Cgroups
+    runtime: Runtime
+    conmon: str
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to start. `network`: descriptor of its network namespace."""
+
+    spec: InstanceSpec
+    image: Image
+    layers: Sequence[Path]
+    record: Path
+    log: Path
+    network: int
+
+
+def create(host: Host, order: Order, phases: dict[str, float]) -> Monitor:
+    """Mount and create; the program waits. In a fresh mount namespace. Raises Invalid, Internal."""
+    began = time.perf_counter()
+    document = _prepare(host, order)
+    folder = host.layout.sandbox / "bundle"
+    (folder / "config.json").write_text(json.dumps(document))
+    mounted = time.perf_counter()
+    phases["mount"] = mounted - began
+    try:
+        created = monitor.create(
+            host.conmon,
+            host.runtime.path,
+            host.runtime.arguments,
+            id=order.spec.id,
+            bundle=folder,
+            record=order.record,
+            log=order.log,
+        )
+    except CreateFailed as error:
+        raise _explained(str(error), host.runtime) from None
+    phases["create"] = time.perf_counter() - mounted
+    return created
+
+
+def discard(host: Host, id: str) -> None:
+    """Kill and remove whatever exists of a container. Fine to call when there is nothing."""
+    host.cgroups.kill(id)
+    host.cgroups.remove(id)
+    host.runtime.forget(id)
+
+
+def _prepare(host: Host, order: Order) -> dict[str, object]:
+    """Mount the root, look into it, write our files: the runtime's config."""
+    container, image = order.spec.container, order.image
+    point = host.layout.sandbox
+    root = sandbox.mount_root(point, order.layers, container.memory)
+    fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        user = users.look_up(fd, image.user)
+        env = environment(image.env, container.env, user.home)
+        args = command(image, container.command, container.args)
+        cwd = posixpath.normpath(posixpath.join("/", container.working_dir or image.working_dir or "/"))
+        _make_folder(fd, cwd, user)
+        program.check(fd, args, env["PATH"], cwd)
+    finally:
+        os.close(fd)
+    limits = bundle.Limits(
+        container.cpu,
+        container.memory,
+        host.tasks,
+        host.cgroups.swap_accounting,
+        host.cgroups.layout is CgroupLayout.V2,
+    )
+    place = bundle.Place(
+        str(root),
+        _files(point, container.name),
+        host.cgroups.path(order.spec.id),
+        f"/proc/{os.getpid()}/fd/{order.network}",
+    )
+    return bundle.config(args, env, cwd, user, limits, place)
+
+
+def environment(image: Sequence[str], wanted: Mapping[str, str], home: str) -> dict[str, str]:
+    """The image's variables, then the caller's; PATH and HOME if neither has them."""
+    env = {"PATH": bundle.DEFAULT_PATH, "HOME": home}
+    env.update(line.partition("=")[::2] for line in image if "=" in line)
+    env.update(wanted)
+    return env
+
+
+def command(image: Image, entrypoint: Sequence[str], args: Sequence[str]) -> list[str]:
+    """As docker and Cloud Run do: a new entrypoint drops the image's arguments, new arguments replace them."""
+    if entrypoint:
+        found = [*entrypoint, *args]
+    else:
+        found = [*image.entrypoint, *(args or image.cmd)]
+    if not found or not found[0]:
+        raise Invalid("there is no command to run: the image has neither ENTRYPOINT nor CMD, and none was given")
+    return found
+
+
+def _make_folder(root: int, path: str, user: users.User) -> None:
+    """The working directory, made if the image has none, as docker does; no link leads out of the root."""
+    parent = "/"
+    for name in path.strip("/").split("/"):
+        if not name:
+            continue
+        full = posixpath.join(parent, name)
+        folder = open_in_root(root, parent, os.O_PATH | os.O_DIRECTORY)
+        try:
+            os.mkdir(name, 0o755, dir_fd=folder)
+            os.chown(name, user.uid, user.gid, dir_fd=folder, follow_symlinks=False)
+        except FileExistsError:
+            pass
+        finally:
+            os.close(folder)
+        parent = full
+    try:
+        os.close(open_in_root(root, path, os.O_PATH | os.O_DIRECTORY))
+    except OSError as error:
+        raise Invalid(f"the working directory {path} cannot be used: {os.strerror(error.errno or 0)}") from None
+
+
+def _files(point: Path, name: str) -> dict[str, str]:
+    hosts, resolv = point / "bundle/hosts", point / "bundle/resolv.conf"
+    hosts.write_text(f"127.0.0.1\tlocalhost{' ' + name if name else ''}\n")
+    resolv.write_text(resolvers())
+    for file in (hosts, resolv):
+        file.chmod(0o644)
+    return {"/etc/hosts": str(hosts), "/etc/resolv.conf": str(resolv)}
+
+
+def resolvers() -> str:
+    """The host's resolv.conf without name servers that only the host itself can reach."""
+    source = _REAL_RESOLV if _REAL_RESOLV.exists() else _RESOLV
+    try:
+        return _without_loopback(source.read_text())
+    except FileNotFoundError:
+        return ""
+
+
+@functools.lru_cache(maxsize=1)
+def _without_loopback(text: str) -> str:
+    lines = [line for line in text.splitlines() if not line.split()[:2][1:] or not _loopback(line.split())]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _loopback(words: Sequence[str]) -> bool:
+    return words[0] == "nameserver" and (words[1].startswith("127.") or words[1] == "::1")
+
+
+def _explained(message: str, runtime: Runtime) -> Invalid | Internal:
+    """The runtime's refusal: ours to answer for, unless it says that the program cannot be run."""
+    lower = message.lower()
+    if any(cause in lower for cause in ("executable file", "exec format error", "no such file", "permission denied")):
+        return Invalid(f"the container cannot be started: {message}")
+    return Internal(f"{runtime.name} could not create the container: {message}")

@@ -1,0 +1,64 @@
+"""Where the engine keeps what in the state folder, and the tag that marks this homerun's things on the host.
+
+STATE/
+  engine.lock            held while an engine is open
+  network.json           the subnet, so that a restart keeps it
+  runtime.json           which OCI runtime works here, since this boot
+  sandbox/               the mount point of every instance, each in a mount namespace of its own
+  instances/ID/          the record of an instance: spec.json, process.json, ready, exit.json, conmon's exit file
+  logs/ID.log            its output, in conmon's k8s-file format; labels in logs/index.jsonl
+  run/RUNTIME/ID/        the OCI runtime's own state
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    state: Path
+
+    @property
+    def tag(self) -> str:
+        """Six hex digits: part of the names of cgroups, network devices and the nft table."""
+        return hashlib.sha256(str(self.state.resolve()).encode()).hexdigest()[:6]
+
+    @property
+    def lock(self) -> Path:
+        return self.state / "engine.lock"
+
+    @property
+    def network(self) -> Path:
+        return self.state / "network.json"
+
+    @property
+    def runtime(self) -> Path:
+        return self.state / "runtime.json"
+
+    @property
+    def sandbox(self) -> Path:
+        return self.state / "sandbox"
+
+    @property
+    def instances(self) -> Path:
+        return self.state / "instances"
+
+    @property
+    def logs(self) -> Path:
+        return self.state / "logs"
+
+    @property
+    def run(self) -> Path:
+        return self.state / "run"
+
+    @property
+    def cgroup(self) -> str:
+        return f"homerun-{self.tag}"
+
+    def make(self) -> None:
+        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self.sandbox, self.instances, self.logs, self.run):
+            folder.mkdir(mode=0o700, exist_ok=True)

@@ -1,0 +1,126 @@
+"""conmon: the small process beside each instance that outlives us. It keeps the output, line by line, and the exit.
+
+We spawn it, it runs the OCI runtime's `create`, and tells us through a pipe the container's pid or why there is none.
+It is gone when the container has ended and its output is on disk, so watching it (pidfd) is watching the instance.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from homerun.engine.oci import procfs
+from homerun.engine.oci.procfs import Process
+from homerun.lib.errors import Internal
+
+_PATIENCE = 60
+_SYNC_PIPE = 3
+_LOG_LIMIT = 64 << 20
+_TIMESTAMP = re.compile(r"^(\d{4}-\d\d-\d\dT\S+?:|time=\S+|level=\S+)\s*", re.MULTILINE)
+
+
+class CreateFailed(Exception):
+    """The runtime made no container; the argument is its own message, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """A container that is created but not started yet. Its monitor is a child of ours: wait for it in the end."""
+
+    process: Process
+    init: Process
+
+
+def create(
+    conmon: str, runtime: str, runtime_args: Sequence[str], *, id: str, bundle: Path, record: Path, log: Path
+) -> Monitor:
+    """Spawn conmon in the calling thread's namespaces, wait for `create`. Raises CreateFailed, Internal."""
+    reader, writer = os.pipe()
+    command = [conmon, "--cid", id, "--cuuid", id, "--name", id, "--runtime", runtime, "--bundle", str(bundle)]
+    command += ["--sync", "--full-attach", "--no-sync-log", "--log-path", f"k8s-file:{log}"]
+    command += ["--log-size-max", str(_LOG_LIMIT), "--exit-dir", str(record)]
+    command += ["--container-pidfile", str(bundle / "pid")]
+    for argument in runtime_args:
+        command += ["--runtime-arg", argument]
+    try:
+        pid = _spawn(command, writer)
+    finally:
+        os.close(writer)
+    try:
+        init = _container(_read(reader))
+        process = Process.of(pid)
+        if process is None or init is None:
+            raise Internal("the container's first process vanished before it was started")
+    except BaseException:
+        kill_tree(pid)
+        os.waitpid(pid, 0)
+        raise
+    finally:
+        os.close(reader)
+    return Monitor(process, init)
+
+
+def _spawn(command: list[str], writer: int) -> int:
+    """posix_spawn: no Python object that wants to be waited for, and descriptors of ours do not pass."""
+    actions: list[tuple[int, int, int] | tuple[int, int, str, int, int]] = [
+        (os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)
+    ]
+    actions.append((os.POSIX_SPAWN_DUP2, writer, _SYNC_PIPE))
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "_OCI_SYNCPIPE": str(_SYNC_PIPE)}
+    reset = [signal.SIGPIPE, signal.SIGXFSZ]
+    return os.posix_spawn(command[0], command, environment, file_actions=actions, setsigdef=reset)
+
+
+def _read(reader: int) -> bytes:
+    """conmon's first line, or what it said until it closed the pipe."""
+    poll = select.poll()
+    poll.register(reader, select.POLLIN)
+    said = b""
+    while b"\n" not in said:
+        if not poll.poll(_PATIENCE * 1000):
+            raise Internal(f"the OCI runtime did not create the container within {_PATIENCE} s")
+        more = os.read(reader, 65536)
+        if not more:
+            break
+        said += more
+    return said
+
+
+def _container(said: bytes) -> Process | None:
+    """`{"pid": 12}` or `{"pid": -1, "message": "…"}`."""
+    try:
+        answer = json.loads(said)
+        pid = int(answer.get("pid", answer.get("data", -1)))
+    except (ValueError, AttributeError):
+        raise Internal(f"conmon said {said[:200]!r} where the container's pid was due") from None
+    if pid > 0:
+        return Process.of(pid)
+    raise CreateFailed(" ".join(_TIMESTAMP.sub("", str(answer.get("message", ""))).split()) or "no message")
+
+
+def kill_tree(pid: int) -> None:
+    """A monitor and whatever the runtime has made of the container so far."""
+    below = procfs.descendants(pid)
+    if process := Process.of(pid):
+        process.send(signal.SIGKILL)
+    for each in below:
+        each.send(signal.SIGKILL)
+
+
+def find(instances: Path) -> dict[str, int]:
+    """Monitors of this state folder that run: instance -> pid."""
+    found = {}
+    for pid in procfs.pids():
+        words = procfs.command_line(pid)
+        if not words or os.path.basename(words[0]) != "conmon" or "--exit-dir" not in words:
+            continue
+        folder = Path(words[words.index("--exit-dir") + 1])
+        if folder.parent == instances:
+            found[folder.name] = pid
+    return found

@@ -1,0 +1,121 @@
+"""What is on disk about each instance: a folder `instances/ID`, whose making is what keeps an id from being used twice.
+
+    spec.json      who it is: labels, probe, image and limits; written first
+    process.json   its monitor and its first process, written before the program is let go: an instance without it never
+                   ran and is swept away
+    ready          empty; its time of change is when the instance became ready
+    ID             written by conmon: the exit status
+    exit.json      the end; after it nothing changes
+Nothing is synced to disk: after a crash of the machine nothing runs, so a lost record describes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from homerun.engine.base import Exit, InstanceSpec
+from homerun.engine.oci.procfs import Process
+from homerun.lib.errors import AlreadyExists
+
+T = TypeVar("T")
+
+
+class Running(msgspec.Struct, frozen=True):
+    """What process.json holds. `boot`: pids of another boot mean nothing."""
+
+    boot: str
+    monitor: Process
+    init: Process
+    started: float
+    address: str | None
+
+
+class Ended(msgspec.Struct, frozen=True):
+    exit: Exit
+    at: float
+
+
+class Record:
+    """One instance's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @classmethod
+    def create(cls, parent: Path, spec: InstanceSpec) -> Record:
+        record = cls(parent / spec.id)
+        try:
+            record.folder.mkdir(mode=0o700)
+        except FileExistsError:
+            raise AlreadyExists(f"instance {spec.id} exists already") from None
+        record._write("spec.json", spec)
+        return record
+
+    @classmethod
+    def scan(cls, parent: Path) -> Iterator[Record]:
+        for entry in os.scandir(parent):
+            if entry.is_dir():
+                yield cls(Path(entry.path))
+
+    def spec(self) -> InstanceSpec | None:
+        return self._read("spec.json", InstanceSpec)
+
+    def running(self) -> Running | None:
+        return self._read("process.json", Running)
+
+    def ended(self) -> Ended | None:
+        return self._read("exit.json", Ended)
+
+    def write_running(self, running: Running) -> None:
+        self._write("process.json", running)
+
+    def write_ended(self, ended: Ended) -> None:
+        self._write("exit.json", ended)
+
+    def write_ready(self, at: float) -> None:
+        file = self.folder / "ready"
+        file.touch()
+        os.utime(file, (at, at))
+
+    def ready(self) -> float | None:
+        return _changed(self.folder / "ready")
+
+    def status(self) -> tuple[int, float] | None:
+        """Exit status (128 + n: killed by signal n) and time, from conmon; None when conmon did not see the end."""
+        file = self.folder / self.id
+        try:
+            return int(file.read_text()), file.stat().st_mtime
+        except (OSError, ValueError):
+            return None
+
+    def delete(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _write(self, name: str, what: object) -> None:
+        """Whole or not at all, for readers and after kill -9."""
+        fresh = self.folder / f".{name}"
+        fresh.write_bytes(msgspec.json.encode(what))
+        fresh.rename(self.folder / name)
+
+    def _read(self, name: str, kind: type[T]) -> T | None:
+        try:
+            return msgspec.json.decode((self.folder / name).read_bytes(), type=kind)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+
+
+def _changed(file: Path) -> float | None:
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,78 @@
+"""An instance's own mount namespace: memory for what it writes, the image's layers below, and nothing to clean up.
+
+A few threads do all starts. Each has left the process's mount namespace; for every instance it makes a fresh one,
+mounts there at a path that is the same for all, and spawns the monitor, which inherits the namespace. The kernel
+unmounts everything when the last process of the instance is gone, also if we are not there any more. The other
+threads never leave the host's namespace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from homerun.engine.oci import kernel
+
+T = TypeVar("T")
+_MOUNT_FLAGS = kernel.MS_NOSUID | kernel.MS_NODEV
+
+
+class Sandboxes:
+    """`detach`: a mount point to take away from every instance (see Cgroups: crun on a hybrid host)."""
+
+    def __init__(self, detach: Path | None = None, threads: int = 4) -> None:
+        self._detach = detach
+        self._local = threading.local()
+        self._bases: list[int] = []
+        self._threads = ThreadPoolExecutor(threads, "homerun-sandbox", self._enter)
+
+    def _enter(self) -> None:
+        """Once per thread: a mount namespace that follows the host's changes but passes none back."""
+        kernel.unshare(kernel.CLONE_FS | kernel.CLONE_NEWNS)
+        kernel.mount("", "/", flags=kernel.MS_REC | kernel.MS_SLAVE)
+        if self._detach:
+            kernel.umount(str(self._detach), kernel.MNT_DETACH)
+        self._local.base = kernel.thread_namespace("mnt")
+        self._bases.append(self._local.base)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """`work` in a thread, in a fresh mount namespace that ends with it and with the processes that it spawns."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._inside, work)
+
+    def _inside(self, work: Callable[[], T]) -> T:
+        kernel.unshare(kernel.CLONE_NEWNS)
+        try:
+            return work()
+        finally:
+            kernel.setns(self._local.base, kernel.CLONE_NEWNS)
+
+    def close(self) -> None:
+        self._threads.shutdown()
+        for fd in self._bases:
+            os.close(fd)
+        self._bases.clear()
+
+
+def mount_root(point: Path, layers: Sequence[Path], size: int) -> Path:
+    """Layers (topmost first) under a writable one in memory, at most `size` bytes of it. Returns the root folder.
+
+    mount(2) takes one page of options, so the layers go by names of a few characters, relative to a folder of links.
+    """
+    kernel.mount("tmpfs", str(point), "tmpfs", _MOUNT_FLAGS, f"mode=700,size={size}")
+    for name in ("upper", "work", "layers", "root", "bundle"):
+        (point / name).mkdir(mode=0o755)
+    for number, layer in enumerate(layers):
+        (point / "layers" / str(number)).symlink_to(layer)
+    names = ":".join(str(number) for number in range(len(layers)))
+    os.chdir(point / "layers")
+    try:
+        options = f"lowerdir={names},upperdir={point}/upper,workdir={point}/work"
+        kernel.mount("overlay", str(point / "root"), "overlay", _MOUNT_FLAGS, options)
+    finally:
+        os.chdir("/")
+    return point / "root"

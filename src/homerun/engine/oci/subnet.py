@@ -1,0 +1,69 @@
+"""Which addresses instances get: a private /16 that this host does not use otherwise, kept over restarts.
+
+The first choice depends on the state folder, so that two homeruns on one host do not meet.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from homerun.engine.base import EngineUnavailable
+
+_CANDIDATES = tuple(IPv4Network(f"10.{second}.0.0/16") for second in range(150, 240))
+
+
+def host_routes(table: str) -> list[IPv4Network]:
+    """Destinations in the text of /proc/net/route, without the default route."""
+    found = []
+    for line in table.splitlines()[1:]:
+        fields = line.split()
+        destination, mask = (socket.inet_ntoa(struct.pack("=I", int(fields[i], 16))) for i in (1, 7))
+        if mask != "0.0.0.0":
+            found.append(IPv4Network((destination, mask), strict=False))
+    return found
+
+
+def choose(tag: str, used: Iterable[IPv4Network]) -> IPv4Network:
+    start = int(tag, 16) % len(_CANDIDATES)
+    taken = list(used)
+    for candidate in _CANDIDATES[start:] + _CANDIDATES[:start]:
+        if not any(candidate.overlaps(network) for network in taken):
+            return candidate
+    raise EngineUnavailable("every 10.150.0.0/16 to 10.239.0.0/16 is routed on this host: instances need a free one")
+
+
+@dataclass
+class Subnet:
+    network: IPv4Network
+
+    @classmethod
+    def kept(cls, file: Path, tag: str, bridge: str) -> Subnet:
+        """The one written to `file` before, unless somebody else has begun to use it."""
+        lines = Path("/proc/net/route").read_text().splitlines()
+        used = host_routes("\n".join(lines[:1] + [line for line in lines[1:] if not line.startswith(f"{bridge}\t")]))
+        if file.exists():
+            network = IPv4Network(json.loads(file.read_text())["subnet"])
+            if not any(network.overlaps(other) for other in used):
+                return cls(network)
+        network = choose(tag, used)
+        file.write_text(json.dumps({"subnet": str(network)}))
+        return cls(network)
+
+    @property
+    def gateway(self) -> str:
+        return str(self.network.network_address + 1)
+
+    @property
+    def prefix(self) -> int:
+        return self.network.prefixlen
+
+    def addresses(self) -> Iterator[str]:
+        """All that instances may have, in order."""
+        for number in range(2, self.network.num_addresses - 1):
+            yield str(self.network.network_address + number)
