@@ -24,13 +24,10 @@ def page(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.fixture(scope="module")
-def reference() -> dict[str, Any]:
-    return runpy.run_path(str(ROOT / "scripts" / "reference"))
-
-
-def test_the_reference_is_what_the_code_says(reference: dict[str, Any]) -> None:
-    assert (DOCS / "reference.md").read_text() == reference["render"](), "run scripts/reference"
+@pytest.mark.parametrize("name", ["reference", "coverage"])
+def test_what_is_generated_is_what_the_code_says(name: str) -> None:
+    generated = runpy.run_path(str(ROOT / "scripts" / name))["render"]()
+    assert (DOCS / f"{name}.md").read_text() == generated, f"run scripts/{name}"
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(Settings), ids=lambda f: f.name)
