@@ -86,6 +86,7 @@ def _cpu_idle(container: dict[str, Any]) -> None:
     """True only where `resources` was not given at all: given without cpuIdle, it means false (contract §2.3)."""
     if not container.get("resources"):
         container["resources"] = {"cpuIdle": True}
+    container["resources"].setdefault("cpuIdle", False)
 
 
 def _limits(container: dict[str, Any]) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from google.api import launch_stage_pb2
 from google.cloud import run_v2
 from google.protobuf.descriptor import EnumDescriptor
 
@@ -24,18 +23,17 @@ def enum_name(names: Sequence[str], number: int) -> str | None:
 @cache
 def _enums() -> dict[str, EnumDescriptor]:
     """Enums by the name of their first value, which is unique: it carries the enum's own name."""
-    pool_file = run_v2.Service.pb(run_v2.Service()).DESCRIPTOR.file
-    pool = pool_file.pool
-    found: dict[str, EnumDescriptor] = {"LAUNCH_STAGE_UNSPECIFIED": launch_stage_pb2.LaunchStage.DESCRIPTOR}
-    for module in _FILES:
-        file = pool.FindFileByName(f"google/cloud/run/v2/{module}.proto")
+    types = [getattr(run_v2, name) for name in run_v2.__all__]
+    files = {t.pb().DESCRIPTOR.file.name: t.pb().DESCRIPTOR.file for t in types if hasattr(t, "pb")}
+    pool = files[_SERVICE].pool
+    found: dict[str, EnumDescriptor] = {}
+    for file in (pool.FindFileByName("google/api/launch_stage.proto"), *files.values()):
         for enum in (*file.enum_types_by_name.values(), *_nested(file.message_types_by_name.values())):
             found[enum.values[0].name] = enum
     return found
 
 
-_FILES = ("condition", "execution_template", "execution", "job", "k8s.min", "revision", "service", "task",
-          "traffic_target", "vendor_settings", "worker_pool", "instance_split")  # fmt: skip
+_SERVICE = "google/cloud/run_v2/types/service.proto"
 
 
 def _nested(messages: Any) -> Iterator[EnumDescriptor]:

@@ -1,0 +1,1 @@
+"""Cloud Logging, as far as reading goes: what instances wrote, found by Google's filter language."""

@@ -1,0 +1,102 @@
+"""A line that a container wrote, as a google.logging.v2.LogEntry (contract §1.13)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from homerun.engine.base import LogLine
+from homerun.lib.timestamps import from_rfc3339, to_rfc3339
+from homerun.model import labels as instance_labels
+from homerun.model.names import Name, last
+from homerun.wire.filters import SEVERITIES
+
+_LIFTED = {
+    "logging.googleapis.com/trace": "trace",
+    "logging.googleapis.com/spanId": "spanId",
+    "logging.googleapis.com/insertId": "insertId",
+    "logging.googleapis.com/operation": "operation",
+    "logging.googleapis.com/sourceLocation": "sourceLocation",
+    "logging.googleapis.com/trace_sampled": "traceSampled",
+    "httpRequest": "httpRequest",
+}
+
+
+def entry(line: LogLine) -> dict[str, Any] | None:
+    """None for a line of an instance that belongs to no service and no job."""
+    owner = line.labels.get(instance_labels.SERVICE) or line.labels.get(instance_labels.JOB)
+    if not owner:
+        return None
+    name = Name.parse(owner)
+    time = to_rfc3339(line.time)
+    made: dict[str, Any] = {
+        "logName": f"projects/{name.project}/logs/{quote(f'run.googleapis.com/{line.stream}', safe='')}",
+        "resource": _resource(name, line.labels),
+        "labels": _labels(line),
+        "timestamp": time,
+        "receiveTimestamp": time,
+        "severity": "DEFAULT",
+        "insertId": hashlib.sha1(f"{line.instance}{line.time}{line.stream}{line.text}".encode()).hexdigest()[:24],
+    }
+    return made | _payload(line.text)
+
+
+def _resource(name: Name, labels: Mapping[str, str]) -> dict[str, Any]:
+    if name.kind == "Job":
+        values = {"project_id": name.project, "job_name": name.id, "location": name.location}
+        return {"type": "cloud_run_job", "labels": values}
+    values = {
+        "project_id": name.project,
+        "service_name": name.id,
+        "configuration_name": name.id,
+        "revision_name": last(labels.get(instance_labels.REVISION, "")),
+        "location": name.location,
+    }
+    return {"type": "cloud_run_revision", "labels": values}
+
+
+def _labels(line: LogLine) -> dict[str, str]:
+    found = {"instanceId": line.instance}
+    for label, key in (
+        (instance_labels.EXECUTION, "run.googleapis.com/execution_name"),
+        (instance_labels.TASK, "run.googleapis.com/task_index"),
+        (instance_labels.ATTEMPT, "run.googleapis.com/task_attempt"),
+    ):
+        if label in line.labels:
+            found[key] = last(line.labels[label])
+    return found
+
+
+def _payload(text: str) -> dict[str, Any]:
+    """A line that is a JSON object is structured: special fields of it are the entry's own."""
+    if not text.startswith("{"):
+        return {"textPayload": text}
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        return {"textPayload": text}
+    if not isinstance(fields, dict):
+        return {"textPayload": text}
+    lifted = {name: fields.pop(key) for key, name in _LIFTED.items() if key in fields}
+    severity = str(fields.get("severity", "")).upper()
+    if severity in SEVERITIES:
+        lifted["severity"] = severity
+        del fields["severity"]
+    for key in ("timestamp", "time"):
+        if isinstance(fields.get(key), str) and _is_time(fields[key]):
+            lifted["timestamp"] = fields.pop(key)
+            break
+    if fields.keys() == {"message"}:
+        return {**lifted, "textPayload": str(fields["message"])}
+    return {**lifted, "jsonPayload": fields}
+
+
+def _is_time(text: str) -> bool:
+    try:
+        from_rfc3339(text)
+    except ValueError:
+        return False
+    return True

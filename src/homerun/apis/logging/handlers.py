@@ -1,0 +1,92 @@
+"""`entries:list`: narrow by what the filter demands outright, read the lines, then let the whole filter decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from homerun.apis.logging.entries import entry
+from homerun.apis.logging.source import LogSource
+from homerun.apis.rest import Call, Handler
+from homerun.apis.run.backend import Backend
+from homerun.lib.errors import Invalid
+from homerun.lib.timestamps import from_rfc3339
+from homerun.model import labels
+from homerun.wire.discovery import Method
+from homerun.wire.filters import Node, parse_filter, required
+from homerun.wire.paging import next_token, page
+
+
+def methods(backend: Backend, source: LogSource) -> Iterator[tuple[Method, Handler]]:
+    async def list_entries(call: Call) -> Any:
+        return await list_log_entries(backend, source, call.body)
+
+    yield Method("logging.entries.list", "POST", "v2/entries:list", ""), list_entries
+
+
+async def list_log_entries(backend: Backend, source: LogSource, body: Any) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise Invalid.field("body", "must be an object (ListLogEntriesRequest)")
+    text, order = str(body.get("filter") or ""), str(body.get("orderBy") or "timestamp asc")
+    if order not in ("timestamp asc", "timestamp desc", "timestamp"):
+        raise Invalid.field("orderBy", f"must be 'timestamp asc' or 'timestamp desc', and is {order!r}")
+    projects = [await _project(backend, name) for name in _resource_names(body)]
+    node = parse_filter(text)
+    query = f"{text}\n{order}\n{projects}"
+    wanted = page(query, str(body.get("pageSize") or ""), str(body.get("pageToken") or ""))
+    start, until = _position(wanted.after, backend.clock.now())
+    lines = await source.logs(_labels(node, projects), since=_since(node), until=until)
+    found = [
+        e for e in map(entry, lines) if e and e["resource"]["labels"]["project_id"] in projects and node.matches(e)
+    ]
+    found.sort(key=lambda e: str(e["timestamp"]), reverse=order == "timestamp desc")
+    answer: dict[str, Any] = {"entries": found[start : start + wanted.size]}
+    if len(found) > start + wanted.size:
+        answer["nextPageToken"] = next_token(query, f"{start + wanted.size}:{until!r}")
+    return answer
+
+
+def _resource_names(body: dict[str, Any]) -> list[str]:
+    names = [*(body.get("resourceNames") or ()), *(f"projects/{id}" for id in body.get("projectIds") or ())]
+    if not names or not all(isinstance(name, str) for name in names):
+        raise Invalid.field("resourceNames", "is required: name a project, such as projects/my-project")
+    return names
+
+
+async def _project(backend: Backend, name: str) -> str:
+    """`projects/P`, or a log bucket or view below it."""
+    collection, _, rest = name.partition("/")
+    if collection != "projects":
+        raise Invalid.field("resourceNames", f"{name!r} is no project, such as projects/my-project")
+    return await backend.project_id(rest.partition("/")[0])
+
+
+def _labels(node: Node, projects: list[str]) -> dict[str, str]:
+    """Labels that an instance must have for its lines to match."""
+    values = {key: required(node, ("resource", "labels", key)) for key in ("location", "service_name", "job_name")}
+    if len(projects) != 1 or not values["location"]:
+        return {}
+    parent = f"projects/{projects[0]}/locations/{values['location']}"
+    if values["service_name"]:
+        return {labels.SERVICE: f"{parent}/services/{values['service_name']}"}
+    if values["job_name"]:
+        return {labels.JOB: f"{parent}/jobs/{values['job_name']}"}
+    return {}
+
+
+def _since(node: Node) -> float:
+    for op in (">=", ">"):
+        text = required(node, ("timestamp",), op)
+        if text is not None:
+            try:
+                # One microsecond earlier: the source's bound is exclusive, the filter decides exactly.
+                return from_rfc3339(text) - 1e-6
+            except ValueError:
+                raise Invalid.field("filter", f"timestamp {text!r} is no RFC 3339 time") from None
+    return 0
+
+
+def _position(after: str, now: float) -> tuple[int, float]:
+    """Where a page starts; all pages show the lines up to when the first was asked for."""
+    start, _, until = after.partition(":")
+    return (int(start), float(until)) if after else (0, now)

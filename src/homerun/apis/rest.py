@@ -1,0 +1,114 @@
+"""REST: a request becomes a Call of the published method that its path means, the answer becomes JSON.
+
+Handlers are plain functions from Call to JSON, by method id, so that they serve other transports as well. A published
+method without a handler answers 501 and says its name.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from homerun.lib.errors import HomerunError, Invalid, NotFound, Unimplemented
+from homerun.model.limits import REQUEST_BODY
+from homerun.wire.discovery import Method, description
+from homerun.wire.rest import Router
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. `variables` are those of the path; `body` is JSON, {} when there was none; `host` lower case."""
+
+    method: Method
+    variables: Mapping[str, str]
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Any = field(default_factory=dict)
+    host: str = ""
+
+    def flag(self, name: str) -> bool:
+        """A boolean query parameter. Raises Invalid."""
+        text = self.query.get(name, "")
+        if text.lower() not in ("", "true", "false", "1", "0"):
+            raise Invalid.field(name, f"must be true or false, and is {text!r}")
+        return text.lower() in ("true", "1")
+
+
+Handler = Callable[[Call], Awaitable[Any]]
+
+
+class TooLarge(HomerunError):
+    code, status, http = 11, "OUT_OF_RANGE", 413
+
+
+class RestApp:
+    """An ASGI application for the methods of one or more published APIs."""
+
+    def __init__(self) -> None:
+        self._router: Router[tuple[Method, Handler]] = Router()
+
+    def mount(self, api: str, handlers: Mapping[str, Handler]) -> None:
+        """`api`: a description, `run.v2`; `handlers` by method id."""
+        methods = description(api).methods
+        unknown = handlers.keys() - methods.keys()
+        if unknown:
+            raise ValueError(f"{api} has no methods {', '.join(sorted(unknown))}")
+        for method in methods.values():
+            self._router.add(method.verb, method.path, (method, handlers.get(method.id, _unimplemented)))
+
+    def add(self, method: Method, handler: Handler) -> None:
+        """A method that is in no description."""
+        self._router.add(method.verb, method.path, (method, handler))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        answer = await self._answer(request)
+        await Response(msgspec.json.encode(answer), media_type="application/json")(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Any:
+        raw_path = request.scope.get("raw_path") or request.url.path.encode()
+        path = raw_path.decode("latin-1").partition("?")[0]
+        match = self._router.match(request.method, path)
+        if match is None:
+            raise NotFound(self._no_such(request.method, path))
+        method, handler = match.target
+        body = await read_json(request)
+        host = request.headers.get("host", "").lower()
+        return await handler(Call(method, match.variables, dict(request.query_params), body, host))
+
+    def _no_such(self, http_method: str, path: str) -> str:
+        methods = self._router.methods(path)
+        if methods:
+            return f"{path} takes {', '.join(methods)}, not {http_method}"
+        return f"The requested URL {path} was not found on this server: no published method has such a path"
+
+
+async def read_json(request: Request) -> Any:
+    """The body, {} when there is none. Raises Invalid, TooLarge."""
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > REQUEST_BODY:
+            raise TooLarge(f"the body of a request may have at most {REQUEST_BODY} bytes")
+        chunks.append(chunk)
+    text = b"".join(chunks)
+    if not text.strip():
+        return {}
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Invalid(f"the body is no valid JSON: {error}") from None
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+async def _unimplemented(call: Call) -> Any:
+    raise Unimplemented(f"{call.method.id} is not implemented by homerun yet")

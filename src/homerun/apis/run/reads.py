@@ -1,0 +1,56 @@
+"""Get and list documents as users see them: what is being deleted is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from homerun.apis.run.writes import existing
+from homerun.store.base import Document, Store
+from homerun.wire.paging import Page, next_token
+
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    documents: Sequence[Document]
+    next_token: str
+    """Empty: that was all."""
+
+
+async def get(store: Store, kind: str, name: str) -> Document:
+    """Raises NotFound."""
+    return existing(await store.get(kind, name), name)
+
+
+async def listing(
+    store: Store,
+    kind: str,
+    prefix: str,
+    page: Page,
+    query: str,
+    *,
+    keep: Callable[[Document], bool] = lambda document: "deleteTime" not in document.body,
+) -> Listing:
+    """A page of the documents under `prefix` that `keep` keeps. Other requests get their turn between batches."""
+    found: list[Document] = []
+    after = page.after
+    while True:
+        batch = await store.list(kind, prefix=prefix, after=after, limit=min(BATCH, page.size + 1))
+        for document in batch:
+            if keep(document):
+                if len(found) == page.size:
+                    return Listing(found, next_token(query, found[-1].name))
+                found.append(document)
+        if len(batch) < min(BATCH, page.size + 1):
+            return Listing(found, "")
+        after = batch[-1].name
+        await asyncio.sleep(0)
+
+
+def prefix_of(parent: str, collection: str) -> str:
+    """Of a list under `parent`; `-` stands for any: `…/jobs/-` + `executions` -> `…/jobs/`."""
+    head, wildcard, _ = f"{parent}/{collection}/".partition("/-/")
+    return f"{head}/" if wildcard else head

@@ -1,0 +1,102 @@
+"""Writing what a user asked for: the resource and the long-running operation about it, in one transaction.
+
+A controller may write status in between: then the edit is made again on what is there now. Only a user's own etag makes
+a conflict that the user hears of.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from homerun.lib.errors import Aborted, NotFound
+from homerun.model.names import Name
+from homerun.store.base import ABSENT, Conflict, Document, Put, Store, Write
+
+TYPE_URL = "type.googleapis.com/google.cloud.run.v2."
+_ATTEMPTS = 20
+
+Edit = Callable[[Document | None], Sequence[Write]]
+"""What to write, given what is there. Pure; raises what is wrong with the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The resource and its operation, as they are now stored (or, validated only, as they would be)."""
+
+    resource: Document
+    operation: Document
+
+
+async def change(store: Store, kind: str, name: str, edit: Edit) -> Sequence[Document]:
+    """Apply `edit` to the document; again, if somebody else wrote meanwhile."""
+    for _ in range(_ATTEMPTS):
+        writes = edit(await store.get(kind, name))
+        try:
+            return await store.apply(*writes)
+        except Conflict as error:
+            conflict = error
+    raise conflict
+
+
+def new_etag() -> str:
+    """Opaque; the same token is v1's resourceVersion."""
+    return uuid.uuid4().hex[:16]
+
+
+def check_etag(document: Document, sent: str, field: str = "etag") -> None:
+    """`sent` empty: whatever is there. With or without the quotes that v2 puts around it."""
+    if sent and sent.strip('"') != etag(document):
+        raise Aborted(
+            f"{field} {sent} is not that of {document.name} as it is now: somebody changed it meanwhile. "
+            "Read it again, then retry"
+        )
+
+
+def etag(document: Document) -> str:
+    """Changes with each write of a user, not with status; of what users do not write, with each version."""
+    return str(document.internal.get("etag") or document.version)
+
+
+def existing(document: Document | None, name: str) -> Document:
+    """Raises NotFound for what is not there, or is there only until its controller has removed it."""
+    if document is None or "deleteTime" in document.body:
+        raise not_found(name)
+    return document
+
+
+def not_found(name: str) -> NotFound:
+    parsed = Name.parse(name)
+    kind = parsed.kind.upper()
+    return NotFound(
+        f"Resource '{parsed.id}' of kind '{kind}' in region '{parsed.location}' in project '{parsed.project}' "
+        "does not exist"
+    )
+
+
+def operation_put(target: Name, kind: str, body: Mapping[str, Any], verb: str, *, done: bool = False) -> Put:
+    """A google.longrunning.Operation about `target`. Unfinished ones are finished by a controller."""
+    name = f"{target.parent_location}/operations/{uuid.uuid4()}"
+    resource = {"@type": TYPE_URL + kind, **body}
+    outcome = {"response": resource} if done else {}
+    return Put(
+        "Operation",
+        name,
+        {"name": name, "metadata": resource, "done": done, **outcome},
+        {"target": str(target), "verb": verb},
+        if_version=ABSENT,
+    )
+
+
+def with_operation(internal: Mapping[str, Any], operation: Put, generation: int) -> dict[str, Any]:
+    """`internal`, saying that `operation` waits for `generation` to be settled. `operation`: the latest one's id."""
+    entry = {"name": operation.name, "generation": generation, "verb": operation.internal["verb"]}
+    id = operation.name.rpartition("/")[2]
+    return {**internal, "operations": [*internal.get("operations", ()), entry], "operation": id}
+
+
+def unsaved(put: Put) -> Document:
+    """What would be stored, for requests that only validate."""
+    return Document(put.kind, put.name, 0, dict(put.body), dict(put.internal))

@@ -1,0 +1,226 @@
+"""Stored documents as v1 objects: apiVersion, kind, metadata, spec, status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from homerun.apis.run.writes import TYPE_URL, etag
+from homerun.apis.run_v1 import conditions, convert
+from homerun.apis.run_v1.baggage import restored
+from homerun.apis.run_v1.tables import RUN
+from homerun.model.names import Name, last
+from homerun.model.project import Projects
+from homerun.store.base import Document
+
+Json = dict[str, Any]
+SERVING = "serving.knative.dev/"
+
+
+def to_v1(document: Document, projects: Projects) -> Json:
+    """Any kind of document."""
+    return _MAKERS[document.kind](document, Name.parse(document.name), projects)
+
+
+def _service(document: Document, name: Name, projects: Projects) -> Json:
+    body = document.body
+    made = restored(convert.to_v1("Service", body), document.internal.get("v1"))
+    annotations = made["metadata"].setdefault("annotations", {})
+    annotations |= {SERVING + "creator": body["creator"], SERVING + "lastModifier": body["lastModifier"]}
+    annotations[RUN + "ingress-status"] = annotations.get(RUN + "ingress", "all")
+    annotations[RUN + "urls"] = json.dumps(body["urls"])
+    if operation := document.internal.get("operation"):
+        annotations[RUN + "operation-id"] = operation
+    status = {
+        "observedGeneration": int(body["generation"]),
+        "conditions": conditions.to_v1([body["terminalCondition"], *body.get("conditions", ())]),
+        "latestCreatedRevisionName": last(body.get("latestCreatedRevision", "")),
+        "latestReadyRevisionName": last(body.get("latestReadyRevision", "")),
+        "traffic": _traffic_status(body),
+        "url": body["uri"],
+        "address": {"url": body["uri"]},
+    }
+    return _object("serving.knative.dev/v1", document, name, projects, made["metadata"], made["spec"], status)
+
+
+def _traffic_status(body: Mapping[str, Any]) -> list[Json]:
+    found = []
+    for target in body.get("trafficStatuses", ()):
+        made: Json = {"revisionName": last(target["revision"])}
+        if not target.get("type", "").endswith("_REVISION"):
+            made["latestRevision"] = True
+        made |= {key: target[key] for key in ("percent", "tag") if target.get(key)}
+        if target.get("uri"):
+            made["url"] = target["uri"]
+        found.append(made)
+    return found
+
+
+def _revision(document: Document, name: Name, projects: Projects) -> Json:
+    body, service = document.body, name.parent.id
+    template = convert.to_v1("Service", {"template": body})["spec"]["template"]
+    baggage = document.internal.get("v1", {}).get("spec", {}).get("template")
+    template = restored(template, baggage)
+    metadata = template["metadata"]
+    metadata.setdefault("labels", {}).update(
+        {
+            SERVING + "service": service,
+            SERVING + "configuration": service,
+            SERVING + "configurationGeneration": str(document.internal.get("ordinal", 1)),
+        }
+    )
+    metadata.setdefault("annotations", {})[SERVING + "creator"] = body.get("creator", "")
+    digests = document.internal.get("digests") or [""]
+    status = {
+        "observedGeneration": int(body["generation"]),
+        "conditions": conditions.to_v1(body["conditions"]),
+        "imageDigest": digests[0],
+        "serviceName": service,
+        "logUrl": body.get("logUri", ""),
+    }
+    return _object("serving.knative.dev/v1", document, name, projects, metadata, template["spec"], status)
+
+
+def _job(document: Document, name: Name, projects: Projects) -> Json:
+    body = document.body
+    made = restored(convert.to_v1("Job", body), document.internal.get("v1"))
+    annotations = made["metadata"].setdefault("annotations", {})
+    annotations |= {RUN + "creator": body["creator"], RUN + "lastModifier": body["lastModifier"]}
+    status: Json = {
+        "observedGeneration": int(body["generation"]),
+        "conditions": conditions.to_v1([body["terminalCondition"], *body.get("conditions", ())]),
+        "executionCount": int(body.get("executionCount", 0)),
+    }
+    if latest := body.get("latestCreatedExecution"):
+        status["latestCreatedExecution"] = {
+            "name": last(latest["name"]),
+            "creationTimestamp": latest.get("createTime", ""),
+            "completionTimestamp": latest.get("completionTime", ""),
+            "completionStatus": latest.get("completionStatus", ""),
+        }
+    return _object("run.googleapis.com/v1", document, name, projects, made["metadata"], made["spec"], status)
+
+
+def _execution(document: Document, name: Name, projects: Projects) -> Json:
+    """Its template is the job's, so it is converted as one."""
+    body = document.body
+    as_job = {"template": {key: body[key] for key in ("taskCount", "parallelism", "template") if key in body}}
+    made = convert.to_v1("Job", as_job)["spec"]["template"]
+    made = restored(made, document.internal.get("v1", {}).get("spec", {}).get("template"))
+    metadata: Json = {
+        "labels": {**body.get("labels", {}), RUN + "job": name.parent.id},
+        "annotations": {**made["metadata"].get("annotations", {}), **body.get("annotations", {})},
+    }
+    metadata["annotations"][RUN + "creator"] = body.get("creator", "")
+    status: Json = {
+        "observedGeneration": int(body["generation"]),
+        "conditions": conditions.to_v1(body["conditions"]),
+        "logUri": body.get("logUri", ""),
+    }
+    for key in ("startTime", "completionTime"):
+        if key in body:
+            status[key] = body[key]
+    for key in ("runningCount", "succeededCount", "failedCount", "cancelledCount", "retriedCount"):
+        if body.get(key):
+            status[key] = body[key]
+    return _object("run.googleapis.com/v1", document, name, projects, metadata, made["spec"], status)
+
+
+def _task(document: Document, name: Name, projects: Projects) -> Json:
+    body = document.body
+    template = {k: body[k] for k in ("containers", "maxRetries", "timeout", "serviceAccount") if k in body}
+    spec = convert.to_v1("Job", {"template": {"template": template}})["spec"]["template"]["spec"]["template"]["spec"]
+    status: Json = {
+        "observedGeneration": int(body["generation"]),
+        "conditions": conditions.to_v1(body["conditions"]),
+        "index": body["index"],
+        "logUri": body.get("logUri", ""),
+    }
+    for key in ("startTime", "completionTime", "retried", "lastAttemptResult"):
+        if body.get(key):
+            status[key] = body[key]
+    labels = {**body.get("labels", {}), RUN + "job": name.path[1], RUN + "execution": name.path[3]}
+    return _object("run.googleapis.com/v1", document, name, projects, {"labels": labels}, spec, status)
+
+
+def route(document: Document, projects: Projects) -> Json:
+    """Knative's Route of a service: where its traffic goes."""
+    service = to_v1(document, projects)
+    return _part_of_service(service, "Route", {"traffic": service["spec"].get("traffic", [])}) | {
+        "status": _part_status(service, "RoutesReady", ("traffic", "url", "address"))
+    }
+
+
+def configuration(document: Document, projects: Projects) -> Json:
+    """Knative's Configuration of a service: its template and the revisions that came of it."""
+    service = to_v1(document, projects)
+    keys = ("latestCreatedRevisionName", "latestReadyRevisionName")
+    return _part_of_service(service, "Configuration", {"template": service["spec"]["template"]}) | {
+        "status": _part_status(service, "ConfigurationsReady", keys)
+    }
+
+
+def _part_of_service(service: Json, kind: str, spec: Json) -> Json:
+    metadata = service["metadata"]
+    labels = {**metadata["labels"], SERVING + "service": metadata["name"]}
+    return {"apiVersion": service["apiVersion"], "kind": kind, "metadata": {**metadata, "labels": labels}, "spec": spec}
+
+
+def _part_status(service: Json, condition: str, keys: tuple[str, ...]) -> Json:
+    status = service["status"]
+    ready = [{**c, "type": "Ready"} for c in status["conditions"] if c["type"] == condition]
+    return {"observedGeneration": status["observedGeneration"], "conditions": ready} | {
+        key: status[key] for key in keys if key in status
+    }
+
+
+def operation(document: Document, projects: Projects) -> Json:
+    """A long-running operation: its response and metadata are the v1 object (contract §7.6)."""
+    made = dict(document.body)
+    for key in ("metadata", "response"):
+        if key in made:
+            made[key] = _operation_part(made[key], document, projects)
+    return made
+
+
+def _operation_part(resource: Mapping[str, Any], operation: Document, projects: Projects) -> Json:
+    kind = str(resource["@type"]).removeprefix(TYPE_URL)
+    document = Document(kind, resource["name"], operation.version, dict(resource), operation.internal)
+    return {"@type": f"type.googleapis.com/google.cloud.run.v1.{kind}", **to_v1(document, projects)}
+
+
+def _object(
+    api_version: str, document: Document, name: Name, projects: Projects, metadata: Json, spec: Json, status: Json
+) -> Json:
+    """gcloud needs the location's label on every object, and fails without it (contract §7.5)."""
+    body, number = document.body, projects.number_of(name.project)
+    group = api_version.partition("/")[0]
+    server = {
+        "name": name.id,
+        "namespace": number,
+        "selfLink": f"/apis/{group}/v1/namespaces/{number}/{name.path[-2].lower()}/{name.id}",
+        "uid": body["uid"],
+        "resourceVersion": etag(document),
+        "generation": int(body["generation"]),
+        "creationTimestamp": body["createTime"],
+    }
+    if "deleteTime" in body:
+        server["deletionTimestamp"] = body["deleteTime"]
+    labels = {**metadata.get("labels", {}), "cloud.googleapis.com/location": name.location}
+    return {
+        "apiVersion": api_version,
+        "kind": document.kind,
+        "metadata": {**metadata, **server, "labels": labels},
+        "spec": spec,
+        "status": {key: value for key, value in status.items() if value not in ("", [])},
+    }
+
+
+_MAKERS: dict[str, Callable[[Document, Name, Projects], Json]] = {
+    "Service": _service,
+    "Revision": _revision,
+    "Job": _job,
+    "Execution": _execution,
+    "Task": _task,
+}

@@ -1,0 +1,50 @@
+"""The API port: every Google service that homerun speaks, and its own extension API, as one ASGI application."""
+
+from __future__ import annotations
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.types import ASGIApp
+
+from homerun.apis.failure import on_bug, on_homerun_error
+from homerun.apis.guard import Guard
+from homerun.apis.homerun import handlers as extension
+from homerun.apis.homerun.insight import Insight
+from homerun.apis.logging import handlers as logging
+from homerun.apis.logging.source import LogSource
+from homerun.apis.rest import RestApp
+from homerun.apis.run.backend import Backend
+from homerun.apis.run_v1 import handlers as run_v1
+from homerun.apis.run_v2 import handlers as run_v2
+from homerun.apis.serviceusage import handlers as serviceusage
+from homerun.lib.clock import Clock
+from homerun.lib.errors import HomerunError
+from homerun.model.project import Projects
+from homerun.model.urls import Addresses
+from homerun.settings import Settings
+from homerun.store.base import Store
+
+
+def create_app(*, store: Store, logs: LogSource, insight: Insight, clock: Clock, settings: Settings) -> ASGIApp:
+    """Everything that the API port serves."""
+    backend = create_backend(store, clock, settings)
+    rest = RestApp()
+    rest.mount("run.v2", run_v2.handlers(backend))
+    rest.mount("run.v1", run_v1.handlers(backend))
+    for method, handler in (*logging.methods(backend, logs), *serviceusage.methods(backend)):
+        rest.add(method, handler)
+    app = Starlette(
+        routes=[*extension.routes(insight), Mount("/", app=rest)],
+        exception_handlers={HomerunError: on_homerun_error, Exception: on_bug},
+    )
+    return Guard(app, names={settings.api.rpartition(":")[0]})
+
+
+def create_backend(store: Store, clock: Clock, settings: Settings) -> Backend:
+    return Backend(
+        store=store,
+        clock=clock,
+        projects=Projects(settings.project, settings.project_number),
+        addresses=Addresses(settings.domain, int(settings.http.rpartition(":")[2])),
+        region=settings.region,
+    )

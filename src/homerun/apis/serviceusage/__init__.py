@@ -1,0 +1,1 @@
+"""Service Usage: every service of every project is enabled here; gcloud asks before it deploys."""
