@@ -35,7 +35,7 @@ from homerun.lib.clock import Clock
 from homerun.lib.errors import HomerunError
 from homerun.model import labels
 from homerun.model.revision import RevisionSpec
-from homerun.wire.link import InstanceUp, RequestLog, RevisionSet, Usage
+from homerun.wire.link import InstanceUp, RevisionSet, Usage
 
 MIN_QUEUE_DEADLINE = 10.0
 QUEUE_STARTUPS = 3.5
@@ -51,7 +51,6 @@ class Metering(Protocol):
     def started(self, spec: RevisionSpec, instance: str, startup: float) -> None: ...
     def used(self, spec: RevisionSpec, usage: Usage) -> None: ...
     def ended(self, spec: RevisionSpec, instance: str, lived: float) -> None: ...
-    def requested(self, spec: RevisionSpec, request: RequestLog) -> None: ...
 
 
 @dataclass(slots=True)
@@ -156,6 +155,9 @@ class Capacity:
     def on_demand(self, revision: str, in_flight: int, waiting: int) -> None:
         if (group := self._groups.get(revision)) is not None:
             self._carry_out(group, group.fleet.demand(in_flight, waiting, self._clock.mono()))
+            if waiting and group.fleet.failure and not group.fleet.count(State.STARTING, State.READY):
+                # The last start failed and the next one is not due yet: say why instead of letting them wait.
+                self._announce(group)
 
     def on_usage(self, usage: Usage) -> None:
         group = self._groups.get(usage.revision)
@@ -173,10 +175,6 @@ class Capacity:
     def on_instance_failed(self, instance: str, reason: str) -> None:
         if (group := self._owners.get(instance)) is not None:
             self._carry_out(group, group.fleet.failed(instance, self._clock.mono()))
-
-    def on_request(self, request: RequestLog) -> None:
-        if (group := self._groups.get(request.revision)) is not None:
-            self._metering.requested(group.spec, request)
 
     # What the engine tells
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -39,7 +40,6 @@ class Reports(Protocol):
     def on_usage(self, usage: Usage) -> None: ...
     def on_instance_failed(self, instance: str, reason: str) -> None: ...
     def on_drained(self, instance: str) -> None: ...
-    def on_request(self, request: RequestLog) -> None: ...
 
 
 class Plane:
@@ -53,6 +53,7 @@ class Plane:
         self._links: set[RouterLink] = set()
         self.reports: Reports | None = None
         """Set once, before the first router comes: who hears and who tells know each other."""
+        self.on_request: Callable[[RequestLog], None] = lambda request: None
         self._server: asyncio.Server | None = None
 
     def __repr__(self) -> str:
@@ -194,7 +195,7 @@ class RouterLink(asyncio.Protocol):
             case InstanceFailed(instance, reason):
                 self._reports.on_instance_failed(instance, reason)
             case RequestLog():
-                self._reports.on_request(message)
+                self._plane.on_request(message)
             case Hello(_, loads):
                 self._plane.joined(self)
                 for load in loads:

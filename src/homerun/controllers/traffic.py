@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from homerun.model import names
+from homerun.model.urls import tag_url
 from homerun.wire.link import RouteSet, Target
 
 LATEST = "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST"
@@ -49,12 +50,6 @@ def _status(service: Mapping[str, Any], target: Mapping[str, Any], revision: str
     if tag := target.get("tag"):
         status |= {"tag": tag, "uri": tag_url(service["uri"], tag)}
     return {key: value for key, value in status.items() if value}
-
-
-def tag_url(url: str, tag: str) -> str:
-    """`http://hello-1.r.run.localhost:8080` -> `http://TAG---hello-1.r.run.localhost:8080` (contract §4.3)."""
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}{separator}{tag}---{rest}"
 
 
 def route(service: Mapping[str, Any], statuses: Sequence[Mapping[str, Any]]) -> RouteSet:

@@ -7,12 +7,16 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from homerun.aio.tasks import Supervisor
+from homerun.apis.homerun import handlers as extension
+from homerun.apis.run.backend import Backend
+from homerun.apis.server import create_app
 from homerun.controllers import execution, job, revision, service
 from homerun.controllers.capacity import Capacity
 from homerun.controllers.discards import Discards
@@ -22,11 +26,19 @@ from homerun.controllers.loop import Loop
 from homerun.controllers.plane import Plane
 from homerun.controllers.revision import RevisionController
 from homerun.controllers.service import ServiceController
-from homerun.engine.base import Engine, Event
+from homerun.daemon.insight import DaemonInsight
+from homerun.daemon.options import split_address
+from homerun.engine.base import Engine, Event, LogLine
+from homerun.engine.images.store import ImageStore
+from homerun.engine.oci.engine import OciEngine
 from homerun.lib.clock import Clock, SystemClock
 from homerun.meter.meter import Meter
+from homerun.meter.requests import RequestLogs
+from homerun.model.project import Projects
+from homerun.model.urls import Addresses
 from homerun.settings import Settings
 from homerun.store.base import Store
+from homerun.store.sqlite import SqliteStore
 
 _log = logging.getLogger("homerun.control")
 
@@ -49,7 +61,8 @@ class Control:
             self.discards,
             idle_timeout=settings.idle_timeout,
         )
-        self.plane.reports = self.capacity
+        self.requests = RequestLogs()
+        self.plane.reports, self.plane.on_request = self.capacity, self.requests.record
         self.executions = ExecutionController(
             store, engine, self.supervisor, self.discards, clock, max_tasks=settings.max_tasks
         )
@@ -113,14 +126,37 @@ class ApiServer(uvicorn.Server):
         yield
 
 
-async def run(settings: Settings, api: socket.socket) -> None:
-    """Serve until SIGTERM or a shutdown over the API; then stop all instances and return."""
-    from homerun.apis.server import create_app
-    from homerun.daemon.insight import DaemonInsight
-    from homerun.engine.images.store import ImageStore
-    from homerun.engine.oci.engine import OciEngine
-    from homerun.store.sqlite import SqliteStore
+class Logs:
+    """What can be read as logs: lines of containers and answered requests (apis.logging.source.LogSource)."""
 
+    def __init__(self, engine: Engine, requests: RequestLogs) -> None:
+        self._engine, self._requests = engine, requests
+
+    async def logs(
+        self, labels: Mapping[str, str], *, since: float = 0, until: float | None = None, limit: int | None = None
+    ) -> Sequence[LogLine]:
+        lines = await self._engine.logs(labels, since=since, until=until, limit=limit)
+        requests = self._requests.lines(labels, since=since, until=until, limit=limit)
+        merged = sorted([*lines, *requests], key=lambda line: line.time)
+        return merged if limit is None else merged[-limit:]
+
+
+def api(control: Control, shutdown: Callable[[], None]) -> ASGIApp:
+    """The API port's application."""
+    settings = control.settings
+    backend = Backend(
+        control.store,
+        control.clock,
+        Projects(settings.project, settings.project_number),
+        Addresses(settings.domain, split_address(settings.http)[1]),
+        settings.region,
+    )
+    routes = extension.routes(DaemonInsight(control, shutdown))
+    return create_app(backend, Logs(control.engine, control.requests), routes=routes)
+
+
+async def run(settings: Settings, listener: socket.socket) -> None:
+    """Serve until SIGTERM or a shutdown over the API; then stop all instances and return."""
     clock = SystemClock()
     store = await SqliteStore.open(settings.state / "homerun.db")
     engine = OciEngine(settings.state, ImageStore(settings.state / "images"), clock=clock, runtime=settings.runtime)
@@ -129,12 +165,10 @@ async def run(settings: Settings, api: socket.socket) -> None:
     stopping.watch_signals()
     await control.open()
     await control.plane.listen(settings.state / "run" / "control.sock")
-    insight = DaemonInsight(control, stopping.requested.set)
-    app = create_app(store=store, logs=engine, insight=insight, clock=clock, settings=settings)
+    app = api(control, stopping.requested.set)
     server = ApiServer(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=75))
-    control.supervisor.spawn(server.serve(sockets=[api]), name="api server")
+    control.supervisor.spawn(server.serve(sockets=[listener]), name="api server")
     _log.info("ready")
     await stopping.requested.wait()
-    server.should_exit = True
     await control.close()
     await store.close()

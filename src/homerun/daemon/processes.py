@@ -64,7 +64,16 @@ class Processes:
         parent = os.getpid()
         child.started = time.monotonic()  # noqa: TID251 - the one process without a clock to be given
         child.process = subprocess.Popen(
-            [sys.executable, "-m", "homerun.daemon", child.role, str(child.listener.fileno()), *unparse(self.settings)],
+            # -P: this is root, so no module may come from whatever folder one happens to stand in.
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "homerun.daemon",
+                child.role,
+                str(child.listener.fileno()),
+                *unparse(self.settings),
+            ],
             pass_fds=[child.listener.fileno()],
             stdin=subprocess.DEVNULL,
             # A group of its own: Ctrl-C in the terminal reaches only us, and we say in which order things end.
