@@ -14,8 +14,6 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from homerun.aio.tasks import Supervisor
-from homerun.apis.homerun import handlers as extension
-from homerun.apis.run.backend import Backend
 from homerun.apis.server import create_app
 from homerun.controllers import execution, job, revision, service
 from homerun.controllers.capacity import Capacity
@@ -27,15 +25,12 @@ from homerun.controllers.plane import Plane
 from homerun.controllers.revision import RevisionController
 from homerun.controllers.service import ServiceController
 from homerun.daemon.insight import DaemonInsight
-from homerun.daemon.options import split_address
 from homerun.engine.base import Engine, Event, LogLine
 from homerun.engine.images.store import ImageStore
 from homerun.engine.oci.engine import OciEngine
 from homerun.lib.clock import Clock, SystemClock
 from homerun.meter.meter import Meter
 from homerun.meter.requests import RequestLogs
-from homerun.model.project import Projects
-from homerun.model.urls import Addresses
 from homerun.settings import Settings
 from homerun.store.base import Store
 from homerun.store.sqlite import SqliteStore
@@ -143,16 +138,13 @@ class Logs:
 
 def api(control: Control, shutdown: Callable[[], None]) -> ASGIApp:
     """The API port's application."""
-    settings = control.settings
-    backend = Backend(
-        control.store,
-        control.clock,
-        Projects(settings.project, settings.project_number),
-        Addresses(settings.domain, split_address(settings.http)[1]),
-        settings.region,
+    return create_app(
+        store=control.store,
+        logs=Logs(control.engine, control.requests),
+        insight=DaemonInsight(control, shutdown),
+        clock=control.clock,
+        settings=control.settings,
     )
-    routes = extension.routes(DaemonInsight(control, shutdown))
-    return create_app(backend, Logs(control.engine, control.requests), routes=routes)
 
 
 async def run(settings: Settings, listener: socket.socket) -> None:
