@@ -23,8 +23,8 @@ EXECUTION_ENVIRONMENT = "EXECUTION_ENVIRONMENT_GEN2"
 LATEST = "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST"
 
 
-def with_service_defaults(body: Mapping[str, Any], project_number: str) -> dict[str, Any]:
-    """A Service as a user wrote it, complete."""
+def with_service_defaults(body: Mapping[str, Any], id: str, project_number: str) -> dict[str, Any]:
+    """The Service `id` as a user wrote it, complete."""
     service = copy.deepcopy(dict(body))
     service.setdefault("ingress", "INGRESS_TRAFFIC_ALL")
     service.setdefault("launchStage", "GA")
@@ -34,12 +34,13 @@ def with_service_defaults(body: Mapping[str, Any], project_number: str) -> dict[
         if target.get("type", "").endswith("_UNSPECIFIED"):
             target["type"] = by_name
         target.setdefault("type", by_name)
+    _names(service["template"]["containers"], id)
     _revision_template(service["template"], project_number)
     return service
 
 
-def with_job_defaults(body: Mapping[str, Any], project_number: str) -> dict[str, Any]:
-    """A Job as a user wrote it, complete."""
+def with_job_defaults(body: Mapping[str, Any], id: str, project_number: str) -> dict[str, Any]:
+    """The Job `id` as a user wrote it, complete."""
     job = copy.deepcopy(dict(body))
     job.setdefault("launchStage", "GA")
     execution = job["template"]
@@ -48,6 +49,7 @@ def with_job_defaults(body: Mapping[str, Any], project_number: str) -> dict[str,
     task.setdefault("maxRetries", MAX_RETRIES)
     task.setdefault("timeout", TASK_TIMEOUT)
     _identity(task, project_number)
+    _names(task["containers"], id)
     for container in task["containers"]:
         _limits(container)
     return job
@@ -69,6 +71,12 @@ def _revision_template(template: dict[str, Any], project_number: str) -> None:
     if not template.get("maxInstanceRequestConcurrency"):
         whole = parse_cpu(ingress["resources"]["limits"]["cpu"]) >= 1
         template["maxInstanceRequestConcurrency"] = CONCURRENCY if whole else 1
+
+
+def _names(containers: list[dict[str, Any]], id: str) -> None:
+    """`hello-1`, as the real platform calls a container without a name (contract §1.11)."""
+    for number, container in enumerate(containers, 1):
+        container["name"] = container.get("name") or f"{id}-{number}"
 
 
 def _identity(template: dict[str, Any], project_number: str) -> None:

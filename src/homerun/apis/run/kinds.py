@@ -17,13 +17,13 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`check(body, id)`, `complete(body, project_number)`. `stages`: conditions besides Ready, reset by each write."""
+    """`check(body, id)`, `complete(body, id, project_number)`. `stages`: conditions besides Ready; a write resets them."""
 
     name: str
     collection: str
     id_limit: int
     check: Callable[[Json, str], Iterator[Violation]]
-    complete: Callable[[Json, str], dict[str, Any]]
+    complete: Callable[[Json, str, str], dict[str, Any]]
     stages: tuple[str, ...]
 
     @property

@@ -134,7 +134,7 @@ def _complete(backend: Backend, kind: Kind, name: Name, body: Mapping[str, Any],
     own = kind.written(body)
     found = [Violation(wish.path(v.field), v.description) for v in kind.check(own, name.id)]
     raise_violations([*wish.violations, *wish.extra_checks(own), *found])
-    return kind.complete(own, backend.projects.number_of(name.project))
+    return kind.complete(own, name.id, backend.projects.number_of(name.project))
 
 
 def raise_violations(violations: Iterable[Violation]) -> None:
