@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,12 +11,20 @@ from homerun.controllers.plane import RouterLink
 from homerun.daemon.control import Control
 from homerun.engine.fake import Behaviour, FakeEngine, Script
 from homerun.settings import Settings
-from homerun.store.base import Document, Store
+from homerun.store.base import Document, Store, Write
 from homerun.store.memory import MemoryStore
 from homerun.wire import link
 from homerun.wire.link import FrameDecoder, Hello, InstanceDrain, InstanceDrained, ToControl, ToRouter
 from tests.support.builders import IMAGE
 from tests.support.clock import LoopClock
+
+
+class SlowStore(MemoryStore):
+    """Writes take a while, as they do on a disk: what is read meanwhile is what was there before."""
+
+    async def apply(self, *writes: Write) -> Sequence[Document]:
+        await asyncio.sleep(0.02)
+        return await super().apply(*writes)
 
 
 class FakeRouter(asyncio.WriteTransport):
@@ -96,7 +104,7 @@ async def world(
 ) -> AsyncIterator[World]:
     """Pass the `store` and `engine` of an earlier world to see what a restart finds."""
     clock = LoopClock()
-    store = store or MemoryStore()
+    store = store or SlowStore()
     engine = engine or FakeEngine(clock, {IMAGE: Script(), **(images or {})})
     control = Control(Settings(**settings), store, engine, clock)
     await control.open()

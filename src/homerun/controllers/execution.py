@@ -61,7 +61,7 @@ class ExecutionController:
     ) -> None:
         self._store, self._engine, self._supervisor, self._clock = store, engine, supervisor, clock
         self._discards, self._max_tasks = discards, max_tasks
-        self._recorder = Recorder(store, supervisor, discards, clock)
+        self._recorder = Recorder(store, supervisor, discards, clock, self._forget)
         self._runs: dict[str, Run] = {}
         self._owners: dict[str, tuple[Run, int, int]] = {}
         self._found: dict[str, list[InstanceState]] = {}
@@ -84,8 +84,9 @@ class ExecutionController:
                 self._discards.add([state])
 
     async def reconcile(self, key: str) -> None:
-        document = await self._store.get("Execution", key)
+        # In this order: a run that ends while we read is durable, and we must not take what we read for unfinished.
         run = self._runs.get(key)
+        document = await self._store.get("Execution", key)
         if document is None or "deleteTime" in document.body:
             if run is not None:
                 self._cancel(run)
@@ -160,10 +161,12 @@ class ExecutionController:
         run.record.stale = True
         self._pump()
         self._recorder.record(run.record)
-        if run.machine.ended:
-            self._runs.pop(run.spec.name, None)
         if self._idle is not None and not self._owners:
             self._idle.set()
+
+    def _forget(self, execution: str) -> None:
+        """It has ended, and that is durable."""
+        self._runs.pop(execution, None)
 
     # Carrying out
 

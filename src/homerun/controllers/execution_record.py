@@ -7,6 +7,7 @@ ten thousand commits. An attempt's instance is removed from the engine only afte
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,8 +44,18 @@ class Record:
 
 
 class Recorder:
-    def __init__(self, store: Store, supervisor: Supervisor, discards: Discards, clock: Clock) -> None:
+    """`ended` is called with an execution's name when its end is durable."""
+
+    def __init__(
+        self,
+        store: Store,
+        supervisor: Supervisor,
+        discards: Discards,
+        clock: Clock,
+        ended: Callable[[str], None],
+    ) -> None:
         self._store, self._supervisor, self._discards, self._clock = store, supervisor, discards, clock
+        self._ended = ended
         self._writing: set[asyncio.Task[None]] = set()
 
     async def drain(self) -> None:
@@ -66,6 +77,8 @@ class Recorder:
                 await self._batch(record)
         finally:
             record.busy = False
+        if record.machine.ended:
+            self._ended(record.spec.name)
 
     async def _batch(self, record: Record) -> None:
         document = await self._store.get("Execution", record.spec.name)
