@@ -11,7 +11,7 @@ from homerun.apis.guard import Guard
 from homerun.apis.homerun import handlers as extension
 from homerun.apis.homerun.insight import Insight
 from homerun.apis.logging import handlers as logging
-from homerun.apis.logging.source import LogSource
+from homerun.apis.logging.handlers import LogSource
 from homerun.apis.rest import RestApp
 from homerun.apis.run.backend import Backend
 from homerun.apis.run_v1 import handlers as run_v1

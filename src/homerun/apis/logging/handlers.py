@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from homerun.apis.logging.entries import entry
-from homerun.apis.logging.source import LogSource
 from homerun.apis.rest import Call, Handler
 from homerun.apis.run.backend import Backend
+from homerun.engine.base import LogLine
 from homerun.lib.errors import Invalid
 from homerun.lib.timestamps import from_rfc3339
 from homerun.model import labels
 from homerun.wire.discovery import Method
 from homerun.wire.filters import Node, parse_filter, required
 from homerun.wire.paging import next_token, page
+
+
+class LogSource(Protocol):
+    """Where log lines come from: the engine, by structure; other sources can be put in front of it."""
+
+    async def logs(
+        self,
+        labels: Mapping[str, str],
+        *,
+        since: float = 0,
+        until: float | None = None,
+        limit: int | None = None,
+    ) -> Sequence[LogLine]: ...
 
 
 def methods(backend: Backend, source: LogSource) -> Iterator[tuple[Method, Handler]]:

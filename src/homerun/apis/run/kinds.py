@@ -17,7 +17,7 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`check(body, id)`, `complete(body, id, project_number)`. `stages`: conditions besides Ready; a write resets them."""
+    """`check(body, id)`, `complete(body, id, project_number)`; `stages`: conditions besides Ready."""
 
     name: str
     collection: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from homerun.apis.run.backend import AUTHOR, Backend
@@ -44,7 +44,8 @@ class Wish:
 
 async def create(backend: Backend, kind: Kind, name: Name, wish: Wish, *, validate_only: bool = False) -> Written:
     if problem := check_id(name.id, kind.id_field, kind.id_limit):
-        raise Invalid.field(wish.path("name") if wish.v1 is not None else kind.id_field, problem)
+        field = kind.id_field if wish.v1 is None else wish.path("name")
+        wish = replace(wish, violations=[Violation(field, problem), *wish.violations])
     body = {**_complete(backend, kind, name, wish.body, wish), **_born(backend, kind, name)}
     body |= _progress(kind, body, backend.clock.now())
     operation = operation_put(name, kind.name, body, "create", done=validate_only)

@@ -87,6 +87,7 @@ def _job(document: Document, name: Name, projects: Projects) -> Json:
     made = restored(convert.to_v1("Job", body), document.internal.get("v1"))
     annotations = made["metadata"].setdefault("annotations", {})
     annotations |= {RUN + "creator": body["creator"], RUN + "lastModifier": body["lastModifier"]}
+    made["metadata"].setdefault("labels", {})[RUN + "lastUpdatedTime"] = body["updateTime"]
     status: Json = {
         "observedGeneration": int(body["generation"]),
         "conditions": conditions.to_v1([body["terminalCondition"], *body.get("conditions", ())]),
