@@ -187,6 +187,17 @@ async def test_a_crash_of_control_loses_no_exit_and_repeats_no_success() -> None
         assert len(after.engine.started) == 3
 
 
+async def test_a_look_at_the_store_before_the_end_is_durable_starts_nothing_again() -> None:
+    def one_after_the_other(spec: InstanceSpec) -> Script:
+        return Script(exit=Exit(code=0), exit_after=1 + 0.008 * int(spec.labels["task"]))
+
+    async with world({IMAGE: one_after_the_other}, max_tasks=20) as w:
+        await run(w, tasks=20)
+        await w.settled("Execution", EXECUTION)
+        await asyncio.sleep(10)
+        assert len(w.engine.started) == 20
+
+
 async def test_a_reboot_of_the_machine_counts_what_ran_as_lost_and_retries_it() -> None:
     async with world({IMAGE: Script(exit=Exit(code=0), exit_after=30)}, stop_instances=False) as before:
         await run(before, tasks=1)
