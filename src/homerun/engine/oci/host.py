@@ -61,11 +61,11 @@ def detached(cgroups: Cgroups) -> Path | None:
 async def choose_runtime(wanted: str, layout: Layout, cgroups: Cgroups, conmon: str, sandboxes: Sandboxes) -> Runtime:
     """The first runtime that really runs a container here; remembered until the next boot."""
     return await sandboxes.run(
-        lambda: runtime.choose(wanted, layout.run, layout.runtime, _trial(layout, cgroups, conmon))
+        lambda: runtime.choose(wanted, layout.run, layout.runtime, trial(layout, cgroups, conmon))
     )
 
 
-def _trial(layout: Layout, cgroups: Cgroups, conmon: str) -> Callable[[Runtime], str | None]:
+def trial(layout: Layout, cgroups: Cgroups, conmon: str) -> Callable[[Runtime], str | None]:
     """Runs a program that does nothing but exit with 0; the answer is what went wrong."""
 
     def attempt(candidate: Runtime) -> str | None:

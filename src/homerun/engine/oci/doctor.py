@@ -1,0 +1,188 @@
+"""`homerun doctor`: what this host has, what it lacks, and the command that gets it.
+
+Programs are run, not only looked for: an OCI runtime is fine when a container made with it exits with 0.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from homerun.engine.oci import host
+from homerun.engine.oci.cgroup import CgroupLayout, Cgroups
+from homerun.engine.oci.layout import Layout
+from homerun.engine.oci.runtime import CANDIDATES, Runtime
+from homerun.engine.oci.sandbox import Sandboxes
+
+_ROOM = 5 << 30
+_MEMORY = 1 << 30
+_TOOLS = {
+    "conmon": "apt-get install conmon",
+    "skopeo": "apt-get install skopeo",
+    "nft": "apt-get install nftables",
+    "buildah": "apt-get install buildah",
+}
+_OPTIONAL = {"buildah": "needed for --source only"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`remedy` is empty when there is nothing to do. Without `essential`, homerun runs even if it is not ok."""
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str = ""
+    essential: bool = True
+
+
+async def checks(state: Path) -> list[Check]:
+    """All of them, in the order in which they are worth reading. Changes nothing on the host that it does not undo."""
+    found = [_root(), _machine(), *_kernel(), *_cgroups(), *(_tool(name) for name in _TOOLS)]
+    found += await _runtimes()
+    return [*found, *_forwarding(), _room(state), _memory()]
+
+
+def _root() -> Check:
+    return Check("root", os.geteuid() == 0, f"uid {os.geteuid()}", "" if os.geteuid() == 0 else "run it with sudo")
+
+
+def _machine() -> Check:
+    machine = platform.machine()
+    remedy = "" if machine == "x86_64" else "images must have a variant for linux/amd64: use an x86_64 host"
+    return Check("machine", machine == "x86_64", f"{platform.system()} {platform.release()} {machine}", remedy)
+
+
+def _kernel() -> Iterator[Check]:
+    systems = {line.split()[-1] for line in Path("/proc/filesystems").read_text().splitlines()}
+    yield _feature("overlay", "overlay" in systems, "overlay")
+    yield _feature("bridge", _has_link_kind("bridge"), "bridge")
+    yield _feature("veth", _has_link_kind("veth"), "veth")
+    namespaces = set(os.listdir("/proc/self/ns"))
+    missing = sorted({"mnt", "net", "pid", "ipc", "uts", "cgroup"} - namespaces)
+    remedy = f"use a kernel with {', '.join(missing)} namespaces" if missing else ""
+    yield Check("namespaces", not missing, "all" if not missing else f"without {', '.join(missing)}", remedy)
+
+
+def _feature(name: str, there: bool, module: str) -> Check:
+    return Check(name, there, "in the kernel" if there else "missing", "" if there else f"modprobe {module}")
+
+
+def _has_link_kind(kind: str) -> bool:
+    """Is it loaded, built in, or there to be loaded?"""
+    modules = Path("/lib/modules") / platform.release()
+    if Path(f"/sys/module/{kind}").exists():
+        return True
+    listed = [modules / "modules.builtin", modules / "modules.dep"]
+    if any(file.exists() and f"/{kind}.ko" in file.read_text() for file in listed):
+        return True
+    return _trial_link(kind)
+
+
+def _trial_link(kind: str) -> bool:
+    """A kernel without a module tree can only be asked: make one in a network namespace that ends with the command."""
+    try:
+        command = ["unshare", "--net", "ip", "link", "add", "hr-doctor", "type", kind]
+        return subprocess.run(command, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def _cgroups() -> Iterator[Check]:
+    cgroups = Cgroups.of_host("homerun-doctor")
+    layout = cgroups.layout
+    mounted = layout is not CgroupLayout.NONE
+    remedy = "" if mounted else "mount -t cgroup2 cgroup2 /sys/fs/cgroup"
+    yield Check("cgroups", mounted, f"layout {layout}", remedy)
+    missing = cgroups.missing
+    remedy = "add cgroup_enable=memory to the kernel's command line and reboot" if missing else ""
+    yield Check("controllers", not missing, f"without {', '.join(missing)}" if missing else "cpu, memory, pids", remedy)
+
+
+def _tool(name: str) -> Check:
+    path = shutil.which(name)
+    essential = name not in _OPTIONAL
+    if path is None:
+        note = f" ({_OPTIONAL[name]})" if name in _OPTIONAL else ""
+        return Check(name, False, f"not installed{note}", _TOOLS[name], essential)
+    return Check(name, True, _version(path), essential=essential)
+
+
+def _version(path: str) -> str:
+    done = subprocess.run([path, "--version"], capture_output=True, text=True)
+    first = (done.stdout or done.stderr).strip().splitlines()
+    return first[0] if first else path
+
+
+async def _runtimes() -> list[Check]:
+    """One that works is enough; the faults of the others are told, too."""
+    installed = {name: path for name in CANDIDATES if (path := shutil.which(name))}
+    faults = {name: await _fault(path) for name, path in installed.items()}
+    works = any(fault is None for fault in faults.values())
+    found = []
+    for name in CANDIDATES:
+        if name not in installed:
+            found.append(Check(name, False, "not installed", f"apt-get install {name}", essential=not works))
+            continue
+        fault, version = faults[name], _version(installed[name])
+        text = f"{version}, runs a container" if fault is None else f"{version}, does not run a container: {fault}"
+        remedy = "" if fault is None else "homerun uses another one" if works else "apt-get install runc"
+        found.append(Check(name, fault is None, text, remedy, essential=not works))
+    return found
+
+
+async def _fault(path: str) -> str | None:
+    conmon = shutil.which("conmon")
+    if os.geteuid() != 0 or conmon is None:
+        return "cannot be tried without root and conmon"
+    with tempfile.TemporaryDirectory(prefix="homerun-doctor-") as folder:
+        layout = Layout(Path(folder))
+        layout.make()
+        cgroups = Cgroups.of_host(layout.cgroup)
+        if cgroups.missing:
+            return "cannot be tried without cgroups"
+        cgroups.prepare()
+        runtime = Runtime(path, layout.run / os.path.basename(path))
+        runtime.root.mkdir()
+        sandboxes = Sandboxes(host.detached(cgroups), threads=1)
+        try:
+            return await sandboxes.run(lambda: host.trial(layout, cgroups, conmon)(runtime))
+        finally:
+            sandboxes.close()
+            cgroups.remove_parent()
+
+
+def _forwarding() -> Iterator[Check]:
+    """Docker, for one, has iptables drop everything that it did not ask for: then instances reach no network."""
+    iptables = shutil.which("iptables")
+    if iptables is None or os.geteuid() != 0:
+        return
+    done = subprocess.run([iptables, "-S", "FORWARD"], capture_output=True, text=True)
+    if done.returncode:
+        return
+    accepts = "-P FORWARD ACCEPT" in done.stdout or " hr-+ " in done.stdout
+    remedy = "" if accepts else "iptables -I FORWARD -i hr-+ -j ACCEPT; iptables -I FORWARD -o hr-+ -j ACCEPT"
+    found = "accepted" if accepts else "dropped by iptables: instances reach no network"
+    yield Check("forwarding", accepts, found, remedy, essential=False)
+
+
+def _room(state: Path) -> Check:
+    folder = state.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    remedy = "" if free >= _ROOM else f"free some, or choose another folder with --state: want {_ROOM >> 30} GiB"
+    return Check("disk", free >= _ROOM, f"{free / (1 << 30):.1f} GiB free at {folder}", remedy, essential=False)
+
+
+def _memory() -> Check:
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    free = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
+    remedy = "" if free >= _MEMORY else f"stop something: an instance may take 512 MiB, want {_MEMORY >> 30} GiB"
+    return Check("memory", free >= _MEMORY, f"{free / (1 << 30):.1f} GiB available", remedy, essential=False)
