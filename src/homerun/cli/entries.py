@@ -29,11 +29,8 @@ def job_filter(region: str, job: str) -> str:
     )
 
 
-def execution_filter(region: str, execution: str, task: int | None = None) -> str:
-    filter = (
-        f"resource.type = cloud_run_job AND resource.labels.location = {region} "
-        f'AND labels."run.googleapis.com/execution_name" = {execution}'
-    )
+def execution_filter(region: str, job: str, execution: str, task: int | None = None) -> str:
+    filter = f'{job_filter(region, job)} AND labels."run.googleapis.com/execution_name" = {execution}'
     return filter if task is None else filter + f' AND labels."run.googleapis.com/task_index" = {task}'
 
 

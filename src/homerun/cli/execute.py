@@ -77,13 +77,18 @@ def _wait(session: Session, execution: Json, progress: Progress, over: Callable[
 
 def come_back(session: Session, execution: Json) -> str:
     """What to say when the person leaves and the execution stays."""
-    id, job, flags = last(execution["name"]), execution["name"].split("/")[5], session.flags()
+    id, job, flags = last(execution["name"]), job_of(execution), session.flags()
     return (
         f"{id} goes on without this command. Come back to it:\n"
         f"  homerun jobs executions describe {id}{flags}\n"
         f"  homerun logs {job} --execution {id} --follow{flags}\n"
         f"  homerun jobs executions cancel {id}{flags}"
     )
+
+
+def job_of(execution: Json) -> str:
+    """`…/jobs/J/executions/E` -> `J`."""
+    return str(execution["name"]).split("/")[5]
 
 
 def check(session: Session, execution: Json) -> None:
@@ -102,7 +107,7 @@ def check(session: Session, execution: Json) -> None:
 
 
 def _tail(session: Session, execution: Json, index: int) -> list[str]:
-    filter = execution_filter(session.region, last(execution["name"]), index)
+    filter = execution_filter(session.region, job_of(execution), last(execution["name"]), index)
     entries = read(session.client, session.project, filter, TAIL)
     if not entries:
         return [f"  task {index} wrote nothing to its log."]

@@ -83,7 +83,7 @@ def parse_since(text: str, now: float) -> str:
 
 def _filter(session: Session, name: str, kind: str | None, execution: str | None, task: int | None) -> str:
     if execution:
-        return execution_filter(session.region, execution, task)
+        return execution_filter(session.region, name, execution, task)
     kind = kind or _kind(session, name)
     return (service_filter if kind == "services" else job_filter)(session.region, name)
 

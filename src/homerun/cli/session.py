@@ -50,6 +50,10 @@ class Session:
 
         return path("projects", self.project, "locations", self.region, *parts)
 
+    def close(self) -> None:
+        if "client" in self.__dict__:
+            self.client.close()
+
     def flags(self) -> str:
         """What to add to a command that we suggest, so that it reaches the same place."""
         given = {"--api": self.api if self.api != DEFAULT_API else None}
@@ -72,7 +76,11 @@ def session_options(command: Command) -> Command:
     """Adds the options above; the command gets a Session as its first argument instead of them."""
 
     def with_session(*args: Any, api: str, project: str | None, region: str | None, format: str, **rest: Any) -> Any:
-        return command(Session(api, project, region, format), *args, **rest)
+        session = Session(api, project, region, format)
+        try:
+            return command(session, *args, **rest)
+        finally:
+            session.close()
 
     decorated: Any = update_wrapper(with_session, command)
     for option in reversed(_OPTIONS):
