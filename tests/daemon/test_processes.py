@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from homerun.daemon.processes import claim_state, listen
-from homerun.lib.errors import FailedPrecondition, PermissionDenied
+from homerun.lib.errors import FailedPrecondition, Invalid, PermissionDenied
 from homerun.settings import Settings
 
 pytestmark = pytest.mark.sockets
@@ -42,3 +42,10 @@ def test_a_taken_port_is_named_with_the_flag_that_changes_it() -> None:
 def test_a_listener_takes_connections_at_once() -> None:
     with listen("127.0.0.1:0", "--http") as listener, socket.create_connection(listener.getsockname()):
         pass
+
+
+def test_a_state_path_too_long_for_sockets_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    state = tmp_path / ("x" * 100)
+    with pytest.raises(Invalid, match="choose a shorter one with --state"):
+        claim_state(Settings(state=state))
+    assert not state.exists()

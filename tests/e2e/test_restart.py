@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +13,8 @@ pytestmark = pytest.mark.host
 
 
 @pytest.fixture
-def own(folder: Path, request: pytest.FixtureRequest) -> Daemon:
-    return Daemon(folder / request.node.name, idle_timeout=600)
+def own(tmp_path_factory: pytest.TempPathFactory) -> Daemon:
+    return Daemon(tmp_path_factory.mktemp("own") / "state", idle_timeout=600)
 
 
 def instances(daemon: Daemon, service: str) -> list[str]:

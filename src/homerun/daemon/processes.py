@@ -18,14 +18,17 @@ import sys
 import time
 from dataclasses import dataclass, field
 
+from homerun.core.backoff import delay
 from homerun.daemon.options import split_address, unparse
-from homerun.lib.errors import FailedPrecondition, PermissionDenied
+from homerun.lib.errors import FailedPrecondition, Invalid, PermissionDenied
 from homerun.settings import Settings
 
 _log = logging.getLogger("homerun.up")
 
-RESTART_DELAY = 0.5
-"""Seconds before a process that died within a second of its start is started again."""
+STABLE_AFTER = 10.0
+"""A process that dies sooner after its start is started again only after a delay, which grows with each time."""
+LONGEST_STATE_PATH = 107 - len("/run/control.sock")
+"""Linux takes at most 107 bytes for the path of a Unix socket."""
 STOP_MARGIN = 15.0
 """Seconds beyond the grace period after which a process that does not end is killed."""
 _PR_SET_PDEATHSIG = 1
@@ -37,6 +40,7 @@ class Child:
     listener: socket.socket
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
+    early_deaths: int = 0
 
 
 @dataclass(slots=True)
@@ -99,8 +103,9 @@ class Processes:
                     self._stop()
                     return 1
                 _log.error("%s ended with %s: starting it again", child.role, code)
-                if time.monotonic() - child.started < 1:  # noqa: TID251
-                    time.sleep(RESTART_DELAY)
+                early = time.monotonic() - child.started < STABLE_AFTER  # noqa: TID251
+                child.early_deaths = child.early_deaths + 1 if early else 0
+                time.sleep(delay(child.early_deaths - 1, first=0.25, most=10))
                 self._start(child)
 
     def _stop(self) -> None:
@@ -134,6 +139,11 @@ def _die_with(parent: int) -> None:
 
 def claim_state(settings: Settings) -> int:
     """Make the state folder and lock it: two homeruns on one folder would tear it apart. Returns the lock's fd."""
+    if len(os.fsencode(settings.state)) > LONGEST_STATE_PATH:
+        raise Invalid(
+            f"the path of the state folder {settings.state} is longer than {LONGEST_STATE_PATH} bytes, too long for the "
+            "sockets in it: choose a shorter one with --state"
+        )
     try:
         settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         settings.state.chmod(0o700)
