@@ -54,10 +54,10 @@ def _sort(found: Found, host: Host, instance: Instance, running: Running, boot: 
         instance.phase, instance.exited, instance.exit = Phase.EXITED, ended.at, ended.exit
         found.exited.append(instance)
         return
+    instance.monitor, instance.init = running.monitor, running.init
     if running.boot != boot or not running.monitor.alive:
         found.ended.append(instance)
         return
-    instance.monitor, instance.init = running.monitor, running.init
     if host.runtime.waits(instance.id):
         running.init.send(signal.SIGKILL)  # cut short just before its program: whether it ran cannot be known
     instance.network = _network(running)

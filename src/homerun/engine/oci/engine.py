@@ -210,7 +210,7 @@ class OciEngine:
     def _record_running(self, instance: Instance, created: Monitor) -> None:
         """Just before the program is let go: from here on it counts as started, whatever happens to us."""
         network, probe = instance.network, instance.spec.probe
-        instance.monitor, instance.init = created.process, created.init
+        instance.monitor, instance.init, instance.ours = created.process, created.init, True
         instance.started = self._clock.now()
         if network and probe:
             instance.address = Address(network.address, probe.port)
@@ -341,7 +341,8 @@ class OciEngine:
     # Reading
 
     def instances(self) -> Sequence[InstanceState]:
-        return [instance.state() for instance in self._instances.values()]
+        """Without those whose start may still fail."""
+        return [instance.state() for instance in self._instances.values() if instance.launched]
 
     async def logs(
         self,

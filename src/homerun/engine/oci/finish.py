@@ -39,13 +39,9 @@ def finish(host: Host, instance: Instance, now: float) -> Ended:
 
 
 def _reap(instance: Instance) -> None:
-    """The monitor is our child if we started it, or init's if an earlier process did."""
-    if instance.monitor is None:
-        return
-    try:
+    """Only our own child: the pid of an adopted monitor may be somebody else's by now."""
+    if instance.monitor and instance.ours:
         os.waitpid(instance.monitor.pid, 0)
-    except ChildProcessError:
-        pass
 
 
 def _exit(host: Host, id: str, status: int) -> Exit:

@@ -24,6 +24,8 @@ class Instance:
     exit: Exit | None = None
 
     monitor: Process | None = None
+    ours: bool = False
+    """The monitor is a child of this process, which must wait for it."""
     init: Process | None = None
     network: Network | None = None
     phases: dict[str, float] = field(default_factory=dict)
@@ -40,6 +42,11 @@ class Instance:
     @property
     def id(self) -> str:
         return self.spec.id
+
+    @property
+    def launched(self) -> bool:
+        """Its program runs or ran."""
+        return self.monitor is not None or self.phase is Phase.EXITED
 
     def state(self) -> InstanceState:
         return InstanceState(

@@ -1,0 +1,360 @@
+"""What every Engine promises, on scripts or on a kernel. See homerun/engine/base.py."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from homerun.engine.base import (
+    ContainerSpec,
+    Engine,
+    Event,
+    Exit,
+    Exited,
+    ImageNotFound,
+    InstanceSpec,
+    Phase,
+    Probe,
+    ProbeFailed,
+    Ready,
+)
+from homerun.engine.fake import FakeEngine, Line, Script
+from homerun.engine.images.store import ImageStore
+from homerun.engine.oci.engine import OciEngine
+from homerun.lib.clock import SystemClock
+from homerun.lib.errors import AlreadyExists, FailedPrecondition, HomerunError, Invalid, NotFound
+from tests.support.clock import LoopClock
+from tests.support.images import app_layer, make_image
+
+PROBE = Probe(port=8080)
+IMPATIENT = Probe(port=8080, period=0.3, timeout=0.3)
+
+
+class World:
+    """An engine, what it said, and how to get an image that behaves in a certain way."""
+
+    BEHAVIOURS = ("serve", "talk", "fail", "hang", "broken")
+
+    def __init__(self, make: Callable[[], Engine], references: dict[str, str]) -> None:
+        self._make = make
+        self._references = references
+        self.engine = make()
+        self.events: list[Event] = []
+        self._heard = asyncio.Event()
+
+    def _listen(self, event: Event) -> None:
+        self.events.append(event)
+        self._heard.set()
+
+    async def open(self) -> None:
+        await self.engine.open(self._listen)
+
+    async def reopen(self) -> None:
+        self.engine = self._make()
+        await self.open()
+
+    async def spec(self, behaviour: str, id: str = "i1", probe: Probe | None = None, **labels: str) -> InstanceSpec:
+        image = await self.engine.pull(self._references[behaviour])
+        return InstanceSpec(id, ContainerSpec(image.pinned, memory=64 << 20), labels, probe)
+
+    async def until(self, kind: type[Event], id: str = "i1") -> Event:
+        """Wait for an event of this kind and instance."""
+        async with asyncio.timeout(30):
+            while True:
+                for event in self.events:
+                    if isinstance(event, kind) and event.id == id:
+                        return event
+                self._heard.clear()
+                await self._heard.wait()
+
+    async def close(self) -> None:
+        for state in list(self.engine.instances()):
+            await self.engine.stop(state.id, 0)
+        for state in self.engine.instances():
+            if state.phase is not Phase.EXITED:
+                await self.until(Exited, state.id)
+        await self.engine.close()
+
+
+def fake_world(folder: Path) -> World:
+    scripts = {
+        "serve": Script(ready=0.01, on_term=Exit(code=0), lines=(Line("SIGTERM: goodbye", 3600),)),
+        "talk": Script(exit=Exit(code=0), exit_after=0.02, lines=(Line("one"), Line("oops", 0.01, "stderr"))),
+        "fail": Script(ready=1, exit=Exit(code=7), exit_after=0.01),
+        "hang": Script(ready=9999, stop_after=9999),
+        "broken": Script(start_error=Invalid("no such command")),
+    }
+    engine = FakeEngine(LoopClock(), {f"docker://registry.test/{name}": script for name, script in scripts.items()})
+    return World(lambda: engine, {name: f"docker://registry.test/{name}" for name in scripts})
+
+
+def oci_world(folder: Path) -> World:
+    commands = {
+        "serve": ["/app", "serve"],
+        "talk": ["/app", "lines", "1"],
+        "fail": ["/app", "exit", "7"],
+        "hang": ["/app", "sleep"],
+        "broken": ["/no-such-command"],
+    }
+    references = {}
+    for name, command in commands.items():
+        env = ["ON_TERM=ignore"] if name == "hang" else []
+        path = make_image(folder / f"{name}.tar", [app_layer()], cmd=command, env=env)
+        references[name] = f"oci-archive:{path}"
+    state = folder / "state"
+    return World(lambda: OciEngine(state, ImageStore(state / "images"), clock=SystemClock()), references)
+
+
+WORLDS = [
+    pytest.param(fake_world, id="fake", marks=pytest.mark.looptime(start=0)),
+    pytest.param(oci_world, id="oci", marks=pytest.mark.host),
+]
+
+
+@pytest.fixture(params=WORLDS)
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    world: World = request.param(tmp_path)
+    await world.open()
+    yield world
+    await world.close()
+
+
+# Starting
+
+
+async def test_a_service_becomes_ready_at_an_address(world: World) -> None:
+    await world.engine.start(await world.spec("serve", probe=PROBE, service="hello"))
+    ready = await world.until(Ready)
+    assert isinstance(ready, Ready)
+    assert ready.address is not None and ready.address.port == 8080
+    assert all(seconds >= 0 for seconds in ready.phases.values()) and ready.phases
+    [state] = world.engine.instances()
+    assert (state.id, state.labels, state.phase) == ("i1", {"service": "hello"}, Phase.READY)
+    assert (state.address, state.ready) == (ready.address, ready.at)
+    assert state.started <= ready.at
+
+
+async def test_a_task_is_ready_as_soon_as_it_runs_and_exited_comes_last(world: World) -> None:
+    await world.engine.start(await world.spec("talk"))
+    await world.until(Exited)
+    first, last = world.events
+    assert isinstance(first, Ready) and first.address is None
+    assert isinstance(last, Exited) and last.exit == Exit(code=0) and last.exit.ok
+    [state] = world.engine.instances()
+    assert (state.phase, state.exit, state.exited) == (Phase.EXITED, Exit(code=0), last.at)
+
+
+async def test_an_exit_code_is_told(world: World) -> None:
+    await world.engine.start(await world.spec("fail"))
+    exited = await world.until(Exited)
+    assert isinstance(exited, Exited) and exited.exit == Exit(code=7) and not exited.exit.ok
+
+
+async def test_an_instance_that_exits_before_it_is_ready_was_never_ready(world: World) -> None:
+    await world.engine.start(await world.spec("fail", probe=PROBE))
+    await world.until(Exited)
+    assert [type(event) for event in world.events] == [Exited]
+
+
+async def test_an_instance_that_does_not_become_ready_in_time_is_killed(world: World) -> None:
+    await world.engine.start(await world.spec("hang", probe=IMPATIENT))
+    await world.until(Exited)
+    failed, exited = world.events
+    assert isinstance(failed, ProbeFailed) and "8080" in failed.message
+    assert isinstance(exited, Exited) and exited.exit == Exit(signal=9)
+
+
+async def test_an_id_is_used_once(world: World) -> None:
+    spec = await world.spec("talk")
+    await world.engine.start(spec)
+    with pytest.raises(AlreadyExists):
+        await world.engine.start(spec)
+    await world.until(Exited)
+    with pytest.raises(AlreadyExists):
+        await world.engine.start(spec)
+    await world.engine.remove("i1")
+    with pytest.raises(AlreadyExists):
+        await world.engine.start(spec)
+
+
+async def test_of_two_starts_of_the_same_id_at_once_one_wins(world: World) -> None:
+    spec = await world.spec("talk")
+    results = await asyncio.gather(world.engine.start(spec), world.engine.start(spec), return_exceptions=True)
+    assert sorted(type(result) for result in results if result) == [AlreadyExists] or results.count(None) == 1
+    await world.until(Exited)
+    assert [type(event) for event in world.events] == [Ready, Exited]
+
+
+async def test_an_image_must_have_been_pulled(world: World) -> None:
+    with pytest.raises(ImageNotFound):
+        await world.engine.pull("docker://registry.invalid/nobody/nothing:v1")
+    absent = ContainerSpec("docker://registry.invalid/nobody/nothing@sha256:" + "0" * 64)
+    with pytest.raises(NotFound):
+        await world.engine.start(InstanceSpec("i1", absent))
+    assert not world.engine.instances()
+
+
+async def test_pulling_again_gives_the_same_digest(world: World) -> None:
+    first, second = await world.spec("serve"), await world.spec("serve")
+    assert first.container.image == second.container.image
+    assert "@sha256:" in first.container.image
+
+
+async def test_a_start_that_fails_leaves_nothing_and_is_not_an_event(world: World) -> None:
+    spec = await world.spec("broken")
+    with pytest.raises(HomerunError) as caught:
+        await world.engine.start(spec)
+    assert isinstance(caught.value, Invalid)
+    assert not world.engine.instances()
+    assert not world.events
+
+
+async def test_many_start_at_once(world: World) -> None:
+    specs = [await world.spec("serve", f"i{number}", PROBE) for number in range(12)]
+    await asyncio.gather(*(world.engine.start(spec) for spec in specs))
+    addresses = set()
+    for spec in specs:
+        ready = await world.until(Ready, spec.id)
+        assert isinstance(ready, Ready)
+        addresses.add(ready.address)
+    assert len(addresses) == 12
+
+
+# Stopping
+
+
+async def test_stop_lets_the_container_end_by_itself(world: World) -> None:
+    await world.engine.start(await world.spec("serve", probe=PROBE))
+    await world.until(Ready)
+    await world.engine.stop("i1", grace=10)
+    assert world.engine.instances()[0].phase is Phase.STOPPING
+    exited = await world.until(Exited)
+    assert isinstance(exited, Exited) and exited.exit == Exit(code=0)
+
+
+async def test_a_container_that_ignores_sigterm_is_killed_after_the_grace_period(world: World) -> None:
+    await world.engine.start(await world.spec("hang"))
+    await world.until(Ready)
+    began = asyncio.get_running_loop().time()
+    await world.engine.stop("i1", grace=0.3)
+    exited = await world.until(Exited)
+    assert isinstance(exited, Exited) and exited.exit == Exit(signal=9)
+    assert 0.25 < asyncio.get_running_loop().time() - began < 5
+
+
+async def test_a_second_stop_can_shorten_the_grace_period(world: World) -> None:
+    await world.engine.start(await world.spec("hang"))
+    await world.until(Ready)
+    await world.engine.stop("i1", grace=3600)
+    await world.engine.stop("i1", grace=0)
+    await world.until(Exited)
+    assert [type(event) for event in world.events] == [Ready, Exited]
+
+
+async def test_an_instance_stopped_while_it_starts_is_never_ready(world: World) -> None:
+    await world.engine.start(await world.spec("hang", probe=PROBE))
+    await world.engine.stop("i1", grace=0)
+    await world.until(Exited)
+    assert [type(event) for event in world.events] == [Exited]
+
+
+async def test_stopping_the_unknown_and_the_exited_is_no_error(world: World) -> None:
+    await world.engine.stop("nobody")
+    await world.engine.start(await world.spec("fail"))
+    await world.until(Exited)
+    await world.engine.stop("i1")
+    assert [type(event) for event in world.events] == [Ready, Exited]
+
+
+async def test_only_an_exited_instance_can_be_removed(world: World) -> None:
+    await world.engine.start(await world.spec("serve", probe=PROBE))
+    await world.until(Ready)
+    with pytest.raises(FailedPrecondition):
+        await world.engine.remove("i1")
+    await world.engine.stop("i1", 10)
+    await world.until(Exited)
+    await world.engine.remove("i1")
+    await world.engine.remove("i1")
+    assert not world.engine.instances()
+
+
+# Output
+
+
+async def test_lines_have_their_stream_and_the_labels_of_the_instance(world: World) -> None:
+    await world.engine.start(await world.spec("talk", job="j", task="0"))
+    await world.until(Exited)
+    lines = await world.engine.logs({"job": "j"})
+    assert [line.stream for line in lines] == ["stdout", "stderr"]
+    assert {line.instance for line in lines} == {"i1"}
+    assert all(line.labels == {"job": "j", "task": "0"} for line in lines)
+    assert [line.time for line in lines] == sorted(line.time for line in lines)
+
+
+async def test_logs_are_chosen_by_labels_time_and_count(world: World) -> None:
+    for number in range(3):
+        await world.engine.start(await world.spec("talk", f"i{number}", job="j", task=str(number)))
+        await world.until(Exited, f"i{number}")
+    everything = await world.engine.logs({"job": "j"})
+    assert len(everything) == 6
+    assert await world.engine.logs({"job": "other"}) == []
+    assert {line.instance for line in await world.engine.logs({"job": "j", "task": "1"})} == {"i1"}
+    assert list(await world.engine.logs({"job": "j"}, limit=2)) == list(everything[-2:])
+    assert await world.engine.logs({"job": "j"}, limit=0) == []
+    third = everything[2].time
+    assert [line for line in everything if line.time > third] == list(await world.engine.logs({}, since=third))
+    assert [line for line in everything if line.time <= third] == list(await world.engine.logs({}, until=third))
+
+
+async def test_logs_outlive_their_instance_until_they_are_forgotten(world: World) -> None:
+    for id in ("i1", "i2"):
+        await world.engine.start(await world.spec("talk", id, job="j"))
+        await world.until(Exited, id)
+    await world.engine.remove("i1")
+    assert len(await world.engine.logs({"job": "j"})) == 4
+    await world.engine.forget_logs({"job": "other"})
+    assert len(await world.engine.logs({"job": "j"})) == 4
+    await world.engine.forget_logs({"job": "j"})
+    assert {line.instance for line in await world.engine.logs({"job": "j"})} == {"i2"}
+
+
+# Restarting
+
+
+async def test_instances_go_on_while_the_engine_is_closed(world: World) -> None:
+    await world.engine.start(await world.spec("serve", probe=PROBE, service="hello"))
+    ready = await world.until(Ready)
+    await world.engine.close()
+    await world.reopen()
+    [state] = world.engine.instances()
+    assert isinstance(ready, Ready)
+    assert (state.id, state.phase, state.labels, state.address) == (
+        "i1",
+        Phase.READY,
+        {"service": "hello"},
+        ready.address,
+    )
+    await world.engine.stop("i1", 10)
+    exited = await world.until(Exited)
+    assert isinstance(exited, Exited) and exited.exit == Exit(code=0)
+    assert [type(event) for event in world.events] == [Ready, Exited]
+
+
+async def test_an_end_that_nobody_saw_is_told_at_the_next_open_and_only_then(world: World) -> None:
+    spec = await world.spec("talk", job="j")
+    await world.engine.start(spec)
+    await world.engine.close()
+    await asyncio.sleep(0.5)
+    await world.reopen()
+    exited = await world.until(Exited)
+    assert isinstance(exited, Exited) and exited.exit == Exit(code=0)
+    assert len(await world.engine.logs({"job": "j"})) == 2
+    await world.engine.close()
+    told = len(world.events)
+    await world.reopen()
+    await asyncio.sleep(0.1)
+    assert len(world.events) == told
+    assert [state.phase for state in world.engine.instances()] == [Phase.EXITED]
+    with pytest.raises(AlreadyExists):
+        await world.engine.start(spec)
