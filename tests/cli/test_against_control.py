@@ -140,7 +140,7 @@ def test_a_failed_execution_shows_which_task_why_and_what_it_said(homerun: Homer
     homerun("jobs", "create", "work", "--image", "task:1", "--tasks", "4", "--max-retries", "1")
     failed = homerun.run_anyhow("jobs", "execute", "work", "--wait")
     assert failed.exit_code == 1
-    assert "task 2: exit code 4" in failed.stderr
+    assert "task 2: The container exited with an error (exit code 4)" in failed.stderr
     assert "task 2 of 4" in failed.stderr
 
 

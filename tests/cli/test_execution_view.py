@@ -26,7 +26,7 @@ def execution(completed: str = "", **more: Any) -> dict[str, Any]:
 
 def test_progress_counts_what_is_over_and_says_how_fast() -> None:
     running = execution(succeededCount=10, failedCount=1, cancelledCount=1, runningCount=4, retriedCount=2)
-    assert progress_line(running, 4.0) == "12/20 done · 4 running · 1 failed · 1 cancelled · 2 retried · 3.0/s"
+    assert progress_line(running, 4.0) == "10/20 done · 4 running · 1 failed · 1 cancelled · 2 retried · 3.0/s"
     assert progress_line(running, 4.0, since=12).endswith("2 retried")
     assert progress_line(execution(), 0) == "0/20 done"
 
@@ -72,6 +72,7 @@ def test_tasks_that_failed_by_themselves_come_by_index() -> None:
     [
         ({"exitCode": 3}, "exit code 3"),
         ({"exitCode": 3, "status": {"message": "bad"}}, "exit code 3: bad"),
+        ({"exitCode": 3, "status": {"message": "it ended (exit code 3)"}}, "it ended (exit code 3)"),
         ({"termSignal": 9}, "signal 9"),
         ({"status": {"message": "no such image"}}, "no such image"),
         (None, "no result"),

@@ -89,7 +89,8 @@ def deploy(session: Session, service: str, no_wait: bool, allow_unauthenticated:
         if no_wait:
             click.echo(f"homerun services describe {service}{session.flags()}   shows how it goes.", err=True)
             return
-        ready = follow(session, session.name("services", service), operation, progress)
+        before = (existing or {}).get("latestCreatedRevision", "")
+        ready = follow(session, session.name("services", service), operation, progress, before=before)
     _report(session, ready)
 
 

@@ -38,9 +38,9 @@ def ended_tasks(execution: Json) -> int:
 
 
 def progress_line(execution: Json, seconds: float, since: int = 0) -> str:
-    """`14/20 done · 4 running · 1 retried · 5.2/s`; `since`: tasks that were done when the watching began."""
-    done = ended_tasks(execution)
-    parts = [f"{done}/{execution.get('taskCount', 1)} done"]
+    """`14/20 done · 4 running · 1 retried · 5.2/s`; `since`: tasks that had ended when the watching began."""
+    ended = ended_tasks(execution)
+    parts = [f"{execution.get('succeededCount', 0)}/{execution.get('taskCount', 1)} done"]
     parts += [
         f"{execution[key]} {word}"
         for key, word in (
@@ -51,8 +51,8 @@ def progress_line(execution: Json, seconds: float, since: int = 0) -> str:
         )
         if execution.get(key)
     ]
-    if seconds > 0 and done > since:
-        parts.append(f"{(done - since) / seconds:.1f}/s")
+    if seconds > 0 and ended > since:
+        parts.append(f"{(ended - since) / seconds:.1f}/s")
     return " · ".join(parts)
 
 
@@ -91,21 +91,29 @@ def attempt_result(task: Json) -> str:
     """`exit code 3`, `signal 9`, or the message of what else went wrong."""
     result = task.get("lastAttemptResult") or {}
     message = result.get("status", {}).get("message", "")
-    if result.get("exitCode"):
-        return f"exit code {result['exitCode']}" + (f": {message}" if message else "")
-    if result.get("termSignal"):
-        return f"signal {result['termSignal']}" + (f": {message}" if message else "")
-    return message or "no result"
+    code, signal = result.get("exitCode"), result.get("termSignal")
+    short = f"exit code {code}" if code else f"signal {signal}" if signal else ""
+    if short and message:
+        return message if short in message else f"{short}: {message}"
+    return message or short or "no result"
 
 
 def task_table(tasks: Sequence[Json]) -> str:
     """From `:explain`. The troubled ones first: with thousands of tasks those are the ones one looks for."""
-    calm = ("Succeeded", "Pending")
-    ordered = sorted(tasks, key=lambda t: (t["state"] in calm, len(t["attempts"]) < 2, t["index"]))
+    ordered = sorted(tasks, key=lambda t: (_rank(t), t["index"]))
     rows = [(t["index"], t["state"], len(t["attempts"]), _attempts(t["attempts"])) for t in ordered[:SHOWN_TASKS]]
     text = table(("TASK", "STATE", "ATTEMPTS", "LAST ATTEMPT"), rows, "  ")
     hidden = len(ordered) - len(rows)
     return text + (f"\n  and {hidden} more; --format json shows all" if hidden else "")
+
+
+def _rank(task: Json) -> int:
+    """Failed, running, repeated, succeeded at once, never begun."""
+    if not task["attempts"]:
+        return 4
+    if task["state"] == "Succeeded":
+        return 3 if len(task["attempts"]) == 1 else 2
+    return 1 if task["state"] == "Running" else 0
 
 
 def _attempts(attempts: Sequence[Json]) -> str:

@@ -10,7 +10,7 @@ from homerun.cli.build import build
 from homerun.cli.client import Json
 from homerun.cli.errors import ApiError
 from homerun.cli.execute import check, come_back, follow, overrides, run
-from homerun.cli.execution_view import completed, execution_row
+from homerun.cli.execution_view import completed, execution_row, progress_line, took
 from homerun.cli.executions import executions
 from homerun.cli.flags import parse_duration, split_list, split_pairs, take_container_flags
 from homerun.cli.job_template import JobFlags, job_options, wanted
@@ -221,6 +221,8 @@ def _execute(session: Session, job: str, changes: Json, *, wait: bool, no_wait: 
     if session.json:
         print_json(execution)
         return
-    if not wait:
+    if wait:
+        click.echo(f"{progress_line(execution, 0)} in {took(execution, SystemClock().now())}", err=True)
+    else:
         click.echo(come_back(session, execution), err=True)
     click.echo(last(execution["name"]))

@@ -10,12 +10,15 @@ from homerun.cli.session import Session
 from homerun.cli.waiting import finish
 
 
-def follow(session: Session, name: str, operation: Json, progress: Progress) -> Json:
-    """The service when it is ready. Raises ApiError with the reason when it does not become so."""
+def follow(session: Session, name: str, operation: Json, progress: Progress, *, before: str | None = None) -> Json:
+    """The service when it is ready. Raises ApiError with the reason when it does not become so.
+
+    `before`: the latest revision before the change, if the change makes a new one.
+    """
     client = session.client
 
     def watch() -> None:
-        progress.stage(_stage(client, name))
+        progress.stage(_stage(client, name, before))
 
     try:
         finish(client, operation, watch)
@@ -25,11 +28,13 @@ def follow(session: Session, name: str, operation: Json, progress: Progress) -> 
     return client.get(f"/v2/{name}")
 
 
-def _stage(client: Client, name: str) -> str:
+def _stage(client: Client, name: str, before: str | None) -> str:
     try:
         service = client.get(f"/v2/{name}")
         created = service.get("latestCreatedRevision")
-        if not created or created == service.get("latestReadyRevision"):
+        if not created or created == before:
+            return "Creating the revision"
+        if created == service.get("latestReadyRevision"):
             return stage_of(service, None)
         revision = created if created.startswith("projects/") else f"{name}/revisions/{created}"
         return stage_of(service, client.get(f"/v2/{revision}"))
