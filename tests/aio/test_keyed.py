@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from looptime import LoopTimeEventLoop, patch_event_loop
 
 from homerun.aio.keyed import KeyedQueue
+from tests.support.loops import run_virtual
 
 pytestmark = pytest.mark.looptime
 
@@ -263,10 +263,4 @@ def test_every_request_is_answered_by_a_run_that_starts_after_it(
             assert queue.failures(key) == 0
         await queue.close()
 
-    loop = patch_event_loop(asyncio.new_event_loop(), start=0)
-    assert isinstance(loop, LoopTimeEventLoop)
-    try:
-        loop.setup_looptime()
-        loop.run_until_complete(scenario())
-    finally:
-        loop.close()
+    run_virtual(scenario())

@@ -14,6 +14,7 @@ from homerun.lib.errors import Aborted, Invalid, OutOfRange, Unavailable
 from homerun.store.base import ABSENT, Conflict, Delete, Document, Put, Store
 from homerun.store.memory import MemoryStore
 from homerun.store.sqlite import SqliteStore
+from tests.support.loops import run
 
 Open = Callable[[Path], Awaitable[Store]]
 
@@ -396,7 +397,7 @@ def test_watchers_started_at_any_version_end_up_with_what_the_store_has(
     opener: Open, steps: list[list[Change] | int]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(_watchers_converge(opener, Path(folder), steps))
+        run(_watchers_converge(opener, Path(folder), steps))
 
 
 async def _watchers_converge(opener: Open, folder: Path, steps: list[list[Change] | int]) -> None:

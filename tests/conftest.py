@@ -1,0 +1,7 @@
+"""For all tests."""
+
+import asyncio
+
+# Asked for a loop before there is one, Python 3.11 makes one that nobody closes, and pytest-asyncio asks: the warning
+# about it (an error here) then hits whichever test the garbage collector runs in. After this, there is "no loop yet".
+asyncio.set_event_loop(None)
