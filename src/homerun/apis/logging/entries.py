@@ -89,6 +89,8 @@ def _payload(text: str) -> dict[str, Any]:
         if isinstance(fields.get(key), str) and _is_time(fields[key]):
             lifted["timestamp"] = fields.pop(key)
             break
+    if not fields:
+        return lifted
     if fields.keys() == {"message"}:
         return {**lifted, "textPayload": str(fields["message"])}
     return {**lifted, "jsonPayload": fields}

@@ -1,0 +1,114 @@
+"""Documents with everything filled in that their authors left out."""
+
+from typing import Any
+
+import pytest
+
+from homerun.model.defaults import with_job_defaults, with_service_defaults
+
+
+def service(container: dict[str, Any] | None = None, **template: Any) -> dict[str, Any]:
+    body = {"template": {"containers": [{"image": "x", **(container or {})}], **template}}
+    return with_service_defaults(body, "hello", "1")
+
+
+def test_a_service_of_nothing_but_an_image() -> None:
+    assert service() == {
+        "ingress": "INGRESS_TRAFFIC_ALL",
+        "launchStage": "GA",
+        "traffic": [{"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "percent": 100}],
+        "template": {
+            "timeout": "300s",
+            "serviceAccount": "1-compute@developer.gserviceaccount.com",
+            "executionEnvironment": "EXECUTION_ENVIRONMENT_GEN2",
+            "scaling": {"maxInstanceCount": 100},
+            "maxInstanceRequestConcurrency": 80,
+            "containers": [
+                {
+                    "name": "hello-1",
+                    "image": "x",
+                    "ports": [{"name": "http1", "containerPort": 8080}],
+                    "resources": {"cpuIdle": True, "limits": {"cpu": "1000m", "memory": "512Mi"}},
+                    "startupProbe": {
+                        "timeoutSeconds": 240,
+                        "periodSeconds": 240,
+                        "failureThreshold": 1,
+                        "tcpSocket": {"port": 8080},
+                    },
+                }
+            ],
+        },
+    }
+
+
+def test_a_job_of_nothing_but_an_image() -> None:
+    job = with_job_defaults({"template": {"template": {"containers": [{"image": "x"}]}}}, "work", "1")
+    assert job == {
+        "launchStage": "GA",
+        "template": {
+            "taskCount": 1,
+            "template": {
+                "maxRetries": 3,
+                "timeout": "600s",
+                "serviceAccount": "1-compute@developer.gserviceaccount.com",
+                "executionEnvironment": "EXECUTION_ENVIRONMENT_GEN2",
+                "containers": [
+                    {"name": "work-1", "image": "x", "resources": {"limits": {"cpu": "1000m", "memory": "512Mi"}}}
+                ],
+            },
+        },
+    }
+
+
+def test_what_was_given_stays() -> None:
+    complete = service()
+    assert with_service_defaults(complete, "hello", "1") == complete
+    job = with_job_defaults({"template": {"template": {"containers": [{"image": "x"}], "maxRetries": 0}}}, "w", "1")
+    assert job["template"]["template"]["maxRetries"] == 0
+
+
+def test_the_author_s_document_is_not_touched() -> None:
+    body = {"template": {"containers": [{"image": "x"}]}}
+    with_service_defaults(body, "hello", "1")
+    assert body == {"template": {"containers": [{"image": "x"}]}}
+
+
+@pytest.mark.parametrize(
+    ("resources", "idle"),
+    [
+        (None, True),
+        ({}, True),
+        ({"limits": {"cpu": "2"}}, False),
+        ({"cpuIdle": True}, True),
+        ({"cpuIdle": False}, False),
+    ],
+)
+def test_resources_without_cpu_idle_mean_that_cpu_is_always_there(resources: Any, idle: bool) -> None:
+    """contract §2.3: true only where resources is absent."""
+    container = {} if resources is None else {"resources": resources}
+    assert service(container)["template"]["containers"][0]["resources"]["cpuIdle"] is idle
+
+
+@pytest.mark.parametrize(("cpu", "concurrency"), [("1", 80), ("999m", 1), ("0.5", 1), ("4", 80)])
+def test_less_than_one_cpu_takes_one_request_at_a_time(cpu: str, concurrency: int) -> None:
+    made = service({"resources": {"limits": {"cpu": cpu}}})
+    assert made["template"]["maxInstanceRequestConcurrency"] == concurrency
+
+
+def test_a_probe_that_is_given_has_the_defaults_of_a_given_one() -> None:
+    made = service({"ports": [{"containerPort": 9000}], "startupProbe": {"httpGet": {"path": "/up"}}})
+    container = made["template"]["containers"][0]
+    assert container["ports"] == [{"name": "http1", "containerPort": 9000}]
+    assert container["startupProbe"] == {
+        "timeoutSeconds": 1,
+        "periodSeconds": 10,
+        "failureThreshold": 3,
+        "httpGet": {"path": "/up", "port": 9000},
+    }
+
+
+def test_a_traffic_target_with_a_revision_is_of_that_revision() -> None:
+    body = {"template": {"containers": [{"image": "x"}]}, "traffic": [{"revision": "hello-1", "percent": 100}]}
+    assert with_service_defaults(body, "hello", "1")["traffic"][0]["type"] == (
+        "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION"
+    )
