@@ -8,7 +8,6 @@ import pytest
 from homerun.core.execution import Execution, Result, Start, Stop
 from homerun.core.task import Task, TaskState
 
-
 LOST = -1
 
 
@@ -112,9 +111,17 @@ def test_an_interrupted_attempt_is_repeated_and_costs_no_retry() -> None:
 def test_a_lost_attempt_counts_as_failed() -> None:
     machine = execution(retries=0)
     machine.start(9, now=0)
-    machine.lost(0, 0, now=1)
+    exit(machine, 0, 0, now=1, code=None)
     assert machine.result is Result.FAILED
     assert machine.tasks[0].attempts[0].outcome == "lost"
+
+
+def test_an_attempt_that_never_began_costs_no_retry() -> None:
+    machine = execution(retries=0)
+    machine.start(9, now=0)
+    machine.forgotten(0, 0, now=1)
+    assert machine.forgotten(0, 0, now=1) == []
+    assert machine.start(9, now=2) == [Start(0, 1)]
 
 
 def test_an_attempt_that_could_not_be_started_says_why() -> None:
@@ -183,7 +190,7 @@ def test_whatever_is_killed_when_no_success_is_repeated_and_no_task_forgotten(se
                 machine.exited(index, attempt, now, code=None if code == LOST else code, signal=None)
         for task in machine.tasks:
             if task.running is not None and (task.index, task.running.number) not in engine:
-                machine.lost(task.index, task.running.number, now)
+                machine.forgotten(task.index, task.running.number, now)
         return machine
 
     now = 0.0

@@ -124,5 +124,6 @@ async def crash(control: Control) -> None:
         await loop.close()
     control.capacity.close()
     control.executions.close()
+    control.meter.stop()
     await control.supervisor.close()
     await control.engine.close()

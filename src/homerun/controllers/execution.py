@@ -2,8 +2,9 @@
 
 The machine (core/execution.py) is in memory; the store has what was recorded, the engine what really runs. After a
 restart the three are brought together in this order: recorded tasks, then what the engine knows of each attempt
-(running, or exited while nobody looked), then what nobody knows of, which is lost. Because an instance outlives its
-exit until that is durable, an attempt whose success was seen is never repeated, whatever is killed when.
+(running, or exited while nobody looked), then what the engine has never heard of, which never began. Because an
+instance outlives its exit until that is durable, an attempt whose success was seen is never repeated, whatever is
+killed when.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ class ExecutionController:
         for task in machine.tasks:
             running = task.running
             if running is not None and (task.index, running.number) not in known:
-                machine.lost(task.index, running.number, now)
+                machine.forgotten(task.index, running.number, now)
 
     # What the engine tells
 

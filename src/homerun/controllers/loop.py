@@ -30,6 +30,12 @@ class Loop:
         self._name, self._store, self._kinds, self._keys, self._reconcile = name, store, kinds, keys, reconcile
         self._queue: KeyedQueue[str] = KeyedQueue(self._work, name=name)
 
+    async def sync(self, keys: Iterable[str]) -> None:
+        """Look at these now, before the watch, and wait until that is done (or has failed and will be repeated)."""
+        for key in keys:
+            self._queue.add(key)
+        await self._queue.idle()
+
     def start(self, supervisor: Supervisor) -> None:
         supervisor.spawn(self._watch(), name=f"{self._name} watch")
 

@@ -43,7 +43,7 @@ class RevisionController:
             self._checking.discard(key)
             self._capacity.release(key)
             return
-        state = _ready_state(revision)
+        state = ready_state(revision)
         if state == FAILED:
             self._capacity.release(key)
             return
@@ -157,6 +157,6 @@ def _put(
     return Put("Revision", revision.name, body, internal or revision.internal, if_version=revision.version)
 
 
-def _ready_state(revision: Document) -> str:
+def ready_state(revision: Document) -> str:
     found = conditions.find(revision.body["conditions"], "Ready")
     return str(found["state"]) if found else ""

@@ -146,7 +146,7 @@ class Dispatcher(Generic[Ticket, I]):
         """A request of `instance` has ended, however it did."""
         if instance.state is State.GONE:
             return None
-        # _integrate, inline: this and _take are on the path of every request.
+        # As in _take.
         self._area += (self.in_flight + len(self._queue)) * (now - self._changed)
         self._changed = now
         self.in_flight -= 1
@@ -261,6 +261,7 @@ class Dispatcher(Generic[Ticket, I]):
 
     def _take(self, now: float) -> I:
         """A slot of the best instance. There must be one."""
+        # _integrate, inline: this and `release` are on the path of every request.
         self._area += (self.in_flight + len(self._queue)) * (now - self._changed)
         self._changed = now
         lowest = self._lowest

@@ -2,7 +2,7 @@
 
 The two promises: an attempt whose success was seen is the last of its task, and no task is forgotten. Both hold across
 crashes because the machine is rebuilt from what was recorded (`tasks`) and then told what the engine still knows
-(`started`, `exited`) or no longer knows (`lost`), in the same words in which it learns of them live.
+(`adopt`, `exited`) or never knew (`forgotten`), in the same words in which it learns of them live.
 """
 
 from __future__ import annotations
@@ -139,9 +139,10 @@ class Execution:
         self._stopping.pop(index, None)
         return self._end(index, current, Outcome.UNSTARTED, now)
 
-    def lost(self, index: int, attempt: int, now: float) -> list[Command]:
-        """Recorded as running, but the engine knows nothing of it."""
-        return self.exited(index, attempt, now, code=None, signal=None)
+    def forgotten(self, index: int, attempt: int, now: float) -> list[Command]:
+        """Recorded as running, but the engine, which forgets nothing, has no trace of it: it never got that far."""
+        current = self._current(index, attempt)
+        return [] if current is None else self._end(index, current, Outcome.INTERRUPTED, now)
 
     def interrupt(self, now: float) -> list[Command]:
         """homerun is going down: stop what runs; it will be repeated at no cost."""

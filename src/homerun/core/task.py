@@ -30,7 +30,7 @@ class Outcome(StrEnum):
     LOST = "lost"
     """Nobody saw its exit: the machine went down under it."""
     INTERRUPTED = "interrupted"
-    """homerun was stopped: the attempt is repeated and costs no retry."""
+    """homerun was stopped, or killed before the attempt began: it is repeated and costs no retry."""
     UNSTARTED = "unstarted"
     """It could not be started; `message` says why."""
 

@@ -45,7 +45,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _listener(number: str) -> socket.socket:
-    """The socket that `up` listens on and has passed down."""
+    """The socket that `up` listens on and has passed down; not further: containers outlive us and would hold it."""
+    os.set_inheritable(int(number), False)
     return socket.socket(fileno=int(number))
 
 

@@ -31,6 +31,7 @@ from homerun.engine.oci.engine import OciEngine
 from homerun.lib.clock import Clock, SystemClock
 from homerun.meter.meter import Meter
 from homerun.meter.requests import RequestLogs
+from homerun.model.conditions import SUCCEEDED
 from homerun.settings import Settings
 from homerun.store.base import Store
 from homerun.store.sqlite import SqliteStore
@@ -64,9 +65,11 @@ class Control:
         services = ServiceController(store, clock, self.plane)
         revisions = RevisionController(store, engine, self.capacity, self.supervisor, clock)
         jobs = JobController(store, engine, clock)
+        self._services = Loop("services", store, service.KINDS, lambda d: [services.key(d)], services.reconcile)
+        self._revisions = Loop("revisions", store, revision.KINDS, revisions.keys, revisions.reconcile)
         self.loops = [
-            Loop("services", store, service.KINDS, lambda d: [services.key(d)], services.reconcile),
-            Loop("revisions", store, revision.KINDS, revisions.keys, revisions.reconcile),
+            self._services,
+            self._revisions,
             Loop("jobs", store, job.KINDS, lambda d: [jobs.key(d)], jobs.reconcile),
             Loop("executions", store, execution.KINDS, lambda d: [d.name], self.executions.reconcile),
         ]
@@ -78,9 +81,13 @@ class Control:
         found = self.engine.instances()
         if found:
             _log.info("found %d instances of an earlier run", len(found))
-        self.capacity.adopt(found, {d.name for d in await self.store.list("Revision")})
+        stored = await self.store.list("Revision")
+        self.capacity.adopt(found, {d.name for d in stored})
         unfinished = {d.name for d in await self.store.list("Execution") if "completionTime" not in d.body}
         self.executions.adopt(found, unfinished)
+        # What was ready is ready again before the first router hears of anything: nobody sees half of it.
+        await self._revisions.sync(d.name for d in stored if revision.ready_state(d) == SUCCEEDED)
+        await self._services.sync([d.name for d in await self.store.list("Service")])
         for loop in self.loops:
             loop.start(self.supervisor)
 

@@ -141,7 +141,7 @@ def claim_state(settings: Settings) -> int:
     """Make the state folder and lock it: two homeruns on one folder would tear it apart. Returns the lock's fd."""
     if len(os.fsencode(settings.state)) > LONGEST_STATE_PATH:
         raise Invalid(
-            f"the path of the state folder {settings.state} is longer than {LONGEST_STATE_PATH} bytes, too long for the "
+            f"the path of the state folder {settings.state} has more than {LONGEST_STATE_PATH} bytes, too many for the "
             "sockets in it: choose a shorter one with --state"
         )
     try:

@@ -51,9 +51,13 @@ class Meter:
         for document in await self._store.list("Usage"):
             self._totals[document.name] = Totals(**document.body)
 
-    async def close(self) -> None:
+    def stop(self) -> None:
+        """No more timers."""
         if self._timer is not None:
             self._timer.cancel()
+
+    async def close(self) -> None:
+        self.stop()
         await self._flush()
 
     def totals(self, service: str) -> Totals:

@@ -14,13 +14,14 @@ from homerun.aio.tasks import Supervisor
 from homerun.lib.clock import Clock, SystemClock
 from homerun.router import drain, errors
 from homerun.router.activator import Activator
-from homerun.router.headers import Origin, Trace
 from homerun.router.instance import RemoteInstance
 from homerun.router.link import ControlLink
 from homerun.router.options import Options
+from homerun.router.origin import Origin
 from homerun.router.protocol import ClientConnection
 from homerun.router.routes import Routes
 from homerun.router.stats import Stats
+from homerun.router.trace import Trace
 from homerun.router.wheel import Wheel
 from homerun.wire.link import (
     Hello,
@@ -50,6 +51,8 @@ class Router:
         self.wheel = Wheel(loop, self.mono)
         self.stats = Stats(self)
         self.link = ControlLink(control, self.hello, self.apply)
+        self.informed = asyncio.Event()
+        """Control has told what there is: before that every host name would be unknown."""
         self.tasks = Supervisor()
         self.stopping = False
         self._empty: asyncio.Future[None] | None = None
@@ -173,6 +176,7 @@ class Router:
                 self._instance_up(up)
         for id in snapshot.draining:
             self._drain(id)
+        self.informed.set()
 
 
 async def serve(
@@ -194,7 +198,14 @@ async def serve(
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
     router.tasks.spawn(router.link.run(), name="link to control")
-    servers = [await loop.create_server(lambda: ClientConnection(router), sock=own.dup()) for own in listeners]
+    servers: list[asyncio.Server] = []
+
+    async def accept() -> None:
+        # Until then connections wait in the kernel's queue.
+        await router.informed.wait()
+        servers.extend([await loop.create_server(lambda: ClientConnection(router), sock=own.dup()) for own in listeners])
+
+    router.tasks.spawn(accept(), name="accept")
     try:
         await (stop or asyncio.Event()).wait()
     finally:
