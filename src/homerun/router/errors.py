@@ -43,7 +43,8 @@ QUEUE_FULL = Refusal(429, "Rate exceeded.", retry_after=1)
 TIMEOUT = Refusal(504, "upstream request timeout")
 HEADER_TIMEOUT = Refusal(408, "The head of the request did not arrive in time.")
 METHOD = Refusal(405, "CONNECT is not supported: send requests with a path.", allow="GET, HEAD, POST, PUT, DELETE")
-STOPPING = Refusal(503, "The server is shutting down; please try again.", retry_after=1)
+EXPECTATION = Refusal(417, "The only expectation that is supported is 100-continue.")
+VERSION = Refusal(505, "HTTP/1.1 and HTTP/1.0 are spoken here.")
 
 
 def bad_request(reason: str) -> Refusal:

@@ -68,6 +68,11 @@ class Exchange:
         self.over = False
 
     @property
+    def untouched(self) -> bool:
+        """The answer may be passed on as it is: nothing has to be said about the connection, and it has a body."""
+        return self.keep_alive and not self.http10 and self.method != b"HEAD"
+
+    @property
     def idempotent(self) -> bool:
         return self.method in _IDEMPOTENT
 

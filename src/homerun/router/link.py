@@ -58,7 +58,7 @@ class ControlLink(asyncio.Protocol):
         if self._transport.get_write_buffer_size() > _BACKLOG:
             self.dropped += len(requests)
             return
-        self._transport.write(b"".join(map(link.encode, requests)))
+        self._transport.write(link.encode_all(requests))
 
     def close(self) -> None:
         if self._transport is not None:

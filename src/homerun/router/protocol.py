@@ -18,7 +18,8 @@ import httptools
 from homerun.router import chunked, errors
 from homerun.router.errors import Refusal
 from homerun.router.exchange import Exchange
-from homerun.router.headers import SPECIAL, Origin, RequestHead
+from homerun.router.headers import SPECIAL, RequestHead
+from homerun.router.origin import Origin
 from homerun.router.wheel import TICK
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ class ClientConnection(asyncio.Protocol):
         if exchange is not None and not exchange.over:
             exchange.status = exchange.status or CLIENT_LEFT
             self._leave(exchange)
-            self._close_books(exchange)
+            if exchange.activator is not None:
+                self._router.stats.record(exchange, self._router.mono())
         self._tunnel = None
 
     def pause_writing(self) -> None:
@@ -157,29 +159,31 @@ class ClientConnection(asyncio.Protocol):
         self._head.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        special = SPECIAL.get(name.lower())
-        if special is None:
+        key = name.lower()
+        if key not in SPECIAL:
             self._lines += (name, b": ", value, b"\r\n")
         elif self._head is not None:
-            special(self._head, name, value)
+            self._head.add_special(key, name, value)
 
     def on_headers_complete(self) -> None:
         head, self._head = self._head, None
         if self._deaf or head is None:
             return
         parser, router = self._parser, self._router
-        version = parser.get_http_version()
+        keep = parser.should_keep_alive()
         method = parser.get_method()
+        # Without a Connection header only HTTP/1.1 stays open; and asking the parser costs more than knowing it.
+        version = "1.1" if keep and head.others is None else parser.get_http_version()
+        exchange = Exchange(self, method, head, version == "1.0", keep and not router.stopping)
         refusal = head.check(version, router.options.request_limit)
-        exchange = Exchange(self, method, head, version == "1.0", parser.should_keep_alive() and not router.stopping)
         if version not in ("1.1", "1.0"):
-            refusal = Refusal(505, "HTTP/1.1 and HTTP/1.0 are spoken here.")
+            refusal = errors.VERSION
         elif method == b"CONNECT":
             refusal = errors.METHOD
         if refusal is not None:
             exchange.refusal, exchange.keep_alive, self._deaf = refusal, False, True
-        elif head.upgrade and (not parser.should_upgrade() or head.upgrade.lower() == b"h2c"):
-            head.upgrade = b""
+        elif head.others is not None and (not parser.should_upgrade() or head.upgrade.lower() == b"h2c"):
+            head.ignore_upgrade()
         exchange.body_done = not head.length and not head.chunked
         self._receiving = exchange
         if self._current is None and not self.choked:
@@ -258,21 +262,25 @@ class ClientConnection(asyncio.Protocol):
 
     def finish(self, exchange: Exchange, *, keep: bool, now: float | None = None) -> None:
         """The answer has been written to the end. `keep`: another request may follow, unless the client objects."""
-        now = self._router.mono() if now is None else now
-        self._close_books(exchange, now)
+        router = self._router
+        now = router.mono() if now is None else now
+        exchange.over = True
+        self._held = False
+        if exchange.activator is not None:
+            router.stats.record(exchange, now)
         if not keep or not exchange.keep_alive:
             self._hang_up(exchange, now)
             return
         self._current = None
+        if self._line:
+            self._next()
+            return
+        self._set_deadline(now + router.options.idle_timeout)
         if self._early is not None and exchange.head.upgrade:
+            # The instance does not switch protocols: it was an ordinary request.
             rest, self._early = self._early, None
-            self._set_deadline(now + self._router.options.idle_timeout)
             if rest:
                 self.data_received(rest)
-        elif self._line:
-            self._next()
-        else:
-            self._set_deadline(now + self._router.options.idle_timeout)
 
     def connected(self, exchange: Exchange) -> None:
         """Its instance has the head; called when the body is still to come or the client to be waited for."""
@@ -435,12 +443,6 @@ class ClientConnection(asyncio.Protocol):
         self._set_deadline(now + self._router.options.linger)
         self._steer_reading()
         self.transport.write_eof()
-
-    def _close_books(self, exchange: Exchange, now: float | None = None) -> None:
-        exchange.over = True
-        self._held = False
-        if exchange.activator is not None:
-            self._router.stats.record(exchange, self._router.mono() if now is None else now)
 
     def _set_deadline(self, deadline: float) -> None:
         self._deadline = deadline

@@ -14,7 +14,7 @@ _FORM = re.compile(
 )
 _SPECIAL = re.compile(
     rb"\r\n(connection|content-length|keep-alive|proxy-connection|set-cookie|te|trailer|transfer-encoding|upgrade)"
-    rb":([^\r\n]*)",
+    rb":[ \t]*+([^\r\n]*)",
     re.IGNORECASE,
 )
 _ONE_CONNECTION = re.compile(
@@ -23,16 +23,35 @@ _ONE_CONNECTION = re.compile(
 _CACHE_CONTROL = re.compile(rb"\r\ncache-control:[^\r\n]*", re.IGNORECASE)
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[^\r\n]*", re.IGNORECASE)
 _DIGITS = re.compile(rb"[0-9]{1,18}")
+_BODILESS = frozenset((204, 304))
+
+_well_formed = _FORM.fullmatch
+_find_special = _SPECIAL.findall
+
+
+def read_plain(raw: bytes) -> tuple[int, int] | None:
+    """Status and length of the body, if this head (with its empty line) may be passed on as it is, and is followed by
+    so many bytes of body. None: look closer, with ResponseHead."""
+    special = _find_special(raw)
+    if len(special) != 1:
+        return None
+    name, length = special[0]
+    if len(name) != 14 or not length.isdigit() or len(length) > 18 or not raw.startswith(b"HTTP/1.1 "):
+        return None
+    status = int(raw[9:12])
+    if status < 200 or status in _BODILESS or name.lower() != b"content-length" or _well_formed(raw) is None:
+        return None
+    return status, int(length)
 
 
 class ResponseHead:
     """`length`: bytes of the body; None: up to the end of the connection, or chunked."""
 
-    __slots__ = ("chunked", "close", "cookies", "length", "named", "plain", "status", "upgrade", "version")
+    __slots__ = ("chunked", "close", "cookies", "length", "named", "status", "upgrade", "version")
 
     def __init__(self, raw: bytes, head_only: bool) -> None:
         """`raw` with its empty line; `head_only`: it answers a HEAD request. Raises ValueError, saying why."""
-        if _FORM.fullmatch(raw) is None:
+        if _well_formed(raw) is None:
             raise ValueError("its answer is not HTTP/1.1")
         self.status = int(raw[9:12])
         self.version = raw[5:8]
@@ -42,14 +61,12 @@ class ResponseHead:
         self.upgrade = b""
         self.cookies = False
         self.named: list[bytes] = []
-        self.plain = self.version == b"1.1"
-        """It may be passed on as it is."""
-        for name, value in _SPECIAL.findall(raw):
-            self._note(name.lower(), value.strip(b" \t"))
-        if head_only or self.status in (204, 304) or self.status < 200:
-            self.length, self.chunked = 0, False
-        elif self.chunked and self.length is not None:
+        for name, value in _find_special(raw):
+            self._note(name.lower(), value.rstrip(b" \t"))
+        if self.chunked and self.length is not None:
             raise ValueError("its answer has both Content-Length and Transfer-Encoding")
+        if head_only or self.status < 200 or self.status in _BODILESS:
+            self.length, self.chunked = 0, False
         elif self.length is None:
             self.close = self.close or not self.chunked
 
@@ -58,9 +75,7 @@ class ResponseHead:
             if self.length is not None or _DIGITS.fullmatch(value) is None:
                 raise ValueError(f"its answer has a wrong Content-Length: {value[:40]!r}")
             self.length = int(value)
-            return
-        self.plain = False
-        if name == b"set-cookie":
+        elif name == b"set-cookie":
             self.cookies = True
         elif name == b"transfer-encoding":
             if self.chunked or self.version == b"1.0" or value.lower() != b"chunked":
@@ -69,7 +84,9 @@ class ResponseHead:
         elif name == b"connection":
             options = [option.strip() for option in value.lower().split(b",")]
             self.close = (self.close and b"keep-alive" not in options) or b"close" in options
-            self.named += [o for o in options if o not in (b"close", b"keep-alive", b"upgrade", b"")]
+            # Content-Length says how the message is framed, whoever names it.
+            known = (b"close", b"keep-alive", b"upgrade", b"content-length", b"")
+            self.named += [option for option in options if option not in known]
         elif name == b"upgrade":
             self.upgrade = value
 

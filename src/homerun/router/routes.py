@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from homerun.wire.link import RouteSet, Target
 
 _STRIDE = 61
+_SEEN = 10_000
 
 
 class Route:
@@ -43,6 +44,8 @@ class Routes:
         self._by_host: dict[bytes, Route] = {}
         self._hosts: dict[str, list[bytes]] = {}
         """Of each service, its host names and those of its tags."""
+        self._seen: dict[bytes, Route] = {}
+        """Host headers as they are sent, most of them with a port."""
 
     def set(self, message: RouteSet) -> None:
         self.drop(message.service)
@@ -52,9 +55,11 @@ class Routes:
                 tagged = Route(message.service, [target.revision])
                 found.update({_key(f"{target.tag}---{host}"): tagged for host in message.hosts})
         self._by_host.update(found)
+        self._seen.clear()
         self._hosts[message.service] = list(found)
 
     def drop(self, service: str) -> None:
+        self._seen.clear()
         for host in self._hosts.pop(service, ()):
             route = self._by_host.get(host)
             # The name may have passed to another service meanwhile.
@@ -66,8 +71,13 @@ class Routes:
 
     def find(self, host: bytes) -> Route | None:
         """By the value of a Host header: case and port do not matter."""
-        route = self._by_host.get(host)
-        return route if route is not None else self._by_host.get(_without_port(host).lower().removesuffix(b"."))
+        route = self._seen.get(host)
+        if route is not None:
+            return route
+        route = self._by_host.get(_without_port(host).lower().removesuffix(b"."))
+        if route is not None and len(self._seen) < _SEEN:
+            self._seen[host] = route
+        return route
 
     def __repr__(self) -> str:
         return f"<Routes {len(self._hosts)} services, {len(self._by_host)} hosts>"

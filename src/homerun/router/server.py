@@ -203,7 +203,9 @@ async def serve(
     async def accept() -> None:
         # Until then connections wait in the kernel's queue.
         await router.informed.wait()
-        servers.extend([await loop.create_server(lambda: ClientConnection(router), sock=own.dup()) for own in listeners])
+        for own in listeners:
+            server = await loop.create_server(lambda: ClientConnection(router), sock=own.dup())
+            servers.append(server)
 
     router.tasks.spawn(accept(), name="accept")
     try:

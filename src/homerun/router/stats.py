@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from homerun.router.server import Router
 
 PERIOD = 1.0
+_BATCH = 512
+"""Logs of requests that are sent at once, before the second is over: so that no turn of the loop takes long."""
 
 
 class Stats:
@@ -39,7 +41,8 @@ class Stats:
         head = exchange.head
         activator, instance = exchange.activator, exchange.instance
         assert activator is not None
-        self._requests.append(
+        requests = self._requests
+        requests.append(
             RequestLog(
                 activator.name,
                 instance.id if instance is not None else "",
@@ -55,6 +58,8 @@ class Stats:
                 head.trace.decode("latin-1"),
             )
         )
+        if len(requests) >= _BATCH:
+            self._send_requests()
 
     def flush(self) -> None:
         """Report now."""
@@ -65,8 +70,7 @@ class Stats:
             activator.metered = bool(usage.concurrency or usage.requests or usage.in_flight or usage.waiting)
             self._router.link.send(usage)
         self._metered = [activator for activator in self._metered if activator.metered]
-        requests, self._requests = self._requests, []
-        self._router.link.send_logs(requests)
+        self._send_requests()
 
     def stop(self) -> None:
         if self._timer is not None:
@@ -77,6 +81,10 @@ class Stats:
         """Its revision is gone."""
         if activator in self._metered:
             self._metered.remove(activator)
+
+    def _send_requests(self) -> None:
+        requests, self._requests = self._requests, []
+        self._router.link.send_logs(requests)
 
     def _turn(self) -> None:
         self._timer = None

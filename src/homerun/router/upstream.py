@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from homerun.core.dispatcher import State as InstanceState
 from homerun.router import chunked, errors
 from homerun.router.chunked import ChunkedDecoder
-from homerun.router.response import ResponseHead
+from homerun.router.response import ResponseHead, read_plain
 
 if TYPE_CHECKING:
     from homerun.router.exchange import Exchange
@@ -82,9 +82,7 @@ class InstanceConnection(asyncio.Protocol):
     # Requests
 
     def usable(self, exchange: Exchange, now: float) -> bool:
-        if self.transport.is_closing():
-            return False
-        return now - self._until < FRESH or exchange.idempotent
+        return (now - self._until < FRESH or exchange.idempotent) and not self.transport.is_closing()
 
     def send(self, exchange: Exchange) -> None:
         """The request, and as much of its body as is there; the rest comes over `send_body`."""
@@ -221,26 +219,37 @@ class InstanceConnection(asyncio.Protocol):
         exchange = self._exchange
         assert exchange is not None
         raw = data if end == len(data) else data[:end]
+        plain = read_plain(raw)
+        if plain is None or not exchange.untouched:
+            self._take_uncommon_head(exchange, raw, data[end:])
+            return
+        exchange.status, length = plain
+        self._close = False
+        if len(data) == end + length:
+            # The way of most answers: all of it is here, and passed on in one piece.
+            exchange.answered = True
+            exchange.sent = len(data)
+            exchange.client.transport.write(data)
+            self._complete()
+            return
+        self._left = end + length
+        self._at = At.BODY
+        self._take_body(data)
+
+    def _take_uncommon_head(self, exchange: Exchange, raw: bytes, rest: bytes) -> None:
         head = ResponseHead(raw, exchange.method == b"HEAD")
         if head.status < 200:
-            self._take_interim(exchange, head, raw, data[end:])
+            self._take_interim(exchange, head, raw, rest)
             return
         exchange.status = head.status
         self._close = head.close
-        client = exchange.client
         if head.length is None:
-            self._start_streaming(exchange, head, raw, data[end:])
-        elif head.plain and exchange.keep_alive and not exchange.http10:
-            # The path of most answers: nothing to change.
-            self._left = head.length + end
-            self._at = At.BODY
-            self._take_body(data)
-        else:
-            extra = client.persistence(exchange)
-            rewritten = head.rewrite(raw, extra)
-            self._left = head.length + len(rewritten)
-            self._at = At.BODY
-            self._take_body(rewritten + data[end:])
+            self._start_streaming(exchange, head, raw, rest)
+            return
+        rewritten = head.rewrite(raw, exchange.client.persistence(exchange))
+        self._left = head.length + len(rewritten)
+        self._at = At.BODY
+        self._take_body(rewritten + rest)
 
     def _take_body(self, data: bytes) -> None:
         left = self._left = self._left - len(data)

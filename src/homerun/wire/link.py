@@ -8,7 +8,7 @@ and revisions are full v2 resource names.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -133,7 +133,7 @@ class Usage(Message, frozen=True):
 
 
 class InstanceFailed(Message, frozen=True):
-    """Connection refused or reset, or not HTTP. The router stopped sending to it."""
+    """It could not be connected to. The router sends it nothing more, unless it is reported up again."""
 
     instance: str
     reason: str
@@ -143,7 +143,7 @@ class InstanceDrained(Message, frozen=True):
     instance: str
 
 
-class RequestLog(Message, frozen=True):
+class RequestLog(Message, frozen=True, gc=False):
     """One answered request, for the request log (contract §1.13). Sent in batches with the usage."""
 
     revision: str
@@ -169,6 +169,17 @@ _encoder = msgspec.msgpack.Encoder()
 def encode(message: Message) -> bytes:
     body = _encoder.encode(message)
     return _LENGTH.pack(len(body)) + body
+
+
+def encode_all(messages: Sequence[Message]) -> bytes:
+    """Many frames in one piece."""
+    frames = bytearray()
+    for message in messages:
+        start = len(frames)
+        frames += b"\0\0\0\0"
+        _encoder.encode_into(message, frames, -1)
+        _LENGTH.pack_into(frames, start, len(frames) - start - _LENGTH.size)
+    return bytes(frames)
 
 
 class FrameDecoder:

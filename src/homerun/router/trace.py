@@ -1,0 +1,55 @@
+"""Traces: X-Cloud-Trace-Context and traceparent, the same ids in two notations.
+
+A client's trace is continued: the header that it sent is passed on, the other one made from it. Otherwise a new one
+begins, not sampled. Its id is made without a call to the system: a random start, then a Weyl sequence, since ids must
+not repeat and their low bits must look random (samplers decide by them), but need not be secret. The span of the
+router is the same in each trace, as spans need to differ within a trace only.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import Protocol
+
+_CONTEXT = re.compile(rb"([0-9a-fA-F]{32})(?:/(\d{1,20}))?(?:;o=(\d+))?")
+_PARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
+_STEP = 0x9E3779B97F4A7C15
+_MASK = (1 << 63) - 1
+_TOP = 1 << 63
+"""Always set, so that the number always has 16 hexadecimal digits."""
+
+
+class Traced(Protocol):
+    trace: bytes
+
+
+class Trace:
+    def __init__(self, seed: int | None = None) -> None:
+        seed = secrets.randbits(192) if seed is None else seed
+        self._prefix = b"%016x" % (seed >> 128 | _TOP)
+        self._state = seed & _MASK
+        self._span = span = (seed >> 64) & _MASK | 1
+        self._before = b"X-Cloud-Trace-Context: " + self._prefix
+        self._between = b"/%d;o=0\r\ntraceparent: 00-%b" % (span, self._prefix)
+        self._after = b"-%016x-00\r\n" % span
+
+    def start(self, head: Traced) -> tuple[bytes, ...]:
+        """A new trace: its headers in pieces, its id in `head.trace`."""
+        state = self._state = (self._state + _STEP) & _MASK
+        id = b"%x" % (state | _TOP)
+        head.trace = self._prefix + id
+        return self._before, id, self._between, id, self._after
+
+    def resume(self, context: bytes, parent: bytes) -> tuple[bytes, bytes] | None:
+        """The trace's id, and the headers. None: neither header can be understood, so it is no trace of anybody's."""
+        if match := _PARENT.fullmatch(parent):
+            trace, span, flags = match.groups()
+            context = context or b"%b/%d;o=%d" % (trace, int(span, 16), int(flags, 16) & 1)
+        elif match := _CONTEXT.fullmatch(context):
+            trace = match[1].lower()
+            number = int(match[2] or 0) & (1 << 64) - 1 or self._span
+            parent = b"00-%b-%016x-%02x" % (trace, number, (match[3] or b"0").strip(b"0") != b"")
+        else:
+            return None
+        return trace, b"X-Cloud-Trace-Context: %b\r\ntraceparent: %b\r\n" % (context, parent)
