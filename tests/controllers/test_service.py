@@ -5,7 +5,7 @@ import pytest
 from homerun.engine.base import Exit
 from homerun.engine.fake import Line, Script
 from homerun.model import conditions
-from homerun.wire.link import InstanceUp, RevisionSet, RouteGone, RouteSet, Target
+from homerun.wire.link import InstanceUp, RouteGone, RouteSet, Snapshot, Target
 from tests.support.builders import IMAGE, LOCATION, operation_name, operation_put, service_put
 from tests.support.control import world
 
@@ -165,10 +165,10 @@ async def test_a_restart_finds_the_service_and_its_instance() -> None:
         await before.settled("Service", HELLO)
         [instance] = before.engine.instances()
     async with world(store=before.store, engine=before.engine) as after:
-        await after.until(lambda: after.router.last(RouteSet))
-        await after.until(lambda: after.router.all(InstanceUp))
-        assert after.router.last(InstanceUp).instance == instance.id
-        assert after.router.last(RevisionSet).queue_deadline == 10
+        [snapshot] = after.router.all(Snapshot)
+        assert [up.instance for up in snapshot.instances] == [instance.id]
+        assert [route.service for route in snapshot.routes] == [HELLO]
+        assert [revision.queue_deadline for revision in snapshot.revisions] == [10]
         assert len(after.engine.started) == 1
 
 

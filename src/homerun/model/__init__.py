@@ -6,7 +6,7 @@ all defaults applied, minus `etag`, which the API derives. Kinds and names, and 
 =========  ==================================================  ====================================================
 kind       name                                                internal
 =========  ==================================================  ====================================================
-Service    projects/P/locations/L/services/S                   etag, operations, v1, template_hash
+Service    projects/P/locations/L/services/S                   etag, operations, v1, template_hash, refused
 Revision   projects/P/locations/L/services/S/revisions/R       digests, v1, ordinal, skip_check
 Job        projects/P/locations/L/jobs/J                       etag, operations, v1, digests
 Execution  projects/P/locations/L/jobs/J/executions/E          operations, v1, digests, cancel
@@ -20,6 +20,7 @@ Usage      the service's or execution's name                   (body: metered se
   object. Whoever settles a generation finishes those up to it, in the same transaction.
 - `v1`: what the Knative API sent and v2 cannot express; handed back as it came.
 - `template_hash`: of the template that the latest created revision was made from.
+- `refused`: why that template could not become a revision at all (its name is taken).
 - `digests`: pinned references, one for each container of the template, in order.
 - `ordinal`: which revision of its service it is, counted from 1; `skip_check`: no deployment health check.
 - `cancel`: true once somebody asked for it.
