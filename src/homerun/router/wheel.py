@@ -14,6 +14,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 TICK = 0.1
+_MARGIN = 0.002
+"""Event loops round timers to milliseconds: one that fires just before its tick would find nothing to do."""
 
 
 class Entry(Protocol):
@@ -72,7 +74,7 @@ class Wheel:
                 return
             self._timer.cancel()
         self._armed = first
-        self._timer = self._loop.call_later(max(0.0, first * TICK - self._mono()), self._turn)
+        self._timer = self._loop.call_later(max(0.0, first * TICK - self._mono()) + _MARGIN, self._turn)
 
     def _turn(self) -> None:
         self._timer, self._armed = None, 0

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from homerun.wire.link import InstanceUse, RequestLog, RevisionGone, Usage
+from tests.router.test_protocol import POST
+from tests.support.clock import EPOCH
+from tests.support.router import GET, OK, World
+
+pytestmark = pytest.mark.looptime
+
+
+def usages(world: World) -> list[Usage]:
+    return [message for message in world.reports() if isinstance(message, Usage)]
+
+
+async def test_usage_is_told_each_second_while_there_is_traffic_and_once_more_when_it_ends(world: World) -> None:
+    world.service(1)
+    await asyncio.sleep(50)
+    world.client(GET)
+    await asyncio.sleep(2.5)
+    await world.serve(1)
+    await asyncio.sleep(10)
+    told = usages(world)
+    assert [usage.concurrency for usage in told] == [1, 1, pytest.approx(0.5, abs=0.01), 0]
+    assert [usage.in_flight for usage in told] == [1, 1, 0, 0]
+    assert [usage.requests for usage in told] == [0, 0, 1, 0]
+    assert told[0].instances == [InstanceUse("i1", 1, 1, 0, 0)]
+    assert told[2].instances == [InstanceUse("i1", 0, pytest.approx(0.5), 1, pytest.approx(0.5))]
+    assert told[3].at == pytest.approx(EPOCH + asyncio.get_running_loop().time() - 8.5, abs=0.1)
+
+
+async def test_silence_costs_nothing(world: World) -> None:
+    world.service(1)
+    world.client(GET)
+    await world.serve(1)
+    await asyncio.sleep(5)
+    world.reports()
+    await asyncio.sleep(300)
+    assert world.reports() == []
+
+
+async def test_waiting_requests_are_usage_too(world: World) -> None:
+    world.service()
+    world.client(GET)
+    await asyncio.sleep(1.1)
+    assert [(usage.waiting, usage.concurrency) for usage in usages(world)] == [(1, 1)]
+
+
+async def test_traffic_after_silence_is_not_averaged_over_the_silence(world: World) -> None:
+    world.service(1)
+    client = world.client(GET)
+    await world.serve(1)
+    await asyncio.sleep(100)
+    world.reports()
+    client.feed(GET)
+    await asyncio.sleep(1.1)
+    assert usages(world)[0].concurrency == 1
+
+
+async def test_each_request_is_logged(world: World) -> None:
+    world.service(1)
+    client = world.client(POST.replace(b"\r\n\r\n", b"\r\nUser-Agent: test/1\r\n\r\n"), peer="198.51.100.1")
+    before = asyncio.get_running_loop().time()
+    await asyncio.sleep(0.25)
+    request = await world.serve(1)
+    await asyncio.sleep(2)
+    (log,) = [message for message in world.reports() if isinstance(message, RequestLog)]
+    trace = request.split(b"X-Cloud-Trace-Context: ")[1][:32].decode()
+    assert log == RequestLog(
+        "r",
+        "i1",
+        pytest.approx(EPOCH + before),
+        pytest.approx(0.25),
+        "POST",
+        "http://hello.example/form",
+        200,
+        len(request),
+        len(OK),
+        "test/1",
+        "198.51.100.1",
+        trace,
+    )
+    assert client.take() == OK
+
+
+async def test_refused_and_left_requests_are_logged_without_an_instance(world: World) -> None:
+    world.service()
+    world.client(GET).hang_up()
+    world.client(GET)
+    await asyncio.sleep(12)
+    logs = [message for message in world.reports() if isinstance(message, RequestLog)]
+    assert [(log.status, log.instance) for log in logs] == [(499, ""), (429, "")]
+
+
+async def test_many_requests_in_a_second_are_sent_in_batches(world: World) -> None:
+    world.service(1)
+    client = world.client(GET)
+    await world.serve(1)
+    for _ in range(599):
+        client.feed(GET)
+        world.instance(1).take()
+        world.instance(1).feed(OK)
+    logs = [message for message in world.reports() if isinstance(message, RequestLog)]
+    assert len(logs) == 512
+    await asyncio.sleep(1.1)
+    logs = [message for message in world.reports() if isinstance(message, RequestLog)]
+    assert len(logs) == 88
+
+
+async def test_a_deleted_revision_is_not_reported(world: World) -> None:
+    world.service()
+    world.client(GET)
+    world.router.apply(RevisionGone("r"))
+    await asyncio.sleep(1.1)
+    assert usages(world) == []
