@@ -18,7 +18,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,7 +90,7 @@ class ImageStore:
         While anything is being imported, nothing happens: ask again later.
         """
         digests = {Reference.parse(pinned).digest for pinned in keep}
-        with self._lock(exclusive=True) as lock:
+        async with self._lock(exclusive=True) as lock:
             if lock is None:
                 return
             horizon = asyncio.get_running_loop().time() - RECENT
@@ -148,7 +148,7 @@ class ImageStore:
         storage = f"containers-storage:[overlay@{self._graph.root}+{self._run_root}:{_OPTION}]"
         skopeo = Skopeo(storage, scratch, self._architecture)
         try:
-            with self._lock(exclusive=False) as lock:
+            async with self._lock(exclusive=False) as lock:
                 assert lock is not None
                 image = await self._fetch(reference, skopeo, lock)
         except Flaw as error:
@@ -227,7 +227,7 @@ class ImageStore:
     # Keeping clean
 
     async def _clean(self) -> None:
-        with self._lock(exclusive=True) as lock:
+        async with self._lock(exclusive=True) as lock:
             if lock is not None:
                 await self._sweep()
                 self._dirty = False
@@ -247,17 +247,20 @@ class ImageStore:
         if not result.ok:
             _log.warning("cleaning up after an import: %s: %s", command, result.cause)
 
-    @contextlib.contextmanager
-    def _lock(self, *, exclusive: bool) -> Iterator[int | None]:
+    @contextlib.asynccontextmanager
+    async def _lock(self, *, exclusive: bool) -> AsyncIterator[int | None]:
         """The descriptor, or None when others import (exclusive) or clean up (shared: waits for that instead)."""
         descriptor = os.open(_folder(self._root) / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if exclusive else fcntl.LOCK_SH)
+                fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
             except BlockingIOError:
-                yield None
-            else:
-                yield descriptor
+                if exclusive:
+                    yield None
+                    return
+                # Not on the event loop: the clean-up that we wait for may be our own.
+                await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_SH)
+            yield descriptor
         finally:
             os.close(descriptor)
 
