@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tarfile
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
@@ -124,11 +124,12 @@ class DaemonInsight:
 
 
 def _unpack(archive: BinaryIO, target: Path) -> None:
-    try:
-        with tarfile.open(fileobj=archive, mode="r:gz") as tar:
-            tar.extractall(target, filter="data")
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise Invalid.field("body", f"is no gzipped tar archive of a source folder: {error}") from error
+    """By GNU tar, which lets nothing out of `target`: not by `..`, absolute names, nor through links it has made."""
+    command = ["tar", "--extract", "--gzip", "--no-same-owner", "--no-same-permissions", "--directory", str(target)]
+    done = subprocess.run(command, stdin=archive, capture_output=True, text=True, check=False)
+    if done.returncode:
+        cause = " ".join(done.stderr.split())[:300]
+        raise Invalid.field("body", f"is no gzipped tar archive of a source folder: {cause}")
 
 
 def _instances(group: Group, offset: float) -> list[InstanceView]:
