@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
@@ -29,7 +28,8 @@ from homerun.controllers.task_document import task_from, timeline
 from homerun.core.billing import Bill
 from homerun.core.task import Attempt, Outcome, Task
 from homerun.engine.images.build import build
-from homerun.lib.errors import Invalid, NotFound
+from homerun.engine.images.sources import unpack
+from homerun.lib.errors import NotFound
 from homerun.lib.timestamps import to_rfc3339
 from homerun.meter.meter import execution_bill
 from homerun.model import names
@@ -111,7 +111,7 @@ class DaemonInsight:
         scratch = self._control.settings.state / "build"
         scratch.mkdir(mode=0o700, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
-            await asyncio.get_running_loop().run_in_executor(None, _unpack, archive, Path(folder))
+            await asyncio.get_running_loop().run_in_executor(None, unpack, archive, Path(folder))
             tag = f"localhost/{name}:{os.urandom(4).hex()}"
             task = self._control.supervisor.spawn(build(Path(folder), tag, lines.put_nowait), name=f"build {tag}")
             task.add_done_callback(lambda _: lines.put_nowait(None))
@@ -121,15 +121,6 @@ class DaemonInsight:
                 yield {"image": await task}
             finally:
                 task.cancel()
-
-
-def _unpack(archive: BinaryIO, target: Path) -> None:
-    """By GNU tar, which lets nothing out of `target`: not by `..`, absolute names, nor through links it has made."""
-    command = ["tar", "--extract", "--gzip", "--no-same-owner", "--no-same-permissions", "--directory", str(target)]
-    done = subprocess.run(command, stdin=archive, capture_output=True, text=True, check=False)
-    if done.returncode:
-        cause = " ".join(done.stderr.split())[:300]
-        raise Invalid.field("body", f"is no gzipped tar archive of a source folder: {cause}")
 
 
 def _instances(group: Group, offset: float) -> list[InstanceView]:

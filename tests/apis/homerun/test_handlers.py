@@ -132,3 +132,10 @@ async def test_a_name_that_no_image_can_have_is_refused(app: Starlette, insight:
         await call(app, "POST", f"{LOCATION}/builds{query}", b"x")
     assert caught.value.violations[0].field == "name"
     assert insight.built == ""
+
+
+async def test_a_bug_in_a_build_is_still_an_error_at_the_end(app: Starlette, insight: Fake) -> None:
+    insight.failure = ZeroDivisionError("secret")
+    answer = await call(app, "POST", f"{LOCATION}/builds?name=hello", b"x")
+    error = events(answer.body)[-1]["error"]
+    assert (error["status"], "ZeroDivisionError" in error["message"]) == ("INTERNAL", True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import tempfile
 from collections.abc import AsyncIterator
@@ -13,7 +14,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from homerun.apis.homerun.insight import BuildEvent, Insight
-from homerun.lib.errors import HomerunError, Invalid
+from homerun.lib.errors import HomerunError, Internal, Invalid
+
+_log = logging.getLogger("homerun.apis")
 
 PREFIX = "/homerun/v1"
 LOCATION = PREFIX + "/projects/{project}/locations/{location}"
@@ -92,6 +95,13 @@ async def _lines(events: AsyncIterator[BuildEvent], archive: BinaryIO) -> AsyncI
         async for event in events:
             yield json.dumps(event) + "\n"
     except HomerunError as error:
-        yield json.dumps({"error": {"code": error.http, "message": error.message, "status": error.status}}) + "\n"
+        yield _error_line(error)
+    except Exception as error:
+        _log.exception("a build failed in an unexpected way")
+        yield _error_line(Internal(f"homerun failed at this: {type(error).__name__}; its log has the details"))
     finally:
         archive.close()
+
+
+def _error_line(error: HomerunError) -> str:
+    return json.dumps({"error": {"code": error.http, "message": error.message, "status": error.status}}) + "\n"
