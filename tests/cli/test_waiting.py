@@ -14,7 +14,7 @@ def test_an_operation_is_waited_for_and_its_response_given(api: FakeApi) -> None
     watched: list[int] = []
     response = waiting.finish(api.client("h:1"), {"name": "o/1"}, lambda: watched.append(1))
     assert (response, len(watched)) == ({"a": 1}, 2)
-    assert api.sent("POST", WAIT) == [{"timeout": "0.5s"}] * 2
+    assert api.sent("POST", WAIT) == [{"timeout": "0.2s"}] * 2
 
 
 def test_an_operation_that_is_over_is_not_asked_for(api: FakeApi) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from homerun.cli.client import Client, Json, api_error
 
 ASK_EVERY = 0.2
-HOLD = "0.5s"
+HOLD = "0.2s"
 """How long the daemon may keep a wait open: it answers the moment the operation ends."""
 
 
