@@ -1,0 +1,384 @@
+"""Admin API v2, against real controllers on a fake engine, in virtual time."""
+
+import asyncio
+
+import pytest
+
+from homerun.store.base import Put
+from tests.support.api import BATCH, FAILING, LOCATION, SLOW, V2, Refused, api, job, service
+
+pytestmark = pytest.mark.looptime
+
+MISSING = "registry.test/missing:1"
+
+
+async def test_a_service_from_create_to_delete() -> None:
+    async with api() as a:
+        operation = await a("POST", f"{V2}/services?serviceId=hello", service())
+        assert operation["done"] is False
+        assert operation["metadata"]["@type"] == "type.googleapis.com/google.cloud.run.v2.Service"
+        assert operation["metadata"]["reconciling"] is True
+        created = (await a.done(operation))["response"]
+        assert created["@type"] == "type.googleapis.com/google.cloud.run.v2.Service"
+        stored = await a("GET", f"{V2}/services/hello")
+        assert stored["uri"] == "http://hello-100000000001.us-central1.run.localhost:8080"
+        assert stored["urls"] == [stored["uri"]]
+        assert stored["terminalCondition"]["state"] == "CONDITION_SUCCEEDED"
+        assert (stored["generation"], stored["observedGeneration"]) == ("1", "1")
+        assert stored["creator"] == "homerun@localhost"
+        assert (await a("GET", f"{V2}/services"))["services"] == [stored]
+        deleted = await a.done(await a("DELETE", f"{V2}/services/hello"))
+        assert deleted["response"]["name"] == stored["name"]
+        with pytest.raises(Refused, match="Resource 'hello' of kind 'SERVICE'") as caught:
+            await a("GET", f"{V2}/services/hello")
+        assert caught.value.http == 404
+
+
+async def test_a_deploy_that_fails_ends_its_operation_with_the_cause() -> None:
+    async with api() as a:
+        operation = await a.done(await a("POST", f"{V2}/services?serviceId=hello", service(MISSING)))
+        assert operation["error"]["code"] == 9
+        assert "does not exist" in operation["error"]["message"]
+        stored = await a("GET", f"{V2}/services/hello")
+        assert stored["terminalCondition"]["state"] == "CONDITION_FAILED"
+
+
+async def test_everything_that_is_wrong_is_said_at_once() -> None:
+    async with api() as a:
+        body = {
+            "template": {"containers": [{"image": "", "ports": [{"containerPort": 99999}]}], "timeout": 5},
+            "traffic": [{"percent": 50}],
+            "labels": {"run.googleapis.com/mine": "x"},
+            "typo": 1,
+        }
+        with pytest.raises(Refused) as caught:
+            await a("POST", f"{V2}/services?serviceId=Hello_", body)
+        assert caught.value.http == 400
+        assert set(caught.value.fields) == {
+            "serviceId",
+            "template.containers[0].image",
+            "template.containers[0].ports[0].containerPort",
+            "template.timeout",
+            "traffic",
+            "labels[run.googleapis.com/mine]",
+            "typo",
+        }
+        assert await a("GET", f"{V2}/services") == {"services": []}
+
+
+async def test_a_name_that_is_taken_is_refused() -> None:
+    async with api() as a:
+        await a.deploy("hello")
+        with pytest.raises(Refused, match="ALREADY_EXISTS"):
+            await a("POST", f"{V2}/services?serviceId=hello", service())
+
+
+async def test_the_name_of_what_was_just_deleted_is_free_again() -> None:
+    async with api() as a:
+        await a.deploy("hello")
+        await a("DELETE", f"{V2}/services/hello")
+        assert (await a.deploy("hello"))["generation"] == "1"
+
+
+async def test_a_patch_makes_a_new_revision_only_of_a_new_template() -> None:
+    async with api() as a:
+        first = await a.deploy("hello")
+        body = {"description": "words", "template": first["template"]}
+        second = (await a.done(await a("PATCH", f"{V2}/services/hello", body)))["response"]
+        assert (second["generation"], second["description"]) == ("2", "words")
+        assert second["latestReadyRevision"] == first["latestReadyRevision"]
+        body["template"]["timeout"] = "60s"
+        third = (await a.done(await a("PATCH", f"{V2}/services/hello", body)))["response"]
+        assert third["latestReadyRevision"] != first["latestReadyRevision"]
+        assert third["uid"] == first["uid"]
+        revisions = (await a("GET", f"{V2}/services/hello/revisions"))["revisions"]
+        assert [r["timeout"] for r in revisions] == ["300s", "60s"]
+
+
+async def test_an_update_mask_leaves_the_rest_alone() -> None:
+    async with api() as a:
+        await a.deploy("hello")
+        sent = {"description": "new", "labels": {"not": "named"}}
+        operation = await a("PATCH", f"{V2}/services/hello?updateMask=description", sent)
+        updated = (await a.done(operation))["response"]
+        assert updated["description"] == "new"
+        assert "labels" not in updated
+
+
+async def test_a_patch_that_changes_nothing_is_done_at_once() -> None:
+    async with api() as a:
+        before = await a.deploy("hello")
+        operation = await a("PATCH", f"{V2}/services/hello", {"template": before["template"]})
+        assert operation["done"] is True
+        assert operation["response"]["generation"] == "1"
+
+
+async def test_of_two_who_change_the_same_version_the_second_is_told() -> None:
+    async with api() as a:
+        await a.deploy("hello")
+        read = await a("GET", f"{V2}/services/hello")
+        await a.done(await a("PATCH", f"{V2}/services/hello", {**read, "description": "first"}))
+        with pytest.raises(Refused, match="changed it meanwhile") as caught:
+            await a("PATCH", f"{V2}/services/hello", {**read, "description": "second"})
+        assert (caught.value.http, caught.value.error["status"]) == (409, "ABORTED")
+        with pytest.raises(Refused, match="ABORTED"):
+            await a("DELETE", f"{V2}/services/hello?etag={read['etag']}".replace('"', "%22"))
+
+
+async def test_status_changes_do_not_change_the_etag() -> None:
+    async with api() as a:
+        await a("POST", f"{V2}/services?serviceId=hello", service())
+        early = (await a("GET", f"{V2}/services/hello"))["etag"]
+        await a.world.settled("Service", f"{LOCATION}/services/hello")
+        assert (await a("GET", f"{V2}/services/hello"))["etag"] == early
+
+
+async def test_validate_only_stores_nothing() -> None:
+    async with api() as a:
+        operation = await a("POST", f"{V2}/services?serviceId=hello&validateOnly=true", service())
+        assert operation["done"] is True
+        assert operation["response"]["template"]["timeout"] == "300s"
+        assert await a("GET", f"{V2}/services") == {"services": []}
+        assert await a("GET", f"{V2}/operations") == {"operations": []}
+        await a.deploy("hello")
+        before = await a("GET", f"{V2}/services/hello")
+        await a("PATCH", f"{V2}/services/hello?validateOnly=true", service(timeout="9s"))
+        await a("DELETE", f"{V2}/services/hello?validateOnly=true")
+        assert await a("GET", f"{V2}/services/hello") == before
+
+
+async def test_allow_missing_makes_a_patch_a_create() -> None:
+    async with api() as a:
+        with pytest.raises(Refused, match="NOT_FOUND"):
+            await a("PATCH", f"{V2}/services/hello", service())
+        operation = await a("PATCH", f"{V2}/services/hello?allowMissing=true", service())
+        assert (await a.done(operation))["response"]["generation"] == "1"
+
+
+async def test_lists_come_in_pages() -> None:
+    async with api() as a:
+        for index in range(5):
+            await a("POST", f"{V2}/services?serviceId=s{index}", service())
+        names, token = [], ""
+        for _ in range(3):
+            answer = await a("GET", f"{V2}/services?pageSize=2&pageToken={token}")
+            names.append([s["name"][-2:] for s in answer["services"]])
+            token = answer.get("nextPageToken", "")
+        assert names == [["s0", "s1"], ["s2", "s3"], ["s4"]]
+        assert token == ""
+        with pytest.raises(Refused) as caught:
+            await a("GET", f"{V2}/services?pageToken=nonsense")
+        assert caught.value.fields == ["pageToken"]
+
+
+async def test_the_project_s_number_means_the_project() -> None:
+    async with api() as a:
+        await a.deploy("hello")
+        by_number = f"{V2}/services/hello".replace("homerun", "100000000001")
+        assert (await a("GET", by_number))["name"].startswith("projects/homerun/")
+
+
+async def test_every_project_has_services_of_its_own_and_a_number_that_leads_back() -> None:
+    async with api() as a:
+        other = V2.replace("homerun", "my-project")
+        await a("POST", f"{other}/services?serviceId=hello", service())
+        assert await a("GET", f"{V2}/services") == {"services": []}
+        made = await a("GET", f"{other}/services/hello")
+        number = made["uri"].split(".")[0].rpartition("-")[2]
+        assert (await a("GET", f"{V2.replace('homerun', number)}/services/hello"))["name"] == made["name"]
+
+
+@pytest.mark.parametrize("path", ["/v2/projects/UP/locations/l/services", "/v2/projects/p/locations/L_/services"])
+async def test_bad_projects_and_locations_are_refused(path: str) -> None:
+    async with api() as a:
+        with pytest.raises(Refused, match="INVALID_ARGUMENT"):
+            await a("GET", path)
+
+
+async def test_a_location_must_be_named() -> None:
+    async with api() as a:
+        with pytest.raises(Refused) as caught:
+            await a("GET", "/v2/projects/homerun/locations/-/services")
+        assert caught.value.fields == ["parent"]
+
+
+async def test_a_job_from_create_to_its_tasks() -> None:
+    async with api() as a:
+        created = await a.create_job("work", tasks=3)
+        assert created["template"]["template"]["maxRetries"] == 3
+        operation = await a("POST", f"{V2}/jobs/work:run", {})
+        assert operation["metadata"]["@type"] == "type.googleapis.com/google.cloud.run.v2.Execution"
+        assert operation["done"] is False
+        execution = (await a.done(operation))["response"]
+        assert (execution["taskCount"], execution["succeededCount"], execution["job"]) == (3, 3, "work")
+        path = execution["name"].removeprefix(LOCATION)
+        tasks = (await a("GET", f"{V2}{path}/tasks"))["tasks"]
+        assert [task["index"] for task in tasks] == [0, 1, 2]
+        assert (await a("GET", f"{V2}{path}/tasks/{tasks[1]['name'].rpartition('/')[2]}"))["index"] == 1
+        stored = await a("GET", f"{V2}/jobs/work")
+        assert stored["executionCount"] == 1
+        assert stored["latestCreatedExecution"]["completionStatus"] == "EXECUTION_SUCCEEDED"
+
+
+async def test_a_failed_execution_ends_its_operation_with_an_error() -> None:
+    async with api() as a:
+        await a.create_job("bad", FAILING, maxRetries=0)
+        operation = await a.done(await a("POST", f"{V2}/jobs/bad:run", {}))
+        assert "exit code 3" in operation["error"]["message"]
+
+
+async def test_overrides_are_for_one_run_only() -> None:
+    async with api() as a:
+        container = {"image": BATCH, "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "1"}], "args": ["x"]}
+        await a.create_job("work", containers=[container])
+        overrides = {
+            "taskCount": 2,
+            "timeout": "60s",
+            "containerOverrides": [{"args": ["y"], "env": [{"name": "B", "value": "2"}]}],
+        }
+        operation = await a("POST", f"{V2}/jobs/work:run", {"overrides": overrides})
+        execution = (await a.done(operation))["response"]
+        made = execution["template"]["containers"][0]
+        assert execution["taskCount"] == 2
+        assert execution["template"]["timeout"] == "60s"
+        assert made["args"] == ["y"]
+        assert {v["name"]: v["value"] for v in made["env"]} == {"A": "1", "B": "2"}
+        assert (await a("GET", f"{V2}/jobs/work"))["template"]["template"]["containers"][0]["args"] == ["x"]
+        cleared = await a("POST", f"{V2}/jobs/work:run", {"overrides": {"containerOverrides": [{"clearArgs": True}]}})
+        assert cleared["metadata"]["template"]["containers"][0]["args"] == []
+        with pytest.raises(Refused) as caught:
+            await a("POST", f"{V2}/jobs/work:run", {"overrides": {"taskCount": 10_001, "typo": 1}})
+        assert set(caught.value.fields) == {"overrides.taskCount", "overrides.typo"}
+
+
+async def test_a_run_waits_for_the_image_of_a_job_that_was_just_made() -> None:
+    async with api() as a:
+        await a("POST", f"{V2}/jobs?jobId=work", job())
+        assert "response" in await a.done(await a("POST", f"{V2}/jobs/work:run", {}))
+
+
+async def test_a_job_without_an_image_cannot_run() -> None:
+    async with api() as a:
+        await a("POST", f"{V2}/jobs?jobId=work", job(MISSING))
+        with pytest.raises(Refused, match="does not exist") as caught:
+            await a("POST", f"{V2}/jobs/work:run", {})
+        assert caught.value.error["status"] == "FAILED_PRECONDITION"
+
+
+async def test_an_execution_can_be_cancelled_once() -> None:
+    async with api() as a:
+        await a.create_job("slow", SLOW)
+        running = await a("POST", f"{V2}/jobs/slow:run", {})
+        path = running["metadata"]["name"].removeprefix(LOCATION)
+        await asyncio.sleep(1)
+        cancelled = await a.done(await a("POST", f"{V2}{path}:cancel", {}))
+        assert cancelled["response"]["cancelledCount"] == 1
+        assert "cancelled" in (await a.done(running))["error"]["message"]
+        with pytest.raises(Refused, match="nothing to cancel"):
+            await a("POST", f"{V2}{path}:cancel", {})
+
+
+async def test_an_execution_can_be_deleted() -> None:
+    async with api() as a:
+        await a.create_job("work")
+        execution = (await a.done(await a("POST", f"{V2}/jobs/work:run", {})))["response"]
+        path = execution["name"].removeprefix(LOCATION)
+        assert (await a.done(await a("DELETE", f"{V2}{path}")))["response"]["name"] == execution["name"]
+        assert (await a("GET", f"{V2}/jobs/work/executions"))["executions"] == []
+        assert (await a("GET", f"{V2}{path}/tasks"))["tasks"] == []
+
+
+async def test_executions_and_tasks_of_all_jobs_are_listed_with_a_dash() -> None:
+    async with api() as a:
+        for name in ("a", "b"):
+            await a.create_job(name)
+            await a.done(await a("POST", f"{V2}/jobs/{name}:run", {}))
+        executions = (await a("GET", f"{V2}/jobs/-/executions"))["executions"]
+        assert [e["job"] for e in executions] == ["a", "b"]
+        assert len((await a("GET", f"{V2}/jobs/-/executions/-/tasks"))["tasks"]) == 2
+
+
+async def test_only_a_revision_that_nobody_needs_can_be_deleted() -> None:
+    async with api() as a:
+        first = await a.deploy("hello")
+        old = first["latestReadyRevision"].removeprefix(LOCATION)
+        with pytest.raises(Refused, match="is the latest"):
+            await a("DELETE", f"{V2}{old}")
+        pinned = [
+            {"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION", "revision": old.rpartition("/")[2], "percent": 100}
+        ]
+        body = {**service(timeout="9s"), "traffic": pinned}
+        second = (await a.done(await a("PATCH", f"{V2}/services/hello", body)))["response"]
+        assert second["trafficStatuses"][0]["revision"] == old.rpartition("/")[2]
+        with pytest.raises(Refused, match="out of the traffic first"):
+            await a("DELETE", f"{V2}{old}")
+        await a.done(await a("PATCH", f"{V2}/services/hello", service(timeout="9s")))
+        assert (await a("DELETE", f"{V2}{old}"))["done"] is True
+        assert len((await a("GET", f"{V2}/services/hello/revisions"))["revisions"]) == 1
+        with pytest.raises(Refused, match="NOT_FOUND"):
+            await a("DELETE", f"{V2}{old}")
+
+
+async def test_policies_are_kept_as_they_were_set() -> None:
+    async with api() as a:
+        await a.deploy("hello")
+        target = f"{V2}/services/hello"
+        empty = await a("GET", f"{target}:getIamPolicy")
+        bindings = [{"role": "roles/run.invoker", "members": ["allUsers"]}]
+        made = await a("POST", f"{target}:setIamPolicy", {"policy": {"bindings": bindings, "etag": empty["etag"]}})
+        assert made["bindings"] == bindings
+        assert await a("GET", f"{target}:getIamPolicy") == made
+        with pytest.raises(Refused, match="ABORTED"):
+            await a("POST", f"{target}:setIamPolicy", {"policy": {"etag": empty["etag"]}})
+        permissions = {"permissions": ["run.services.get"]}
+        assert await a("POST", f"{target}:testIamPermissions", permissions) == permissions
+        with pytest.raises(Refused, match="NOT_FOUND"):
+            await a("GET", f"{V2}/services/other:getIamPolicy")
+        await a.done(await a("DELETE", target))
+        await a.deploy("hello")
+        assert await a("GET", f"{target}:getIamPolicy") == empty, "a policy goes with its service"
+
+
+async def test_waiting_ends_with_the_operation_or_with_its_time() -> None:
+    async with api() as a:
+        await a.create_job("slow", SLOW)
+        operation = await a("POST", f"{V2}/jobs/slow:run", {})
+        loop = asyncio.get_running_loop()
+        before = loop.time()
+        waited = await a("POST", f"/v2/{operation['name']}:wait", {"timeout": "20s"})
+        assert waited["done"] is False
+        assert 19 < loop.time() - before < 22
+        listed = await a("GET", f"{V2}/operations")
+        assert waited in listed["operations"]
+        assert await a("DELETE", f"/v2/{operation['name']}") == {}
+        with pytest.raises(Refused, match="NOT_FOUND"):
+            await a("GET", f"/v2/{operation['name']}")
+        with pytest.raises(Refused, match="NOT_FOUND"):
+            await a("POST", f"/v2/{operation['name']}:wait", {})
+
+
+async def test_what_an_update_fails_at_leaves_the_old_revision_serving() -> None:
+    async with api() as a:
+        first = await a.deploy("hello")
+        operation = await a.done(await a("PATCH", f"{V2}/services/hello", service(MISSING)))
+        assert "error" in operation
+        stored = await a("GET", f"{V2}/services/hello")
+        assert stored["latestReadyRevision"] == first["latestReadyRevision"]
+        assert stored["trafficStatuses"] == first["trafficStatuses"]
+        assert (stored["generation"], stored["observedGeneration"]) == ("2", "1")
+
+
+async def test_ten_thousand_tasks_come_in_pages_of_at_most_a_thousand() -> None:
+    async with api() as a:
+        parent = f"{LOCATION}/jobs/big/executions/big-abcde"
+        puts = [Put("Task", f"{parent}/tasks/big-abcde-task{i}", {"name": f"t{i}", "index": i}) for i in range(10_000)]
+        await a.world.store.apply(*puts)
+        seen, token = 0, ""
+        while True:
+            answer = await a("GET", f"{V2}/jobs/big/executions/big-abcde/tasks?pageSize=5000&pageToken={token}")
+            assert len(answer["tasks"]) == 1000
+            seen += len(answer["tasks"])
+            token = answer.get("nextPageToken")
+            if not token:
+                break
+        assert seen == 10_000
