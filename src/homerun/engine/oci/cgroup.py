@@ -75,6 +75,10 @@ class Cgroups:
         """For `cgroupsPath` of the runtime's config."""
         return f"/{self._parent}/{instance}"
 
+    def roots(self) -> list[Path]:
+        """The parents of all instances that exist."""
+        return [root for root in self._roots() if root.is_dir()]
+
     def _roots(self) -> list[Path]:
         """One folder per hierarchy. In the hybrid layout the runtimes do not see the cgroup2 mount."""
         if self.layout is CgroupLayout.V2 and self.unified:
@@ -99,9 +103,8 @@ class Cgroups:
     def names(self) -> set[str]:
         """Instances that have a cgroup, ours or left by a crash."""
         found: set[str] = set()
-        for root in self._roots():
-            if root.is_dir():
-                found.update(entry.name for entry in os.scandir(root) if entry.is_dir())
+        for root in self.roots():
+            found.update(entry.name for entry in os.scandir(root) if entry.is_dir())
         return found
 
     def oom_kills(self, instance: str) -> int:
@@ -150,7 +153,7 @@ class Cgroups:
 
     def remove_parent(self) -> None:
         """Without instances only."""
-        for root in self._roots():
+        for root in self.roots():
             _rmdir(root)
 
 

@@ -82,8 +82,8 @@ class OciEngine:
     async def open(self, listener: Listener) -> None:
         self._listener = listener
         self._lock, conmon, cgroups = host.require(self._layout)
+        self._sandboxes = Sandboxes(host.detached(cgroups), self._threads)
         try:
-            self._sandboxes = Sandboxes(host.detached(cgroups), self._threads)
             cgroups.prepare()
             runtime = await host.choose_runtime(self._wanted, self._layout, cgroups, conmon, self._sandboxes)
             self._host = Host(self._layout, cgroups, runtime, conmon, self._task_limit)
@@ -91,6 +91,7 @@ class OciEngine:
             found = await asyncio.to_thread(adopt.adopt, self._host)
             await asyncio.to_thread(self._open_network, found)
         except BaseException:
+            self._sandboxes.close()
             os.close(self._lock)
             self._lock = None
             raise
