@@ -11,13 +11,17 @@ Revision   projects/P/locations/L/services/S/revisions/R       digests, v1, ordi
 Job        projects/P/locations/L/jobs/J                       etag, operations, v1, digests
 Execution  projects/P/locations/L/jobs/J/executions/E          operations, v1, digests, cancel
 Task       …/executions/E/tasks/E-taskN                        attempts
-Operation  projects/P/locations/L/operations/ID                target, verb
+Operation  projects/P/locations/L/operations/ID                target, verb, operation, etag, v1, digests
+Policy     the service's or job's name                         (body: an IAM policy)
+Project    projects/NUMBER                                     (body: projectId, projectNumber)
 Usage      the service's or execution's name                   (body: metered seconds)
 =========  ==================================================  ====================================================
 
 - `etag`: opaque; changes with each write of a user, not with status (API writes it).
 - `operations`: `[{"name": …, "generation": N, "verb": "create"}]`, the unfinished long-running operations of the
   object. Whoever settles a generation finishes those up to it, in the same transaction.
+- `operation`: the id of the latest of them, finished or not; of an Operation, its own. An Operation also keeps its
+  target's `etag`, `v1` and `digests` of that write, to show its answer with.
 - `v1`: what the Knative API sent and v2 cannot express; handed back as it came.
 - `template_hash`: of the template that the latest created revision was made from.
 - `refused`: why that template could not become a revision at all (its name is taken).

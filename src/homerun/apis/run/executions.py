@@ -53,10 +53,9 @@ async def run(
         raise_violations([*violations, *(Violation(path(v.field), v.description) for v in found)])
         name = job.child("executions", f"{job.id}-{ids.suffix(5)}")
         body = execution_body(old.body, name, overrides, backend)
-        operation = operation_put(name, "Execution", body, "run", done=validate_only)
-        internal = with_operation(
-            {"v1": old.internal.get("v1", {}), "digests": old.internal.get("digests", [])}, operation, 1
-        )
+        internal = {"v1": old.internal.get("v1", {}), "digests": old.internal.get("digests", [])}
+        operation = operation_put(name, "Execution", body, "run", internal, done=validate_only)
+        internal = with_operation(internal, operation, 1)
         latest = {"name": name.id, "createTime": body["createTime"], "completionStatus": "EXECUTION_PENDING"}
         count = int(old.body.get("executionCount", 0)) + 1
         parent = {**old.body, "latestCreatedExecution": latest, "executionCount": count}
@@ -80,7 +79,7 @@ async def cancel(backend: Backend, name: Name, *, etag: str = "", validate_only:
         check_etag(old, etag)
         if "completionTime" in old.body:
             raise FailedPrecondition(f"Execution {name.id} has ended already: there is nothing to cancel")
-        operation = operation_put(name, "Execution", old.body, "cancel", done=validate_only)
+        operation = operation_put(name, "Execution", old.body, "cancel", old.internal, done=validate_only)
         internal = with_operation({**old.internal, "cancel": True}, operation, 1)
         return [Put(old.kind, old.name, old.body, internal, if_version=old.version), operation]
 
@@ -94,7 +93,7 @@ async def delete(backend: Backend, name: Name, *, etag: str = "", validate_only:
         old = existing(document, str(name))
         check_etag(old, etag)
         body = {**old.body, "deleteTime": backend.now()}
-        operation = operation_put(name, "Execution", body, "delete", done=validate_only)
+        operation = operation_put(name, "Execution", body, "delete", old.internal, done=validate_only)
         internal = with_operation(old.internal, operation, 1)
         return [Put(old.kind, old.name, body, internal, if_version=old.version), operation]
 

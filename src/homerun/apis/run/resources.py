@@ -48,9 +48,9 @@ async def create(backend: Backend, kind: Kind, name: Name, wish: Wish, *, valida
         wish = replace(wish, violations=[Violation(field, problem), *wish.violations])
     body = {**_complete(backend, kind, name, wish.body, wish), **_born(backend, kind, name)}
     body |= _progress(kind, body, backend.clock.now())
-    operation = operation_put(name, kind.name, body, "create", done=validate_only)
-    internal = with_operation({"etag": new_etag(), "v1": dict(wish.v1 or {})}, operation, 1)
-    put = Put(kind.name, str(name), body, internal, if_version=ABSENT)
+    internal = {"etag": new_etag(), "v1": dict(wish.v1 or {})}
+    operation = operation_put(name, kind.name, body, "create", internal, done=validate_only)
+    put = Put(kind.name, str(name), body, with_operation(internal, operation, 1), if_version=ABSENT)
     if validate_only:
         _absent(await backend.store.get(kind.name, str(name)), name)
         return Written(unsaved(put), unsaved(operation))
@@ -98,7 +98,7 @@ async def delete(backend: Backend, kind: Kind, name: Name, *, etag: str = "", va
         old = existing(document, str(name))
         check_etag(old, etag)
         body = {**old.body, "deleteTime": backend.now(), "reconciling": True}
-        operation = operation_put(name, kind.name, body, "delete", done=validate_only)
+        operation = operation_put(name, kind.name, body, "delete", old.internal, done=validate_only)
         internal = with_operation(old.internal, operation, int(old.body["generation"]))
         put = Put(old.kind, old.name, body, internal, if_version=old.version)
         return [put, operation, Delete("Policy", old.name)]
@@ -118,15 +118,16 @@ def _update(
     v1 = old.internal.get("v1", {}) if wish.v1 is None else dict(wish.v1)
     if _settled(old) and wanted == kind.written(old.body) and v1 == old.internal.get("v1", {}):
         # Nothing to do, and nobody would end an operation about it.
-        operation = operation_put(name, kind.name, old.body, "update", done=True)
-        internal = {**old.internal, "operation": operation.name.rpartition("/")[2]}
+        operation = operation_put(name, kind.name, old.body, "update", old.internal, done=True)
+        internal = {**old.internal, "operation": operation.internal["operation"]}
         return [Put(old.kind, old.name, old.body, internal, if_version=old.version), operation]
     generation = int(old.body["generation"]) + 1
     body = {**kind.server(old.body), **wanted, "generation": str(generation)}
     body |= {"updateTime": backend.now(), "lastModifier": AUTHOR, "reconciling": True}
     body |= _addresses(backend, kind, name) | _progress(kind, body, backend.clock.now())
-    operation = operation_put(name, kind.name, body, "update", done=validate_only)
-    internal = with_operation({**old.internal, "etag": new_etag(), "v1": v1}, operation, generation)
+    internal = {**old.internal, "etag": new_etag(), "v1": v1}
+    operation = operation_put(name, kind.name, body, "update", internal, done=validate_only)
+    internal = with_operation(internal, operation, generation)
     return [Put(old.kind, old.name, body, internal, if_version=old.version), operation]
 
 

@@ -17,7 +17,7 @@ async def delete(backend: Backend, name: Name, *, etag: str = "", validate_only:
         service = await backend.store.get("Service", str(name.parent))
         if service is not None:
             _check_retired(revision, service)
-        operation = operation_put(name, "Revision", revision.body, "delete", done=True)
+        operation = operation_put(name, "Revision", revision.body, "delete", revision.internal, done=True)
         if validate_only:
             return Written(revision, unsaved(operation))
         writes: list[Put | Delete] = [operation, Delete("Revision", str(name))]

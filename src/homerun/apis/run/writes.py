@@ -76,16 +76,27 @@ def not_found(name: str) -> NotFound:
     )
 
 
-def operation_put(target: Name, kind: str, body: Mapping[str, Any], verb: str, *, done: bool = False) -> Put:
-    """A google.longrunning.Operation about `target`. Unfinished ones are finished by a controller."""
-    name = f"{target.parent_location}/operations/{uuid.uuid4()}"
+def operation_put(
+    target: Name, kind: str, body: Mapping[str, Any], verb: str, internal: Mapping[str, Any], *, done: bool = False
+) -> Put:
+    """A google.longrunning.Operation about `target`. Unfinished ones are finished by a controller.
+
+    Of the target's `internal` it keeps what its answer is shown with: the etag, and what v2 cannot express.
+    """
+    id = str(uuid.uuid4())
+    name = f"{target.parent_location}/operations/{id}"
     resource = {"@type": TYPE_URL + kind, **body}
     outcome = {"response": resource} if done else {}
     return Put(
         "Operation",
         name,
         {"name": name, "metadata": resource, "done": done, **outcome},
-        {"target": str(target), "verb": verb},
+        {
+            "target": str(target),
+            "verb": verb,
+            "operation": id,
+            **{key: internal[key] for key in ("etag", "v1", "digests") if key in internal},
+        },
         if_version=ABSENT,
     )
 
@@ -93,8 +104,11 @@ def operation_put(target: Name, kind: str, body: Mapping[str, Any], verb: str, *
 def with_operation(internal: Mapping[str, Any], operation: Put, generation: int) -> dict[str, Any]:
     """`internal`, saying that `operation` waits for `generation` to be settled. `operation`: the latest one's id."""
     entry = {"name": operation.name, "generation": generation, "verb": operation.internal["verb"]}
-    id = operation.name.rpartition("/")[2]
-    return {**internal, "operations": [*internal.get("operations", ()), entry], "operation": id}
+    return {
+        **internal,
+        "operations": [*internal.get("operations", ()), entry],
+        "operation": operation.internal["operation"],
+    }
 
 
 def unsaved(put: Put) -> Document:

@@ -20,7 +20,14 @@ def lost(sent: Any, returned: Any) -> Any:
             return None
         parts = [lost(a, b) for a, b in zip(sent, returned, strict=True)]
         return parts if any(part is not None for part in parts) else None
-    return copy.deepcopy(sent) if returned is None and sent not in ("", {}, []) else None
+    return _full(sent) if returned is None else None
+
+
+def _full(value: Any) -> Any:
+    """Without empty texts, lists and objects; None when that is all there is."""
+    if isinstance(value, dict):
+        value = {key: part for key, item in value.items() if (part := _full(item)) is not None}
+    return None if value in ("", {}, []) else copy.deepcopy(value)
 
 
 def restored(made: Any, baggage: Any) -> Any:

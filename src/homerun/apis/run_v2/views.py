@@ -16,4 +16,8 @@ def resource(document: Document) -> dict[str, Any]:
 
 
 def operation(document: Document) -> dict[str, Any]:
-    return dict(document.body)
+    """Its response has the etag that the resource got with the write that it is about."""
+    made = dict(document.body)
+    if "response" in made and "etag" in document.internal:
+        made["response"] = {**made["response"], "etag": f'"{document.internal["etag"]}"'}
+    return made
