@@ -3,7 +3,9 @@
 All proxies stand before the same static backend; wrk asks each of them for a few seconds in turn, for several rounds.
 The router is the real process on its control socket, with a stand-in for control that knows one service; it does what
 it always does: slots, usage, request log, trace and forwarding headers. The peers run with one thread, without logs.
-The router is measured twice in each round, as two processes: their ratio says how far the figures can be believed.
+"haproxy, same job" adds to HAProxy what the router does besides: slots per instance with the least loaded one chosen,
+trace ids, Forwarded, and a log of each request sent to a socket. The router is measured twice in each round, as two
+processes: their ratio says how far the figures can be believed.
 
     python -m bench.warm [--rounds 5] [--seconds 3] [--connections 1,32,256]       writes bench/results/warm.json
 """
@@ -57,6 +59,37 @@ frontend f
   default_backend b
 backend b
   server s 127.0.0.1:{backend}
+"""
+SAME_JOB = """
+global
+  nbthread 1
+  maxconn 5000
+  log {folder}/log.sock len 2048 local0
+defaults
+  mode http
+  log global
+  option httplog
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+  timeout queue 10s
+  option forwardfor
+  http-reuse always
+frontend f
+  bind 127.0.0.1:{port}
+  http-request set-header X-Forwarded-Proto http
+  http-request set-var(txn.trace) uuid
+  http-request set-header X-Cloud-Trace-Context %[var(txn.trace)]/1;o=0
+  http-request set-header traceparent 00-%[var(txn.trace)]-0000000000000001-00
+  http-request set-header Forwarded for=\\"%[src]\\";proto=http
+  http-request capture req.hdr(User-Agent) len 128
+  default_backend b
+backend b
+  balance leastconn
+  server s1 127.0.0.1:{backend} maxconn 80
+  server s2 127.0.0.1:{backend} maxconn 80
+  server s3 127.0.0.1:{backend} maxconn 80
+  server s4 127.0.0.1:{backend} maxconn 80
 """
 NGINX = """
 worker_processes 1; daemon off; pid {folder}/nginx.pid; error_log stderr crit;
@@ -147,6 +180,18 @@ def stand_in(path: Path, backend: int) -> None:
     started.wait()
 
 
+def drop_logs(path: Path) -> None:
+    """Reads what is logged and drops it, as the stand-in for control does."""
+    sink = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sink.bind(str(path))
+
+    def read() -> None:
+        while sink.recv(65536):
+            pass
+
+    threading.Thread(target=read, daemon=True).start()
+
+
 class Proxies:
     """Starts them, ends them."""
 
@@ -177,6 +222,9 @@ class Proxies:
         if haproxy := find("haproxy", "apt-get install haproxy"):
             config = self._write("haproxy.cfg", HAPROXY, backend)
             self._add("haproxy", config[1], [haproxy, "-db", "-f", config[0]])
+            drop_logs(self._folder / "log.sock")
+            config = self._write("same-job.cfg", SAME_JOB, backend)
+            self._add("haproxy, same job", config[1], [haproxy, "-db", "-f", config[0]])
         if envoy := envoy_path():
             config = self._write("envoy.yaml", ENVOY, backend)
             flags = ["--concurrency", "1", "--log-level", "error", "--disable-hot-restart"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import httptools
@@ -36,6 +37,7 @@ _BODY_AHEAD = 64 << 10
 
 class ClientConnection(asyncio.Protocol):
     __slots__ = (
+        "_add_lines",
         "_current",
         "_deadline",
         "_deaf",
@@ -44,7 +46,6 @@ class ClientConnection(asyncio.Protocol):
         "_head_size",
         "_held",
         "_line",
-        "_lines",
         "_parser",
         "_paused",
         "_receiving",
@@ -64,7 +65,7 @@ class ClientConnection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._head: RequestHead | None = None
         """The one that the parser is filling."""
-        self._lines: list[bytes] = []
+        self._add_lines: Callable[[Iterable[bytes]], None] = list[bytes]().extend
         self._head_size = 0
         self._receiving: Exchange | None = None
         """The one whose body the parser is in."""
@@ -150,7 +151,7 @@ class ClientConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         head = self._head = RequestHead()
-        self._lines = head.lines
+        self._add_lines = head.lines.extend
         self._head_size = 0
 
     def on_url(self, url: bytes) -> None:
@@ -161,7 +162,7 @@ class ClientConnection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         key = name.lower()
         if key not in SPECIAL:
-            self._lines += (name, b": ", value, b"\r\n")
+            self._add_lines((name, b": ", value, b"\r\n"))
         elif self._head is not None:
             self._head.add_special(key, name, value)
 

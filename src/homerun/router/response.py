@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 
-_FORM = re.compile(
-    rb"HTTP/1\.[01] [1-5][0-9][0-9](?: [^\r\n\0]*+)?\r\n"
-    rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[^\r\n\0]*+\r\n)*+\r\n"
-)
+_LINES = rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[^\r\n\0]*+\r\n)*\r\n"
+_FORM = re.compile(rb"HTTP/1\.[01] [1-5][0-9][0-9](?: [^\r\n\0]*+)?\r\n" + _LINES)
+_PLAIN = re.compile(rb"HTTP/1\.1 [2-5][0-9][0-9](?: [^\r\n\0]*+)?\r\n" + _LINES)
 _SPECIAL = re.compile(
     rb"\r\n(connection|content-length|keep-alive|proxy-connection|set-cookie|te|trailer|transfer-encoding|upgrade)"
     rb":[ \t]*+([^\r\n]*)",
@@ -24,9 +23,13 @@ _CACHE_CONTROL = re.compile(rb"\r\ncache-control:[^\r\n]*", re.IGNORECASE)
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[^\r\n]*", re.IGNORECASE)
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 _BODILESS = frozenset((204, 304))
+_STATUS = {b"%d" % status: status for status in range(200, 600) if status not in _BODILESS}
 
 _well_formed = _FORM.fullmatch
+_well_formed_and_plain = _PLAIN.fullmatch
 _find_special = _SPECIAL.findall
+_CONTENT_LENGTH_NAME = len(b"content-length")
+"""No other special header's name has this length."""
 
 
 def read_plain(raw: bytes) -> tuple[int, int] | None:
@@ -36,10 +39,10 @@ def read_plain(raw: bytes) -> tuple[int, int] | None:
     if len(special) != 1:
         return None
     name, length = special[0]
-    if len(name) != 14 or not length.isdigit() or len(length) > 18 or not raw.startswith(b"HTTP/1.1 "):
+    if len(name) != _CONTENT_LENGTH_NAME or not length.isdigit() or len(length) > 18:
         return None
-    status = int(raw[9:12])
-    if status < 200 or status in _BODILESS or name.lower() != b"content-length" or _well_formed(raw) is None:
+    status = _STATUS.get(raw[9:12])
+    if status is None or _well_formed_and_plain(raw) is None:
         return None
     return status, int(length)
 
