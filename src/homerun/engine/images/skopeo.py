@@ -27,6 +27,8 @@ _FAILURES: tuple[tuple[str, type[HomerunError], str], ...] = (
         ImageNotFound,
         "If it exists, log in to its registry: skopeo login REGISTRY",
     ),
+    # A layer that cannot be unpacked names paths inside itself: not to be taken for a path that is not there.
+    (r"processing tar file|adding layer", ImageUnusable, "Build it anew"),
     (r"manifest unknown|name unknown|not found|no descriptor found|404", ImageNotFound, "Check its name and tag"),
     (r"no such file|not a directory|is a directory|invalid argument", ImageNotFound, "Check the path"),
     (
