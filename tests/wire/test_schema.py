@@ -45,7 +45,7 @@ def test_everything_that_is_wrong_is_found_at_once_with_its_path() -> None:
     }
     assert "Unknown field" in wrong["template.containers[0].imagee"]
     assert "INGRESS_TRAFFIC_ALL" in wrong["ingress"]
-    assert parsed == {"template": {"containers": [{}, {}]}, "labels": {}}, "wrong parts are left out, in their place"
+    assert parsed == {"template": {"containers": [{}, {}]}}, "wrong parts are left out, in their place"
 
 
 def test_an_unknown_field_that_is_nearly_right_gets_a_hint() -> None:
@@ -54,6 +54,11 @@ def test_an_unknown_field_that_is_nearly_right_gets_a_hint() -> None:
 
 def test_output_only_fields_and_nulls_are_ignored() -> None:
     assert service(uid="mine", generation="7", conditions="nonsense", description=None) == ({}, {})
+
+
+def test_empty_lists_and_maps_are_the_same_as_none_but_an_empty_message_is_not() -> None:
+    body = {"labels": {}, "traffic": [], "template": {"containers": [{"startupProbe": {"tcpSocket": {}}}]}}
+    assert service(**body)[0] == {"template": {"containers": [{"startupProbe": {"tcpSocket": {}}}]}}
 
 
 def test_proto_names_are_taken_as_well() -> None:

@@ -1,8 +1,8 @@
 """Is this JSON what the published schema says? Everything that is wrong is found at once, each with its path.
 
 What is right comes back normalised the way proto3 JSON is: camelCase names, 64-bit numbers as strings, enums by name,
-durations with an `s`; null and output-only fields are left out. Wrong parts are left out too, so that rules about the
-meaning can still be applied to the rest and reported together.
+durations with an `s`; null, empty lists and maps, and output-only fields are left out. Wrong parts are left out too, so
+that rules about the meaning can still be applied to the rest and reported together.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from homerun.lib.errors import Violation
 from homerun.wire.enums import enum_name
 
-_WRONG = object()
+_ABSENT = object()
 _CAMEL = re.compile(r"_([a-z0-9])")
 _DURATION = re.compile(r"-?\d{1,12}(\.\d{1,9})?s")
 _RANGE = {"int32": (-(1 << 31), (1 << 31) - 1), "int64": (-(1 << 63), (1 << 63) - 1), "uint32": (0, (1 << 32) - 1)}
@@ -71,7 +71,7 @@ class _Parser:
             return self._wrong(path, f"must be a list, not {_kind(value)}")
         found = [self.value(items, item, f"{path}[{index}]") for index, item in enumerate(value)]
         # A wrong element keeps its place, so that the paths of later ones stay right.
-        return [({} if "$ref" in items else "") if item is _WRONG else item for item in found]
+        return [({} if "$ref" in items else "") if item is _ABSENT else item for item in found] or _ABSENT
 
     def _map(self, values: Mapping[str, Any], value: Any, path: str) -> Any:
         if not isinstance(value, dict):
@@ -79,15 +79,15 @@ class _Parser:
         parsed: dict[str, Any] = {}
         for key, item in value.items():
             self._keep(parsed, key, self.value(values, item, f"{path}[{key}]"))
-        return parsed
+        return parsed or _ABSENT
 
     def _keep(self, parsed: dict[str, Any], key: str, value: Any) -> None:
-        if value is not _WRONG:
+        if value is not _ABSENT:
             parsed[key] = value
 
     def _wrong(self, path: str, description: str) -> Any:
         self.violations.append(Violation(path, description))
-        return _WRONG
+        return _ABSENT
 
 
 def _string(schema: Mapping[str, Any], value: Any) -> str:

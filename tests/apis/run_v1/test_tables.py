@@ -1,0 +1,56 @@
+"""The tables name fields that exist, on both sides."""
+
+from typing import Any
+
+import pytest
+
+from homerun.apis.run_v1.tables import TABLES, Row, v1_path
+from homerun.wire.discovery import description
+
+ROWS = [(kind, row) for kind, rows in TABLES.items() for row in rows]
+
+
+def walk(api: str, schema: str, path: tuple[str, ...]) -> bool:
+    schemas = description(api).schemas
+    node: dict[str, Any] = {"$ref": schema}
+    for key in path:
+        if "additionalProperties" in node:
+            node = node["additionalProperties"]
+            continue
+        properties = schemas[node["$ref"]]["properties"] if "$ref" in node else {}
+        if key not in properties:
+            return False
+        node = properties[key]
+    return True
+
+
+@pytest.mark.parametrize(("kind", "row"), ROWS, ids=lambda value: value.v1_path if isinstance(value, Row) else value)
+def test_every_row_names_a_field_of_each_version(kind: str, row: Row) -> None:
+    assert walk("run.v1", kind, row.v1), row.v1_path
+    assert walk("run.v2", f"GoogleCloudRunV2{kind}", row.v2), row.v2_path
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_no_field_has_two_rows(kind: str) -> None:
+    assert len({row.v1 for row in TABLES[kind]}) == len(TABLES[kind]) == len({row.v2 for row in TABLES[kind]})
+
+
+@pytest.mark.parametrize(
+    ("kind", "v2", "v1"),
+    [
+        ("Service", "template.containers[0].image", "spec.template.spec.containers[0].image"),
+        ("Service", "template.timeout", "spec.template.spec.timeoutSeconds"),
+        ("Service", "template.revision", "spec.template.metadata.name"),
+        ("Service", "template.labels[a]", "spec.template.metadata.labels[a]"),
+        ("Service", "scaling.minInstanceCount", "metadata.annotations[run.googleapis.com/minScale]"),
+        ("Service", "traffic[0].revision", "spec.traffic[0].revisionName"),
+        ("Service", "traffic", "spec.traffic"),
+        ("Service", "labels[x]", "metadata.labels[x]"),
+        ("Job", "template.taskCount", "spec.template.spec.taskCount"),
+        ("Job", "template.template.timeout", "spec.template.spec.template.spec.timeoutSeconds"),
+        ("Job", "template.template.containers[1].env", "spec.template.spec.template.spec.containers[1].env"),
+        ("Service", "somethingElse", "somethingElse"),
+    ],
+)
+def test_paths_are_translated_for_v1_callers(kind: str, v2: str, v1: str) -> None:
+    assert v1_path(kind, v2) == v1
