@@ -70,7 +70,7 @@ TESTED_BY_SUITE = {
     "engine/images/": "tests/e2e/test_bad_input.py",
     "engine/oci/": "tests/engine/oci/test_engine.py",
 }
-"""Folders that only real containers or a whole API exercise, by the suite that does; their files' own tests are owed."""
+"""Folders that only real containers or a whole API exercise, by the suite that does; their own tests are owed."""
 
 ELSEWHERE = {name: test for test, names in TESTED_THROUGH.items() for name in names}
 

@@ -28,9 +28,7 @@ def trips(count: int, rng: random.Random, times: list[str]) -> list[str]:
     distances = [int(rng.expovariate(1 / 4200)) + 400 for _ in range(count)]
     return [
         f"{times[minute]},{zone},{people},{distance},{(fare := 350 + distance * 17 // 100)},{fare * percent // 100}\n"
-        for minute, zone, people, distance, percent in zip(
-            minutes, zones, passengers, distances, percents, strict=True
-        )
+        for minute, zone, people, distance, percent in zip(minutes, zones, passengers, distances, percents, strict=True)
     ]
 
 

@@ -1,6 +1,6 @@
 """One task of the job: adds up its slice of the trips and prints the result as one line of JSON.
 
-    CLOUD_RUN_TASK_INDEX=3 CLOUD_RUN_TASK_COUNT=20 python3 main.py
+CLOUD_RUN_TASK_INDEX=3 CLOUD_RUN_TASK_COUNT=20 python3 main.py
 """
 
 import json
