@@ -24,6 +24,8 @@ _PATIENCE = 5
 
 @dataclass
 class Found:
+    unborn: list[str] = field(default_factory=list)
+    """Ids of starts that were cut short before any program ran: as if they had never been."""
     running: list[Instance] = field(default_factory=list)
     ended: list[Instance] = field(default_factory=list)
     """While nobody watched: their Exited is still due."""
@@ -37,10 +39,12 @@ def adopt(host: Host) -> Found:
     for record in list(Record.scan(host.layout.instances)):
         spec, running = record.spec(), record.running()
         if spec is None or running is None:
-            record.delete()
+            found.unborn.append(record.id)
             continue
         _sort(found, host, Instance(spec, record, running.started), running, boot)
     _sweep(host, {instance.id for instance in found.running + found.ended})
+    for id in found.unborn:
+        Record(host.layout.instances / id).delete()
     return found
 
 

@@ -89,6 +89,8 @@ class OciEngine:
             self._host = Host(self._layout, cgroups, runtime, conmon, self._task_limit)
             await asyncio.to_thread(self._logs.open)
             found = await asyncio.to_thread(adopt.adopt, self._host)
+            for id in found.unborn:
+                self._logs.drop(id)
             await asyncio.to_thread(self._open_network, found)
         except BaseException:
             self._sandboxes.close()
@@ -217,8 +219,8 @@ class OciEngine:
             instance.address = Address(network.address, probe.port)
         address = network.address if network else None
         boot = procfs.boot_id()
-        instance.record.write_running(Running(boot, created.process, created.init, instance.started, address))
         self._logs.add(instance.id, instance.spec.labels)
+        instance.record.write_running(Running(boot, created.process, created.init, instance.started, address))
 
     def _take_back(self, instance: Instance, created: Monitor | None) -> None:
         if created:

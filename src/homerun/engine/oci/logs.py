@@ -48,6 +48,9 @@ class Logs:
                 continue  # the last line before a crash
             if self.file(entry.id).exists():
                 self._entries[entry.id] = entry
+        for file in self._folder.glob("*.log"):
+            if file.stem not in self._entries:
+                file.unlink()  # of a start that was cut short
         self._rewrite()
 
     def file(self, id: str) -> Path:

@@ -1,0 +1,47 @@
+"""A process that controls an engine, to be killed: starts what stdin says and reports what happens, as lines of JSON.
+
+`python -m tests.engine.oci.controller STATE IMAGES`, then on stdin one JSON object per start: id, image, args,
+port, memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from homerun.aio.tasks import Supervisor
+from homerun.engine.base import ContainerSpec, Event, InstanceSpec, Probe
+from homerun.engine.images.store import ImageStore
+from homerun.engine.oci.engine import OciEngine
+from homerun.lib.clock import SystemClock
+
+
+def say(**what: Any) -> None:
+    print(json.dumps(what), flush=True)
+
+
+async def main(state: Path, images: Path) -> None:
+    engine = OciEngine(state, ImageStore(images), clock=SystemClock())
+
+    def listen(event: Event) -> None:
+        say(event=type(event).__name__, id=event.id)
+
+    await engine.open(listen)
+    say(event="Open")
+
+    async def start(order: dict[str, Any]) -> None:
+        container = ContainerSpec(order["image"], args=tuple(order["args"]), memory=order.get("memory", 64 << 20))
+        probe = Probe(port=order["port"]) if order.get("port") else None
+        await engine.start(InstanceSpec(order["id"], container, {"batch": "b"}, probe))
+        say(event="Started", id=order["id"])
+
+    async with Supervisor() as tasks:
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            tasks.spawn(start(json.loads(line)), name="start")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -1,0 +1,223 @@
+"""What a new engine makes of what a killed one left: nothing lost, nothing left over, nothing run twice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from homerun.engine.base import Exit, Exited, InstanceState, Phase, Ready
+from homerun.engine.oci import monitor, procfs
+from homerun.engine.oci.cgroup import Cgroups
+from homerun.engine.oci.layout import Layout
+from homerun.engine.oci.records import Record, Running
+from homerun.lib.errors import AlreadyExists
+from tests.engine.oci.conftest import PROBE, Rig
+
+pytestmark = pytest.mark.host
+
+
+class Controller:
+    """The process of controller.py."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.said: list[dict[str, Any]] = []
+
+    @classmethod
+    async def run(cls, rig: Rig) -> Controller:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.engine.oci.controller", rig.state, rig.folder / "images"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        controller = cls(process)
+        await controller.until("Open")
+        return controller
+
+    def start(self, id: str, image: str, *args: str, **how: Any) -> None:
+        assert self._process.stdin
+        order = {"id": id, "image": image, "args": args, **how}
+        self._process.stdin.write(json.dumps(order).encode() + b"\n")
+
+    async def until(self, event: str, id: str | None = None) -> None:
+        assert self._process.stdout
+        async with asyncio.timeout(30):
+            while not any(said["event"] == event and said.get("id") == id for said in self.said):
+                self.said.append(json.loads(await self._process.stdout.readline()))
+
+    async def kill(self) -> None:
+        self._process.kill()
+        assert self._process.stdout
+        rest = await self._process.stdout.read()
+        self.said += [json.loads(line) for line in rest.splitlines() if line.endswith(b"}")]
+        await self._process.wait()
+
+
+@pytest.fixture
+async def closed(tmp_path: Path) -> AsyncIterator[Rig]:
+    """A rig whose engine is not open yet; its image is there."""
+    rig = Rig(tmp_path)
+    rig.image = await rig.pull()
+    yield rig
+    if rig.engine._lock is None:
+        await rig.open()
+    await rig.close()
+    left = rig.footprint()
+    assert not left["monitors"] and not left["cgroups"] and not left["runtime's state"]
+
+
+def state_of(rig: Rig, id: str) -> InstanceState:
+    return next(state for state in rig.engine.instances() if state.id == id)
+
+
+async def test_nothing_is_lost_when_control_is_killed(closed: Rig) -> None:
+    rig, image = closed, closed.image.pinned if closed.image else ""
+    controller = await Controller.run(rig)
+    controller.start("service", image, "serve", port=8080)
+    controller.start("long", image, "sleep")
+    controller.start("short", image, "exit", "3", "before", "the end")
+    await controller.until("Ready", "service")
+    await controller.until("Exited", "short")
+    controller.start("later", image, "sleep", "1")
+    await controller.until("Started", "later")
+    await controller.kill()
+    await asyncio.sleep(1.2)
+
+    await rig.open()
+    assert await rig.exit("later") == Exit(code=0)
+    phases = {state.id: state.phase for state in rig.engine.instances()}
+    ended = Phase.EXITED
+    assert phases == {"service": Phase.READY, "long": Phase.READY, "short": ended, "later": ended}
+    assert state_of(rig, "short").exit == Exit(code=3)
+    assert await rig.output("short") == ["before", "the end"]
+    assert state_of(rig, "service").labels == {"batch": "b"}
+    address = state_of(rig, "service").address
+    assert address is not None
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    writer.write(b"GET / HTTP/1.0\r\n\r\n")
+    assert (await reader.read()).endswith(b"hello\n")
+    writer.close()
+    assert [type(event) for event in rig.events] == [Exited], "only what nobody had been told"
+    await rig.engine.stop("long")
+    assert await rig.exit("long") == Exit(code=0)
+    assert await rig.output("long") == ["SIGTERM: goodbye"]
+
+
+async def test_a_start_that_waits_for_its_port_is_taken_over(closed: Rig) -> None:
+    rig, image = closed, closed.image.pinned if closed.image else ""
+    controller = await Controller.run(rig)
+    controller.start("slow", image, "sleep", port=8080)
+    await controller.until("Started", "slow")
+    await controller.kill()
+    await rig.open()
+    assert state_of(rig, "slow").phase is Phase.STARTING
+    assert state_of(rig, "slow").address is not None
+    await rig.engine.stop("slow")
+    await rig.exit("slow")
+    assert not [event for event in rig.events if isinstance(event, Ready)]
+
+
+@pytest.mark.parametrize("round", range(8))
+async def test_killed_in_the_middle_of_starts(closed: Rig, round: int) -> None:
+    """Whatever was reported as started is there; the rest either is, or can be started; nothing is half there."""
+    rig, image = closed, closed.image.pinned if closed.image else ""
+    controller = await Controller.run(rig)
+    ids = [f"k{number}" for number in range(8)]
+    for id in ids:
+        controller.start(id, image, "sleep")
+    await asyncio.sleep(0.015 * round)
+    await controller.kill()
+    await rig.open()
+    there = {state.id for state in rig.engine.instances()}
+    assert {said["id"] for said in controller.said if said["event"] == "Started"} <= there
+    assert set(monitor.find(Layout(rig.state).instances)) <= there
+    assert Cgroups.of_host(Layout(rig.state).cgroup).names() <= there
+    for id in ids:
+        spec = state_of(rig, id) if id in there else None
+        if spec is None:
+            assert not (rig.state / "instances" / id).exists()
+
+
+async def test_an_id_stays_used_over_a_crash(closed: Rig) -> None:
+    rig, image = closed, closed.image.pinned if closed.image else ""
+    controller = await Controller.run(rig)
+    controller.start("i0", image, "exit", "0")
+    await controller.until("Exited", "i0")
+    await controller.kill()
+    await rig.open()
+    with pytest.raises(AlreadyExists):
+        await rig.start("exit", "0")
+
+
+async def test_a_network_of_an_adopted_instance_is_not_given_to_another(closed: Rig) -> None:
+    rig, image = closed, closed.image.pinned if closed.image else ""
+    controller = await Controller.run(rig)
+    controller.start("old", image, "serve", port=8080)
+    await controller.until("Ready", "old")
+    await controller.kill()
+    await rig.open()
+    old = state_of(rig, "old").address
+    fresh = [(await rig.ready(await rig.start("serve", probe=PROBE))).address for _ in range(6)]
+    assert old not in fresh and len(set(fresh)) == 6
+
+
+async def test_a_killed_monitor_takes_its_container_down_and_nobody_knows_how_it_ended(rig: Rig) -> None:
+    id = await rig.start("sleep")
+    [pid] = monitor.find(rig.state / "instances").values()
+    os.kill(pid, signal.SIGKILL)
+    assert await rig.exit(id) == Exit()
+    assert rig.footprint()["cgroups"] == set()
+
+
+async def test_a_monitor_killed_while_nobody_watched(closed: Rig) -> None:
+    rig, image = closed, closed.image.pinned if closed.image else ""
+    controller = await Controller.run(rig)
+    controller.start("i0", image, "sleep")
+    await controller.until("Started", "i0")
+    await controller.kill()
+    [pid] = monitor.find(rig.state / "instances").values()
+    os.kill(pid, signal.SIGKILL)
+    await rig.open()
+    assert await rig.exit("i0") == Exit()
+
+
+async def test_a_record_of_before_a_reboot_ended_in_a_way_that_nobody_saw(closed: Rig) -> None:
+    """The pids in it may run again, as somebody else: they must be left alone."""
+    rig = closed
+    await rig.open()
+    id = await rig.start("sleep")
+    await rig.engine.close()
+    record = Record(rig.state / "instances" / id)
+    running = record.running()
+    assert running is not None
+    running.init.send(signal.SIGKILL)
+    await asyncio.to_thread(os.waitpid, running.monitor.pid, 0)
+    (record.folder / id).unlink()
+    me = procfs.Process.of(os.getpid())
+    assert me is not None
+    record.write_running(Running("another boot", me, me, running.started, running.address))
+    rig.engine = rig.make()
+    await rig.open()
+    assert await rig.exit(id) == Exit()
+
+
+async def test_what_belongs_to_no_instance_is_swept_away(closed: Rig) -> None:
+    rig, image = closed, closed.image.pinned if closed.image else ""
+    controller = await Controller.run(rig)
+    controller.start("i0", image, "sleep")
+    await controller.until("Started", "i0")
+    await controller.kill()
+    (rig.state / "instances/i0/process.json").unlink()  # as if it had been killed before it wrote that
+    await rig.open()
+    assert not rig.engine.instances()
+    footprint = rig.footprint()
+    assert footprint["monitors"] == footprint["cgroups"] == footprint["records"] == set()
+    await rig.start("exit", "0")
