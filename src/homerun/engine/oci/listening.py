@@ -66,7 +66,9 @@ def explain(probe: Probe, sockets: Iterable[Socket]) -> str:
     if same:
         return f"the container listens on {_join(same)} only: listen on 0.0.0.0:{port} ({limit})"
     if others:
-        advice = f"listen on 0.0.0.0:{port}, the value of PORT, or deploy with --port {others[0].port}"
+        advice = f"listen on 0.0.0.0:{port}, the value of PORT"
+        if open_ports := [each.port for each in others if not each.local]:
+            advice += f", or deploy with --port {open_ports[0]}"
         return f"the container listens on {_join(others)}, not on port {port}: {advice} ({limit})"
     return f"the container listens on no port: listen on 0.0.0.0:{port}, the value of PORT, {limit}"
 

@@ -19,6 +19,7 @@ from typing import TypeVar
 from homerun.engine.oci import kernel
 
 T = TypeVar("T")
+_OURS = 4 << 20  # room for our own files beside those of the instance
 _MOUNT_FLAGS = kernel.MS_NOSUID | kernel.MS_NODEV
 
 
@@ -63,7 +64,7 @@ def mount_root(point: Path, layers: Sequence[Path], size: int) -> Path:
 
     mount(2) takes one page of options, so the layers go by names of a few characters, relative to a folder of links.
     """
-    kernel.mount("tmpfs", str(point), "tmpfs", _MOUNT_FLAGS, f"mode=700,size={size}")
+    kernel.mount("tmpfs", str(point), "tmpfs", _MOUNT_FLAGS, f"mode=700,size={size + _OURS}")
     for name in ("upper", "work", "layers", "root", "bundle"):
         (point / name).mkdir(mode=0o755)
     for number, layer in enumerate(layers):

@@ -1,0 +1,55 @@
+"""What the doctor finds, here and on hosts that lack things."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from homerun.engine.oci import doctor
+from homerun.engine.oci.doctor import Check, checks
+
+
+def find(found: list[Check], name: str) -> Check:
+    [check] = [check for check in found if check.name == name]
+    return check
+
+
+@pytest.mark.host
+async def test_a_host_that_runs_these_tests_is_fit(tmp_path: Path) -> None:
+    found = await checks(tmp_path / "not/yet")
+    assert not [check for check in found if check.essential and not check.ok]
+    assert any("runs a container" in check.found for check in found if check.name in ("crun", "runc"))
+    assert all(check.found for check in found)
+    assert all(check.remedy for check in found if not check.ok)
+    assert not [check for check in found if check.ok and check.remedy]
+    assert not (tmp_path / "not").exists()
+
+
+@pytest.mark.host
+async def test_each_missing_program_has_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    which = shutil.which
+    gone = {"crun", "runc", "conmon", "skopeo", "nft", "buildah"}
+    monkeypatch.setattr(shutil, "which", lambda name: None if name in gone else which(name))
+    found = await checks(tmp_path)
+    for name in gone:
+        check = find(found, name)
+        assert not check.ok and check.remedy.startswith("apt-get install ")
+    assert find(found, "crun").essential, "one of the two must be there"
+    assert not find(found, "buildah").essential
+
+
+async def test_without_root_it_still_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert doctor._root() == Check("root", False, "uid 1000", "run it with sudo")
+    assert await doctor._fault("/usr/bin/crun") == "cannot be tried without root and conmon"
+
+
+def test_a_full_disk_is_told_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_ROOM", 1 << 60)
+    check = doctor._room(tmp_path / "deep/er")
+    assert not check.ok and str(tmp_path) in check.found and "--state" in check.remedy
+
+
+def test_an_unknown_kernel_feature_is_missing() -> None:
+    assert doctor._feature("overlay", False, "overlay").remedy == "modprobe overlay"
+    assert not doctor._has_link_kind("no-such-kind")

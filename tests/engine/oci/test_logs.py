@@ -1,0 +1,90 @@
+"""From labels to lines, over restarts."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+import pytest
+
+from homerun.engine.base import LogLine
+from homerun.engine.oci.logs import Logs
+from tests.engine.oci.test_logfile import SECOND, record
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Logs:
+    logs = Logs(tmp_path)
+    logs.open()
+    for number in range(5):
+        write(logs, f"i{number}", {"job": "j", "task": str(number)}, number * 10)
+    return logs
+
+
+def write(logs: Logs, id: str, labels: dict[str, str], at: float) -> None:
+    logs.add(id, labels)
+    logs.file(id).write_bytes(record(at, f"{id} begins") + record(at + 5, f"{id} ends"))
+    os.utime(logs.file(id), (SECOND + at + 5, SECOND + at + 5))
+
+
+def texts(
+    logs: Logs,
+    labels: dict[str, str],
+    since: float = 0,
+    until: float | None = None,
+    limit: int | None = None,
+    running: Collection[str] = (),
+) -> list[str]:
+    return [line.text for line in logs.read(labels, since, until, limit, running)]
+
+
+def test_lines_carry_the_labels_of_their_instance(logs: Logs) -> None:
+    line = logs.read({"task": "3"}, 0, None, None, ())[0]
+    assert line == LogLine(SECOND + 30, "i3", "stdout", "i3 begins", {"job": "j", "task": "3"})
+
+
+def test_lines_of_several_instances_are_merged_by_time(logs: Logs) -> None:
+    write(logs, "i9", {"job": "j"}, 7)
+    assert texts(logs, {"job": "j"}, until=SECOND + 12)[1:4] == ["i0 ends", "i9 begins", "i1 begins"]
+
+
+def test_the_last_lines_come_from_whichever_files_have_them(logs: Logs) -> None:
+    write(logs, "i9", {"job": "j"}, 37)
+    assert texts(logs, {"job": "j"}, limit=4) == ["i9 begins", "i4 begins", "i9 ends", "i4 ends"]
+    assert texts(logs, {"job": "j"}, limit=0) == []
+    assert len(texts(logs, {"job": "j"}, limit=100)) == 12
+
+
+def test_files_that_ended_before_are_not_read(logs: Logs) -> None:
+    logs.file("i0").write_bytes(b"")
+    os.utime(logs.file("i0"), (SECOND, SECOND))
+    logs.file("i0").chmod(0)
+    assert texts(logs, {"job": "j"}, since=SECOND + 41) == ["i4 ends"]
+
+
+def test_the_index_survives_a_restart_and_a_torn_line(logs: Logs, tmp_path: Path) -> None:
+    with open(tmp_path / "index.jsonl", "ab") as index:
+        index.write(b'{"id": "i7", "lab')
+    (tmp_path / "i1.log").unlink()
+    (tmp_path / "orphan.log").write_bytes(b"")
+    again = Logs(tmp_path)
+    again.open()
+    assert "i0" in again and "i1" not in again and "i7" not in again
+    assert texts(again, {"task": "2"}) == ["i2 begins", "i2 ends"]
+    assert len((tmp_path / "index.jsonl").read_text().splitlines()) == 4
+    assert not (tmp_path / "orphan.log").exists()
+
+
+def test_forgetting_spares_other_labels_and_those_to_keep(logs: Logs, tmp_path: Path) -> None:
+    write(logs, "other", {"job": "k"}, 0)
+    logs.forget({"job": "j"}, keep={"i2"})
+    assert sorted(path.stem for path in tmp_path.glob("*.log")) == ["i2", "other"]
+    assert "i1" not in logs
+    again = Logs(tmp_path)
+    again.open()
+    assert "i2" in again and "i1" not in again
+
+
+def test_a_dropped_start_was_never_there(logs: Logs) -> None:
+    logs.drop("i0")
+    logs.drop("never")
+    assert "i0" not in logs and not logs.file("i0").exists()

@@ -1,0 +1,66 @@
+"""What conmon says, and what it leaves."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from homerun.engine.oci import monitor
+from homerun.engine.oci.monitor import CreateFailed
+from homerun.engine.oci.procfs import Process
+from homerun.lib.errors import Internal
+from tests.engine.oci.conftest import Rig
+
+
+def test_the_pid_of_the_container_is_told() -> None:
+    assert monitor._container(b'{"pid": %d}\n' % os.getpid()) == Process.of(os.getpid())
+    assert monitor._container(b'{"data": %d}\n' % os.getpid()) == Process.of(os.getpid())
+
+
+def test_a_refusal_is_one_line_without_times() -> None:
+    said = rb'{"pid": -1, "message": "time=\"x\" level=error\n2026-11-24T12:00:00.000000Z: open `x`:\nNo such file\n"}'
+    with pytest.raises(CreateFailed) as caught:
+        monitor._container(said)
+    assert str(caught.value) == "open `x`: No such file" or "No such file" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("said", [b"", b"garbage", b"[]", b'{"pid": "x"}'])
+def test_anything_else_is_our_fault(said: bytes) -> None:
+    with pytest.raises(Internal, match="conmon said"):
+        monitor._container(said)
+
+
+def test_a_refusal_without_words() -> None:
+    with pytest.raises(CreateFailed, match="no message"):
+        monitor._container(b'{"pid": -1}')
+
+
+@pytest.mark.host
+async def test_odd_output_arrives_as_it_was_written(rig: Rig) -> None:
+    id = await rig.start("print")
+    await rig.exit(id)
+    assert await rig.output(id, "stderr") == ["to stderr"]
+    assert await rig.output(id, "stdout") == [
+        "partial",
+        "L" * 40_000,
+        "",
+        "\ufffd\ufffd bytes",
+        "  spaces  ",
+        "no newline",
+    ]
+
+
+@pytest.mark.host
+async def test_not_a_line_of_many_is_lost(rig: Rig) -> None:
+    id = await rig.start("lines", "5000", "100")
+    await rig.exit(id)
+    assert [line.split()[1] for line in await rig.output(id, "stdout")] == [str(number) for number in range(5000)]
+    assert len(await rig.output(id, "stderr")) == 5000
+
+
+@pytest.mark.host
+async def test_monitors_are_found_by_their_state_folder(rig: Rig, tmp_path: Path) -> None:
+    id = await rig.start("sleep")
+    assert list(monitor.find(rig.state / "instances")) == [id]
+    assert monitor.find(tmp_path) == {}

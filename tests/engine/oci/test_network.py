@@ -1,0 +1,119 @@
+"""A pool of network namespaces, on the kernel."""
+
+import os
+import socket
+import subprocess
+import threading
+import uuid
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+
+from homerun.engine.oci import kernel
+from homerun.engine.oci.network import Network, NetworkPool, _no_sockets
+from homerun.engine.oci.subnet import Subnet, choose, host_routes
+from homerun.lib.errors import ResourceExhausted
+
+SOCKSTAT = "sockets: used 9\nTCP: inuse {} orphan 5 tw {} alloc 1 mem 0\nUDP: inuse 3 mem 0\n"
+
+
+def test_a_namespace_is_clean_without_open_or_lingering_connections() -> None:
+    assert _no_sockets(SOCKSTAT.format(0, 0))
+    assert not _no_sockets(SOCKSTAT.format(1, 0))
+    assert not _no_sockets(SOCKSTAT.format(0, 1))
+    assert _no_sockets("TCP6: inuse 0\nUDP6: inuse 1\n")
+    assert not _no_sockets("TCP6: inuse 2\n")
+
+
+def subnet(bits: int = 16) -> tuple[str, Subnet]:
+    tag = uuid.uuid4().hex[:6]
+    free = choose(tag, host_routes(Path("/proc/net/route").read_text()))
+    return tag, Subnet(IPv4Network((free.network_address, bits)))
+
+
+@pytest.fixture
+def pool() -> Iterator[NetworkPool]:
+    pool = NetworkPool(*subnet())
+    pool.open()
+    yield pool
+    pool.close(remove=True)
+    assert pool.bridge not in os.listdir("/sys/class/net")
+
+
+def inside(network: Network, *command: str) -> str:
+    """Run a command in the namespace."""
+    words = ["nsenter", f"--net=/proc/{os.getpid()}/fd/{network.fd}", *command]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.host
+def test_a_network_is_complete(pool: NetworkPool) -> None:
+    network = pool.take()
+    addresses = inside(network, "ip", "-brief", "address")
+    assert f"{network.address}/16" in addresses and "127.0.0.1" in addresses
+    assert "inet6" not in inside(network, "ip", "address"), "no IPv6, which the firewall would have to know"
+    gateway = network.address.rsplit(".", 2)[0] + ".0.1"
+    assert f"default via {gateway} dev eth0" in inside(network, "ip", "route")
+    inside(network, "ping", "-c1", "-W1", "127.0.0.1") if os.path.exists("/bin/ping") else None
+    pool.give_back(network)
+
+
+@pytest.mark.host
+def test_the_host_reaches_an_instance_but_instances_do_not_reach_each_other(pool: NetworkPool) -> None:
+    first, second = pool.take(), pool.take()
+    listeners = []
+
+    def listen() -> None:
+        kernel.setns(first.fd, kernel.CLONE_NEWNET)
+        listeners.append(socket.create_server(("0.0.0.0", 8080)))
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    thread.join()
+    socket.create_connection((first.address, 8080), timeout=2).close()
+    with pytest.raises(subprocess.CalledProcessError):
+        inside(second, "timeout", "1", "bash", "-c", f"echo > /dev/tcp/{first.address}/8080")
+    listeners[0].close()
+    pool.give_back(first)
+    pool.give_back(second)
+
+
+@pytest.mark.host
+def test_networks_are_used_again_and_the_pool_grows_with_demand(pool: NetworkPool) -> None:
+    taken = [pool.take() for _ in range(30)]
+    assert len({network.address for network in taken}) == 30
+    for network in taken:
+        pool.give_back(network)
+    again = [pool.take() for _ in range(30)]
+    assert {network.address for network in taken} & {network.address for network in again}
+    for network in again:
+        pool.give_back(network)
+
+
+@pytest.mark.host
+def test_addresses_of_running_instances_are_reserved() -> None:
+    tag, small = subnet(29)
+    pool = NetworkPool(tag, small, frozenset(list(small.addresses())[:2]))
+    pool.open()
+    taken = [pool.take() for _ in range(3)]
+    assert [network.address for network in taken] == list(small.addresses())[2:]
+    with pytest.raises(ResourceExhausted, match="all addresses are in use"):
+        pool.take()
+    for network in taken:
+        network.close()
+    pool.close(remove=True)
+
+
+@pytest.mark.host
+def test_a_bridge_that_is_there_is_taken_over() -> None:
+    tag, wide = subnet()
+    first = NetworkPool(tag, wide)
+    first.open()
+    first.take().close()
+    first.close(remove=False)
+    second = NetworkPool(tag, wide)
+    second.open()
+    second.take().close()
+    second.close(remove=True)

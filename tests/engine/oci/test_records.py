@@ -1,0 +1,61 @@
+"""What is on disk about an instance, whole or not at all."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from homerun.engine.base import ContainerSpec, Exit, InstanceSpec, Probe
+from homerun.engine.oci.procfs import Process
+from homerun.engine.oci.records import Ended, Record, Running
+from homerun.lib.errors import AlreadyExists
+
+SPEC = InstanceSpec(
+    "i1",
+    ContainerSpec("x@sha256:1", "web", ("/app",), ("-v",), {"A": "1"}, "/srv", 0.5, 1 << 30),
+    {"service": "s"},
+    Probe(8080, "/health", 1, 2, 3, 4),
+)
+
+
+def test_everything_comes_back(tmp_path: Path) -> None:
+    record = Record.create(tmp_path, SPEC)
+    running = Running("boot", Process(1, 2), Process(3, 4), 5.5, "10.0.0.1")
+    record.write_running(running)
+    record.write_ready(1700000000.25)
+    record.write_ended(Ended(Exit(signal=9, oom=True), 6.5))
+    [again] = Record.scan(tmp_path)
+    assert again.id == "i1"
+    assert again.spec() == SPEC
+    assert again.running() == running
+    assert again.ready() == 1700000000.25
+    assert again.ended() == Ended(Exit(signal=9, oom=True), 6.5)
+
+
+def test_a_fresh_record_has_nothing_but_its_spec(tmp_path: Path) -> None:
+    record = Record.create(tmp_path, SPEC)
+    assert (record.running(), record.ready(), record.ended(), record.status()) == (None, None, None, None)
+
+
+def test_an_id_can_be_taken_once(tmp_path: Path) -> None:
+    Record.create(tmp_path, SPEC)
+    with pytest.raises(AlreadyExists, match="i1"):
+        Record.create(tmp_path, SPEC)
+    Record(tmp_path / "i1").delete()
+    Record(tmp_path / "i1").delete()
+    Record.create(tmp_path, SPEC)
+
+
+def test_the_exit_status_is_conmons(tmp_path: Path) -> None:
+    record = Record.create(tmp_path, SPEC)
+    (record.folder / "i1").write_text("137")
+    os.utime(record.folder / "i1", (7, 7))
+    assert record.status() == (137, 7)
+    (record.folder / "i1").write_text("")
+    assert record.status() is None
+
+
+def test_a_torn_file_counts_as_none(tmp_path: Path) -> None:
+    record = Record.create(tmp_path, SPEC)
+    (record.folder / "process.json").write_text('{"boot": "b", "mon')
+    assert record.running() is None

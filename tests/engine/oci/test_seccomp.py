@@ -1,0 +1,40 @@
+"""The allow-list: what everybody needs is in it, what nobody may do is not."""
+
+import platform
+
+import pytest
+
+from homerun.engine.oci.seccomp import profile
+
+
+def allowed() -> set[str]:
+    return {
+        name
+        for rule in profile()["syscalls"]
+        if rule["action"] == "SCMP_ACT_ALLOW" and "args" not in rule
+        for name in rule["names"]
+    }
+
+
+def test_ordinary_programs_can_run() -> None:
+    wanted = (
+        "read write openat mmap futex futex_waitv execve fork vfork epoll_wait accept4 sendfile statx rseq getrandom"
+    )
+    assert set(wanted.split()) <= allowed()
+
+
+def test_nothing_that_administers_the_host() -> None:
+    forbidden = "mount umount2 unshare setns pivot_root bpf keyctl io_uring_setup init_module kexec_load reboot clone3"
+    assert not set(forbidden.split()) & allowed()
+
+
+def test_a_process_may_be_cloned_but_no_namespace() -> None:
+    [rule] = [rule for rule in profile()["syscalls"] if rule["names"] == ["clone"]]
+    assert rule["args"] == [{"index": 0, "value": 0x7E020000, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}]
+
+
+def test_it_is_for_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    profile.cache_clear()
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert profile()["architectures"] == ["SCMP_ARCH_AARCH64"]
+    profile.cache_clear()
