@@ -62,11 +62,8 @@ TESTED_THROUGH = {
 """Files without a test of their own name, by the test through which they are tested. Keep it short."""
 
 TESTED_BY_SUITE = {
-    "apis/logging/": "tests/e2e/test_service.py",
-    "apis/run/": "tests/apis/run_v2/test_handlers.py",
-    "apis/run_v1/": "tests/e2e/test_gcloud.py",
-    "apis/run_v2/": "tests/apis/run_v2/test_handlers.py",
     "daemon/doctor.py": "tests/contract/test_engine.py",
+    "daemon/insight.py": "tests/e2e/test_job.py",
     "engine/images/": "tests/e2e/test_bad_input.py",
     "engine/oci/": "tests/engine/oci/test_engine.py",
 }
