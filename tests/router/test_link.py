@@ -79,7 +79,7 @@ async def ends(tmp_path: Path) -> AsyncIterator[Ends]:
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - there is nothing to wait for but the effect
+        while not condition():
             await asyncio.sleep(0.005)
 
 

@@ -1,4 +1,4 @@
-# ruff: noqa: ASYNC221, ASYNC240 - looking at files is what these tests do
+
 """SqliteStore: the file, the lock, migrations, pruning, and words for what goes wrong."""
 
 import asyncio
