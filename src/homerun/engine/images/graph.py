@@ -23,12 +23,16 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An image as stored. Several manifests may describe it: `digests` are those, `id` is that of its configuration."""
+    """An image as stored. Several manifests may describe it: `digests` are those, `id` is that of its configuration.
+
+    Without any, its import did not get that far.
+    """
 
     id: str
     layer: str
     digest: str
     digests: frozenset[str]
+    names: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,9 @@ class Graph:
 def _record(entry: dict[str, Any]) -> Record:
     names = entry.get("big-data-names") or []
     digests = frozenset(name.removeprefix("manifest-") for name in names if name.startswith("manifest-sha256:"))
-    return Record(entry["id"], entry.get("layer", ""), entry.get("digest", ""), digests)
+    return Record(
+        entry["id"], entry.get("layer", ""), entry.get("digest", ""), digests, frozenset(entry.get("names") or [])
+    )
 
 
 def _layer(entry: dict[str, Any]) -> Layer:

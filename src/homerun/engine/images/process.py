@@ -6,7 +6,6 @@ Each run is a session of its own, so that killing it reaches the children in whi
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import re
@@ -78,9 +77,16 @@ async def run(
 
 
 async def reap(process: asyncio.subprocess.Process) -> None:
-    """Kill what is left of the session, and wait for its leader."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    """Kill what is left of the session, and wait until it is gone: it holds locks and writes files until then."""
+    for _ in range(200):
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            break
+        if process.returncode is None:
+            await process.wait()
+        else:
+            await asyncio.sleep(0.005)
     await process.wait()
 
 

@@ -20,31 +20,34 @@ from homerun.lib.errors import HomerunError
 INSPECT_LIMIT = 60.0
 COPY_LIMIT = 1800.0
 
-_FAILURES: tuple[tuple[str, type[HomerunError], str], ...] = (
+_Row = tuple[str, type[HomerunError], str]
+
+_ALWAYS: tuple[_Row, ...] = (
     (r"no space left|disk quota", EngineUnavailable, "Free some space on the disk of the state folder"),
     (
         r"unauthorized|authentication required|access to the resource is denied|invalid username",
         ImageNotFound,
         "If it exists, log in to its registry: skopeo login REGISTRY",
     ),
-    # A layer that cannot be unpacked names paths inside itself: not to be taken for a path that is not there.
-    (r"processing tar file|adding layer", ImageUnusable, "Build it anew"),
-    (r"manifest unknown|name unknown|not found|no descriptor found|404", ImageNotFound, "Check its name and tag"),
-    (r"no such file|not a directory|is a directory|invalid argument", ImageNotFound, "Check the path"),
-    (
-        r"does not resolve to an image ID|identifier is not an image|does not exist|no such image",
-        ImageNotFound,
-        "`buildah images` lists what the host has; build it, or name a registry",
-    ),
-    (r"connect to the Docker daemon", ImageNotFound, "Start Docker, or push the image to a registry"),
     (
         r"connection refused|no such host|i/o timeout|network is unreachable|no route to host|server misbehaving|"
         r"connection reset|TLS handshake|certificate|deadline exceeded",
         ImageNotFound,
         "Check the registry's name, and that this machine reaches it",
     ),
+)
+_LOOKING: tuple[_Row, ...] = (
+    (r"manifest unknown|name unknown|not found|no descriptor found", ImageNotFound, "Check its name and tag"),
+    (r"no such file|not a directory|is a directory", ImageNotFound, "Check the path"),
+    (
+        r"does not resolve to an image ID|identifier is not an image|does not exist|no such image",
+        ImageNotFound,
+        "`buildah images` lists what the host has; build it, or name a registry",
+    ),
+    (r"connect to the Docker daemon", ImageNotFound, "Start Docker, or push the image to a registry"),
     (r"choose an image|more than one image", ImageNotFound, "Say which one: add :TAG"),
 )
+"""These mean the name only while it is looked up: later, the same words come from what is inside the image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +82,23 @@ class Skopeo:
         self, reference: Reference, *arguments: str, limit: float, pass_fds: Collection[int] = ()
     ) -> bytes:
         await asyncio.to_thread(self.scratch.mkdir, parents=True, exist_ok=True)
-        platform = ["--override-os", "linux", "--override-arch", self.architecture]
+        tool = ["skopeo", "--tmpdir", str(self.scratch), "--override-os", "linux", "--override-arch", self.architecture]
         env = {"TMPDIR": str(self.scratch)}
         try:
-            result = await run(["skopeo", *platform, *arguments], env=env, timeout=limit, pass_fds=pass_fds)
+            result = await run([*tool, *arguments], env=env, timeout=limit, pass_fds=pass_fds)
         except TimedOut:
             raise ImageNotFound(
                 f"Image {reference.text} did not arrive within {limit:.0f} s. "
                 "Check the registry's name, and that this machine reaches it"
             ) from None
         if not result.ok:
-            raise failure(reference, result.cause)
+            raise failure(reference, result.cause, looking=arguments[0] == "inspect")
         return result.stdout
 
 
-def failure(reference: Reference, cause: str) -> HomerunError:
-    for pattern, error, remedy in _FAILURES:
+def failure(reference: Reference, cause: str, *, looking: bool) -> HomerunError:
+    """`looking`: the reference was being looked up, not yet fetched."""
+    for pattern, error, remedy in _ALWAYS + (_LOOKING if looking else ()):
         if re.search(pattern, cause, re.IGNORECASE):
             verb = "was not found" if error is ImageNotFound else "could not be imported"
             return error(f"Image {reference.text} {verb}: {cause}. {remedy}")

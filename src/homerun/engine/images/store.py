@@ -18,16 +18,16 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from homerun.aio.tasks import Supervisor
-from homerun.engine.base import Image, ImageNotFound, ImageUnusable
+from homerun.engine.base import EngineUnavailable, Image, ImageNotFound, ImageUnusable
 from homerun.engine.images import guard, manifest
 from homerun.engine.images.graph import Graph, Record
 from homerun.engine.images.manifest import Flaw
-from homerun.engine.images.process import run
+from homerun.engine.images.process import TimedOut, run
 from homerun.engine.images.reference import Reference
 from homerun.engine.images.skopeo import Skopeo
 
@@ -90,8 +90,8 @@ class ImageStore:
         While anything is being imported, nothing happens: ask again later.
         """
         digests = {Reference.parse(pinned).digest for pinned in keep}
-        async with self._lock(exclusive=True) as lock:
-            if lock is None:
+        with self._alone() as alone:
+            if not alone:
                 return
             horizon = asyncio.get_running_loop().time() - RECENT
             digests |= {digest for digest, at in self._used.items() if at > horizon}
@@ -141,29 +141,31 @@ class ImageStore:
     # Importing
 
     async def _import(self, reference: Reference) -> Image:
-        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
         if self._dirty:
             await self._clean()
-        scratch = Path(tempfile.mkdtemp(dir=_folder(self._scratch)))
-        storage = f"containers-storage:[overlay@{self._graph.root}+{self._run_root}:{_OPTION}]"
-        skopeo = Skopeo(storage, scratch, self._architecture)
         try:
-            async with self._lock(exclusive=False) as lock:
-                assert lock is not None
-                image = await self._fetch(reference, skopeo, lock)
-        except Flaw as error:
+            async with self._importing() as lock:
+                return await self._fetch(reference, lock)
+        except Flaw as flaw:
             self._dirty = True
-            raise ImageUnusable(f"Image {reference.text} cannot be used: {error}") from None
+            raise ImageUnusable(f"Image {reference.text} cannot be used: {flaw}") from None
         except BaseException:
             self._dirty = True
             raise
         finally:
-            await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
             if self._dirty:
                 await asyncio.shield(self._clean())
-        return image
 
-    async def _fetch(self, reference: Reference, skopeo: Skopeo, lock: int) -> Image:
+    async def _fetch(self, reference: Reference, lock: int) -> Image:
+        scratch = Path(tempfile.mkdtemp(dir=_folder(self._scratch)))
+        storage = f"containers-storage:[overlay@{self._graph.root}+{self._run_root}:{_OPTION}]"
+        skopeo = Skopeo(storage, scratch, self._architecture)
+        try:
+            return await self._fetch_by(skopeo, reference, lock)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
+
+    async def _fetch_by(self, skopeo: Skopeo, reference: Reference, lock: int) -> Image:
         content = await skopeo.manifest(reference)
         document = manifest.parse(content, "manifest")
         digest = manifest.digest_of(content)
@@ -178,16 +180,18 @@ class ImageStore:
             )
         if here := self._lookup(digest):
             return here
-        config = manifest.parse(await skopeo.config(reference), "configuration")
-        manifest.check_platform(config, self._architecture)
-        manifest.image_of(reference.text, digest, config)
-        return await self._copy(reference, skopeo, digest, lock, schema1=document.get("schemaVersion") == 1)
+        schema1 = document.get("schemaVersion") == 1
+        if not schema1:  # it has no configuration before it is converted; all is checked once more after the import
+            config = manifest.parse(await skopeo.config(reference), "configuration")
+            manifest.check_platform(config, self._architecture)
+            manifest.image_of(reference.text, digest, config)
+        return await self._copy(reference, skopeo, digest, lock, schema1=schema1)
 
     async def _copy(self, reference: Reference, skopeo: Skopeo, digest: str, lock: int, *, schema1: bool) -> Image:
         guard.check_room(self._root, self._limits)
         before = self._graph.layers()
         images = {record.id for record in self._graph.images()}
-        name = f"homerun.local/{digest.replace(':', '-')}"
+        name = f"homerun.local/{digest.replace(':', '-')}:latest"
         digest_file = skopeo.scratch / "digest"
         copying = self._tasks.spawn(
             skopeo.copy(reference, name, digest_file, schema1=schema1, pass_fds=[lock]), name=f"copy {reference.text}"
@@ -203,8 +207,8 @@ class ImageStore:
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 copying.cancel()
                 await copying
-            rejected = [record.id for record in self._graph.images() if record.id not in images]
-            if rejected:
+            rejected = [record.id for record in self._graph.images() if name in record.names]
+            if rejected and rejected[0] not in images:
                 await self._storage("delete-image", *rejected)
             raise
         finally:
@@ -227,14 +231,16 @@ class ImageStore:
     # Keeping clean
 
     async def _clean(self) -> None:
-        async with self._lock(exclusive=True) as lock:
-            if lock is not None:
+        with self._alone() as alone:
+            if alone:
                 await self._sweep()
                 self._dirty = False
 
     async def _sweep(self) -> None:
         """Remove what belongs to nothing. Only under the exclusive lock."""
         await asyncio.to_thread(shutil.rmtree, self._scratch, ignore_errors=True)
+        if broken := [record.id for record in await asyncio.to_thread(self._graph.images) if not record.digests]:
+            await self._storage("delete-image", *broken)
         if layers := await asyncio.to_thread(self._graph.unreferenced):
             await self._storage("delete-layer", *layers)
         for folder in await asyncio.to_thread(self._graph.stray):
@@ -243,26 +249,44 @@ class ImageStore:
     async def _storage(self, command: str, *ids: str) -> None:
         """Children must come before their parents in `ids`; the tool takes them one after the other."""
         options = ["-g", str(self._graph.root), "-R", str(self._run_root), "-s", "overlay", "--storage-opt", _OPTION]
-        result = await run(["containers-storage", *options, command, *ids], env={}, timeout=600)
+        try:
+            result = await run(["containers-storage", *options, command, *ids], env={}, timeout=600)
+        except (EngineUnavailable, TimedOut) as error:
+            _log.warning("an import left files behind: %s did not run: %s", command, error)
+            return
         if not result.ok:
-            _log.warning("cleaning up after an import: %s: %s", command, result.cause)
+            _log.warning("an import left files behind: %s: %s", command, result.cause)
 
     @contextlib.asynccontextmanager
-    async def _lock(self, *, exclusive: bool) -> AsyncIterator[int | None]:
-        """The descriptor, or None when others import (exclusive) or clean up (shared: waits for that instead)."""
+    async def _importing(self) -> AsyncIterator[int]:
+        """Hold the shared lock; the descriptor. Others clean up in moments: trying again is enough, and takes neither
+        the event loop nor the threads that a clean-up of our own needs."""
+        with self._descriptor() as descriptor:
+            while not _flock(descriptor, fcntl.LOCK_SH):  # noqa: ASYNC110 (another process has no event for us)
+                await asyncio.sleep(0.02)
+            yield descriptor
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[bool]:
+        """Hold the exclusive lock; False while anybody, in any process, imports."""
+        with self._descriptor() as descriptor:
+            yield _flock(descriptor, fcntl.LOCK_EX)
+
+    @contextlib.contextmanager
+    def _descriptor(self) -> Iterator[int]:
         descriptor = os.open(_folder(self._root) / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            try:
-                fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if exclusive:
-                    yield None
-                    return
-                # Not on the event loop: the clean-up that we wait for may be our own.
-                await asyncio.to_thread(fcntl.flock, descriptor, fcntl.LOCK_SH)
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def _flock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _folder(path: Path) -> Path:
