@@ -219,7 +219,7 @@ async def test_a_key_added_the_moment_the_last_worker_leaves_is_not_stuck() -> N
 
     queue = KeyedQueue(work, workers=1)
     queue.add("a")
-    while not ran:  # noqa: ASYNC110 - the very turn of the loop matters
+    while not ran:
         await asyncio.sleep(0)
     for key in "bcd":
         queue.add(key)

@@ -1,4 +1,3 @@
-
 """SqliteStore: the file, the lock, migrations, pruning, and words for what goes wrong."""
 
 import asyncio

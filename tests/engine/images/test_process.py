@@ -42,7 +42,9 @@ async def test_children_do_not_outlive_a_tool_that_ends(tmp_path: Path) -> None:
 
 async def test_an_inherited_descriptor_stays_open_in_the_tool() -> None:
     reading, writing = os.pipe()
-    result = await run(["sh", "-c", f"echo through >&{writing}"], env={}, timeout=10, pass_fds=[writing])
+    result = await run(
+        ["python3", "-c", f"import os; os.write({writing}, b'through\\n')"], env={}, timeout=10, pass_fds=[writing]
+    )
     assert result.ok and os.read(reading, 100) == b"through\n"
     os.close(reading)
     os.close(writing)
