@@ -64,7 +64,6 @@ TESTED_THROUGH = {
 TESTED_BY_SUITE = {
     "daemon/doctor.py": "tests/contract/test_engine.py",
     "daemon/insight.py": "tests/e2e/test_job.py",
-    "engine/images/": "tests/e2e/test_bad_input.py",
     "engine/oci/": "tests/engine/oci/test_engine.py",
 }
 """Folders that only real containers or a whole API exercise, by the suite that does; their own tests are owed."""

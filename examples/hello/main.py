@@ -77,7 +77,7 @@ def main() -> None:
         sys.exit(0)  # waitress takes this as the request to shut down, and waits for its threads
 
     signal.signal(signal.SIGTERM, leave)
-    log("INFO", f"listening on port {port}", instance=INSTANCE, startup_seconds=round(time.monotonic() - STARTED, 3))
+    log("INFO", f"listening on port {port}", instance=INSTANCE)
     server.run()
 
 

@@ -73,6 +73,7 @@ def test_nothing_is_setuid_or_open_to_all_or_closed_to_us(target: Path, mode: in
         ([link("a/l", "../../outside")], "leads out"),
         ([link("l", ".."), member("l/outside", b"x")], "leads out"),
         ([link("l", "d"), member("d/x", b""), member("l/y", b"x")], "below a link"),
+        ([link("p/q/up", "../.."), link("out", "p/q/up/.."), member("out/evil/file")], "below a link"),
         ([link("h", "../outside", tarfile.LNKTYPE)], "leads out"),
         ([link("h", "nothing", tarfile.LNKTYPE)], "hard link"),
         ([member("d/x"), link("l", "d/x"), link("h", "l", tarfile.LNKTYPE)], "hard link"),

@@ -39,9 +39,9 @@ def _place(tar: tarfile.TarFile, member: tarfile.TarInfo, root: Path) -> None:
     if name == ".":
         return
     path = root / name
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    if path.parent.resolve() != path.parent:
+    if path.parent.resolve() != path.parent:  # before any folder is made: links to links may lead out after all
         raise _wrong(member.name, "is below a link")
+    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     if member.isdir():
         path.mkdir(mode=0o755, exist_ok=True)
         return

@@ -25,10 +25,11 @@ _MEMORY = 1 << 30
 _TOOLS = {
     "conmon": "apt-get install conmon",
     "skopeo": "apt-get install skopeo",
+    "containers-storage": "apt-get install containers-storage",
     "nft": "apt-get install nftables",
     "buildah": "apt-get install buildah",
 }
-_OPTIONAL = {"buildah": "needed for --source only"}
+_OPTIONAL = {"buildah": "needed for --source only", "containers-storage": "removes unused and half imported images"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,8 @@ def _tool(name: str) -> Check:
 
 
 def _version(path: str) -> str:
-    done = subprocess.run([path, "--version"], capture_output=True, text=True)
+    flag = "version" if path.endswith("containers-storage") else "--version"
+    done = subprocess.run([path, flag], capture_output=True, text=True)
     first = (done.stdout or done.stderr).strip().splitlines()
     return first[0] if first else path
 
