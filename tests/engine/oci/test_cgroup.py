@@ -81,3 +81,20 @@ def test_what_is_left_in_a_cgroup_is_killed_with_it() -> None:
     assert cgroups.names() == set()
     cgroups.remove_parent()
     assert cgroups.roots() == []
+
+
+@pytest.mark.host
+def test_hastening_moves_nobody() -> None:
+    before = Path("/proc/self/cgroup").read_text()
+    cgroups = Cgroups.of_host("p")
+    cgroups.hasten()
+    assert Path("/proc/self/cgroup").read_text() == before
+    assert cgroups._own is not None, "it could be written"
+
+
+def test_a_host_that_refuses_to_hasten_is_not_asked_again(tmp_path: Path) -> None:
+    cgroups = Cgroups("p", ROOT)
+    cgroups.hasten()
+    cgroups._own = tmp_path / "absent" / "cgroup.procs"
+    cgroups.hasten()
+    assert cgroups._own is None
