@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 import uvicorn
+import uvloop
 
 from homerun.daemon.control import ApiServer, Control, api
 from homerun.engine.fake import FakeEngine
@@ -27,7 +28,7 @@ class Server:
         self._started = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="homerun")
+        self._thread = threading.Thread(target=lambda: uvloop.run(self._serve()), name="homerun")
 
     @property
     def url(self) -> str:
@@ -48,7 +49,9 @@ class Server:
         control = Control(Settings(api=f"127.0.0.1:{self.port}"), MemoryStore(), FakeEngine(clock, IMAGES), clock)
         await control.open()
         app = api(control, self._stop.set)
-        server = ApiServer(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
+        server = ApiServer(
+            uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=75)
+        )
         serving = control.supervisor.spawn(server.serve(sockets=[self._socket]), name="api server")
         self._started.set()
         await self._stop.wait()

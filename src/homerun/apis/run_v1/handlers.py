@@ -101,7 +101,7 @@ class Reader:
         def keep(document: Document) -> bool:
             if "deleteTime" in document.body:
                 return False
-            return not selector.requirements or selector.matches(self._view(document)["metadata"]["labels"])
+            return not selector.requirements or selector.matches(objects.labels(document))
 
         kind = Name("p", "l", (self._stored, "x")).kind
         found = await reads.listing(self._backend.store, kind, prefix, wanted, key, keep=keep)

@@ -23,6 +23,28 @@ def to_v1(document: Document, projects: Projects) -> Json:
     return _MAKERS[document.kind](document, Name.parse(document.name), projects)
 
 
+def labels(document: Document) -> dict[str, str]:
+    """Those of its v1 object, by themselves: a selector looks at many objects that are never shown."""
+    name, body = Name.parse(document.name), document.body
+    found = {**body.get("labels", {}), "cloud.googleapis.com/location": name.location}
+    baggage = document.internal.get("v1", {})
+    match document.kind:
+        case "Service":
+            found |= baggage.get("metadata", {}).get("labels", {})
+        case "Job":
+            found |= baggage.get("metadata", {}).get("labels", {})
+            found[RUN + "lastUpdatedTime"] = body["updateTime"]
+        case "Revision":
+            found |= baggage.get("spec", {}).get("template", {}).get("metadata", {}).get("labels", {})
+            found |= {SERVING + "service": name.parent.id, SERVING + "configuration": name.parent.id}
+            found[SERVING + "configurationGeneration"] = str(document.internal.get("ordinal", 1))
+        case "Execution":
+            found[RUN + "job"] = name.parent.id
+        case "Task":
+            found |= {RUN + "execution": name.parent.id, RUN + "job": name.parent.parent.id}
+    return found
+
+
 def _service(document: Document, name: Name, projects: Projects) -> Json:
     body = document.body
     made = restored(convert.to_v1("Service", body), document.internal.get("v1"))
@@ -63,13 +85,6 @@ def _revision(document: Document, name: Name, projects: Projects) -> Json:
     baggage = document.internal.get("v1", {}).get("spec", {}).get("template")
     template = restored(template, baggage)
     metadata = template["metadata"]
-    metadata.setdefault("labels", {}).update(
-        {
-            SERVING + "service": service,
-            SERVING + "configuration": service,
-            SERVING + "configurationGeneration": str(document.internal.get("ordinal", 1)),
-        }
-    )
     metadata.setdefault("annotations", {})[SERVING + "creator"] = body.get("creator", "")
     digests = document.internal.get("digests") or [""]
     status = {
@@ -87,7 +102,6 @@ def _job(document: Document, name: Name, projects: Projects) -> Json:
     made = restored(convert.to_v1("Job", body), document.internal.get("v1"))
     annotations = made["metadata"].setdefault("annotations", {})
     annotations |= {RUN + "creator": body["creator"], RUN + "lastModifier": body["lastModifier"]}
-    made["metadata"].setdefault("labels", {})[RUN + "lastUpdatedTime"] = body["updateTime"]
     status: Json = {
         "observedGeneration": int(body["generation"]),
         "conditions": conditions.to_v1([body["terminalCondition"], *body.get("conditions", ())]),
@@ -109,11 +123,8 @@ def _execution(document: Document, name: Name, projects: Projects) -> Json:
     as_job = {"template": {key: body[key] for key in ("taskCount", "parallelism", "template") if key in body}}
     made = convert.to_v1("Job", as_job)["spec"]["template"]
     made = restored(made, document.internal.get("v1", {}).get("spec", {}).get("template"))
-    metadata: Json = {
-        "labels": {**body.get("labels", {}), RUN + "job": name.parent.id},
-        "annotations": {**made["metadata"].get("annotations", {}), **body.get("annotations", {})},
-    }
-    metadata["annotations"][RUN + "creator"] = body.get("creator", "")
+    annotations = {**made["metadata"].get("annotations", {}), **body.get("annotations", {})}
+    metadata: Json = {"annotations": {**annotations, RUN + "creator": body.get("creator", "")}}
     status: Json = {
         "observedGeneration": int(body["generation"]),
         "conditions": conditions.to_v1(body["conditions"]),
@@ -141,8 +152,7 @@ def _task(document: Document, name: Name, projects: Projects) -> Json:
     for key in ("startTime", "completionTime", "retried", "lastAttemptResult"):
         if body.get(key):
             status[key] = body[key]
-    labels = {**body.get("labels", {}), RUN + "job": name.path[1], RUN + "execution": name.path[3]}
-    return _object("run.googleapis.com/v1", document, name, projects, {"labels": labels}, spec, status)
+    return _object("run.googleapis.com/v1", document, name, projects, {}, spec, status)
 
 
 def route(document: Document, projects: Projects) -> Json:
@@ -164,8 +174,8 @@ def configuration(document: Document, projects: Projects) -> Json:
 
 def _part_of_service(service: Json, kind: str, spec: Json) -> Json:
     metadata = service["metadata"]
-    labels = {**metadata["labels"], SERVING + "service": metadata["name"]}
-    return {"apiVersion": service["apiVersion"], "kind": kind, "metadata": {**metadata, "labels": labels}, "spec": spec}
+    own = {**metadata["labels"], SERVING + "service": metadata["name"]}
+    return {"apiVersion": service["apiVersion"], "kind": kind, "metadata": {**metadata, "labels": own}, "spec": spec}
 
 
 def _part_status(service: Json, condition: str, keys: tuple[str, ...]) -> Json:
@@ -208,11 +218,10 @@ def _object(
     }
     if "deleteTime" in body:
         server["deletionTimestamp"] = body["deleteTime"]
-    labels = {**metadata.get("labels", {}), "cloud.googleapis.com/location": name.location}
     return {
         "apiVersion": api_version,
         "kind": document.kind,
-        "metadata": {**metadata, **server, "labels": labels},
+        "metadata": {**metadata, **server, "labels": labels(document)},
         "spec": spec,
         "status": {key: value for key, value in status.items() if value not in ("", [])},
     }
