@@ -2,6 +2,12 @@
 
 import asyncio
 
+import hypothesis
+
 # Asked for a loop before there is one, Python 3.11 makes one that nobody closes, and pytest-asyncio asks: the warning
 # about it (an error here) then hits whichever test the garbage collector runs in. After this, there is "no loop yet".
 asyncio.set_event_loop(None)
+
+# How long drawing an example takes says something about the machine, nothing about the code.
+hypothesis.settings.register_profile("homerun", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("homerun")
