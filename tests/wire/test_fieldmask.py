@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from homerun.lib.errors import Invalid
-from homerun.wire.fieldmask import merge
+from homerun.wire.discovery import description
+from homerun.wire.fieldmask import check_mask, merge
 
 STORED = {
     "description": "old",
@@ -45,6 +45,16 @@ def test_neither_side_is_touched() -> None:
     assert sent == {"template": {"timeout": "5s"}}
 
 
-def test_a_path_through_a_text_is_refused() -> None:
-    with pytest.raises(Invalid, match="name the whole field"):
-        merge(STORED, {"description": "x"}, "description.inner")
+V2 = description("run.v2").schemas
+
+
+@pytest.mark.parametrize("path", ["nothing", "description.inner", "labels.a", "traffic.percent", "template.x", "."])
+def test_a_path_that_leads_nowhere_is_refused(path: str) -> None:
+    (violation,) = check_mask(V2, "GoogleCloudRunV2Service", f"labels,{path}")
+    assert violation.field == "updateMask"
+    assert repr(path) in violation.description
+
+
+@pytest.mark.parametrize("mask", ["", "*", "labels, traffic", "template.vpc_access.connector", "template.scaling"])
+def test_other_paths_are_taken(mask: str) -> None:
+    assert list(check_mask(V2, "GoogleCloudRunV2Service", mask)) == []

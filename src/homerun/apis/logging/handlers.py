@@ -8,13 +8,17 @@ from typing import Any, Protocol
 from homerun.apis.logging.entries import entry
 from homerun.apis.rest import Call, Handler
 from homerun.apis.run.backend import Backend
+from homerun.apis.run.resources import raise_violations
 from homerun.engine.base import LogLine
 from homerun.lib.errors import Invalid
 from homerun.lib.timestamps import from_rfc3339
 from homerun.model import labels
-from homerun.wire.discovery import Method
+from homerun.wire.discovery import Method, description
 from homerun.wire.filters import Node, parse_filter, required
 from homerun.wire.paging import next_token, page
+from homerun.wire.schema import parse
+
+LIST = description("logging.v2").methods["logging.entries.list"]
 
 
 class LogSource(Protocol):
@@ -34,19 +38,19 @@ def methods(backend: Backend, source: LogSource) -> Iterator[tuple[Method, Handl
     async def list_entries(call: Call) -> Any:
         return await list_log_entries(backend, source, call.body)
 
-    yield Method("logging.entries.list", "POST", "v2/entries:list", ""), list_entries
+    yield LIST, list_entries
 
 
-async def list_log_entries(backend: Backend, source: LogSource, body: Any) -> dict[str, Any]:
-    if not isinstance(body, dict):
-        raise Invalid.field("body", "must be an object (ListLogEntriesRequest)")
-    text, order = str(body.get("filter") or ""), str(body.get("orderBy") or "timestamp asc")
+async def list_log_entries(backend: Backend, source: LogSource, sent: Any) -> dict[str, Any]:
+    body, violations = parse(description("logging.v2").schemas, LIST.request, sent)
+    raise_violations(violations)
+    text, order = body.get("filter", ""), body.get("orderBy") or "timestamp asc"
     if order not in ("timestamp asc", "timestamp desc", "timestamp"):
         raise Invalid.field("orderBy", f"must be 'timestamp asc' or 'timestamp desc', and is {order!r}")
     projects = [await _project(backend, name) for name in _resource_names(body)]
     node = parse_filter(text)
     query = f"{text}\n{order}\n{projects}"
-    wanted = page(query, str(body.get("pageSize") or ""), str(body.get("pageToken") or ""))
+    wanted = page(query, str(body.get("pageSize", "")), body.get("pageToken", ""))
     start, until = _position(wanted.after, backend.clock.now())
     lines = await source.logs(_labels(node, projects), since=_since(node), until=until)
     found = [
@@ -60,8 +64,8 @@ async def list_log_entries(backend: Backend, source: LogSource, body: Any) -> di
 
 
 def _resource_names(body: dict[str, Any]) -> list[str]:
-    names = [*(body.get("resourceNames") or ()), *(f"projects/{id}" for id in body.get("projectIds") or ())]
-    if not names or not all(isinstance(name, str) for name in names):
+    names = [*body.get("resourceNames", ()), *(f"projects/{id}" for id in body.get("projectIds", ()))]
+    if not names:
         raise Invalid.field("resourceNames", "is required: name a project, such as projects/my-project")
     return names
 

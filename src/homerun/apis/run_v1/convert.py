@@ -171,7 +171,7 @@ def _without(values: Mapping[str, str], keys: frozenset[str]) -> Json:
 
 def _get(value: Any, path: Sequence[str]) -> Any:
     for key in path:
-        if not isinstance(value, Mapping) or key not in value:
+        if not isinstance(value, dict) or key not in value:
             return None
         value = value[key]
     return value

@@ -17,7 +17,7 @@ from homerun.lib.errors import Invalid, NotFound, Violation
 from homerun.model.checks import check_reserved
 from homerun.model.names import Name
 from homerun.wire.discovery import description
-from homerun.wire.fieldmask import merge
+from homerun.wire.fieldmask import check_mask, merge
 from homerun.wire.paging import page
 from homerun.wire.schema import parse
 
@@ -186,6 +186,8 @@ class Writer:
         name = await resource_name(self._backend, call)
         body, violations = _body(call)
         mask, validate_only = call.query.get("updateMask", ""), call.flag("validateOnly")
+        violations += check_mask(description("run.v2").schemas, self._kind.schema, mask)
+        raise_violations(v for v in violations if v.field == "updateMask")
         try:
             return _operation(
                 await resources.update(
