@@ -8,10 +8,9 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-import uvicorn
 import uvloop
 
-from homerun.daemon.control import ApiServer, Control, api
+from homerun.daemon.control import ApiServer, Control, api, server_config
 from homerun.engine.fake import FakeEngine
 from homerun.lib.clock import SystemClock
 from homerun.settings import Settings
@@ -49,9 +48,7 @@ class Server:
         control = Control(Settings(api=f"127.0.0.1:{self.port}"), MemoryStore(), FakeEngine(clock, IMAGES), clock)
         await control.open()
         app = api(control, self._stop.set)
-        server = ApiServer(
-            uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=75)
-        )
+        server = ApiServer(server_config(app))
         serving = control.supervisor.spawn(server.serve(sockets=[self._socket]), name="api server")
         self._started.set()
         await self._stop.wait()

@@ -14,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from homerun.aio.tasks import Supervisor
+from homerun.apis.protocol import ApiProtocol
 from homerun.apis.server import create_app
 from homerun.controllers import execution, job, revision, service
 from homerun.controllers.capacity import Capacity
@@ -128,8 +129,14 @@ class ApiServer(uvicorn.Server):
         yield
 
 
+def server_config(app: ASGIApp) -> uvicorn.Config:
+    return uvicorn.Config(
+        app, http=ApiProtocol, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=75
+    )
+
+
 class Logs:
-    """What can be read as logs: lines of containers and answered requests (apis.logging.source.LogSource)."""
+    """What can be read as logs: lines of containers and answered requests (apis.logging.handlers.LogSource)."""
 
     def __init__(self, engine: Engine, requests: RequestLogs) -> None:
         self._engine, self._requests = engine, requests
@@ -165,7 +172,7 @@ async def run(settings: Settings, listener: socket.socket) -> None:
     await control.open()
     await control.plane.listen(settings.state / "run" / "control.sock")
     app = api(control, stopping.requested.set)
-    server = ApiServer(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=75))
+    server = ApiServer(server_config(app))
     control.supervisor.spawn(server.serve(sockets=[listener]), name="api server")
     _log.info("ready")
     await stopping.requested.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,21 @@ def tag() -> object:
     tag = f"localhost/homerun-test:{os.urandom(4).hex()}"
     yield tag
     subprocess.run(["buildah", "rmi", "--force", tag], capture_output=True)
+
+
+@pytest.fixture
+def nothing_stays() -> Iterator[None]:
+    """No working container and no mount of one."""
+
+    def working() -> tuple[set[str], set[str]]:
+        containers = subprocess.run(["buildah", "containers", "-aq"], capture_output=True, text=True, check=True)
+        mounts = {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if "/merged " in line}
+        return set(containers.stdout.split()), mounts
+
+    before = working()
+    yield
+    after = working()
+    assert (after[0] - before[0], after[1] - before[1]) == (set(), set())
 
 
 async def test_a_folder_becomes_an_image_that_can_be_pulled(tag: str, tmp_path: Path, store: ImageStore) -> None:
@@ -44,14 +60,14 @@ async def test_a_tag_elsewhere_is_refused(tmp_path: Path) -> None:
         await build(tmp_path, "example.org/x:y", print)
 
 
-async def test_a_build_that_fails_says_so_with_its_last_lines(tag: str, tmp_path: Path) -> None:
+async def test_a_build_that_fails_says_so_with_its_last_lines(tag: str, tmp_path: Path, nothing_stays: None) -> None:
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY nothing-here /file\n")
     with pytest.raises(FailedPrecondition, match=r"(?s)The build failed.*nothing-here") as caught:
         await build(tmp_path, tag, lambda line: None)
     assert "Its last lines" in caught.value.message
 
 
-async def test_a_cancelled_build_ends(tag: str, tmp_path: Path) -> None:
+async def test_a_cancelled_build_ends(tag: str, tmp_path: Path, nothing_stays: None) -> None:
     (tmp_path / "Containerfile").write_text("FROM localhost/homerun/python:3.11\nRUN sleep 1000\n")
     if subprocess.run(["buildah", "inspect", "localhost/homerun/python:3.11"], capture_output=True).returncode:
         pytest.skip("needs the base image: scripts/base-image")

@@ -195,16 +195,18 @@ def importer(root: Path, reference: str) -> subprocess.Popen[bytes]:
 
 async def test_after_kill_9_at_any_moment_the_next_pull_heals(tmp_path: Path, footprint: Footprint) -> None:
     root = tmp_path / "images"
+    mounts = Path("/proc/mounts").read_text().count(str(tmp_path))
     layers = [{f"/big{n}": os.urandom(2 << 20)} for n in range(5)]
     archive = make_image(tmp_path / "a.tar", layers, cmd=["/x"])
     other = make_image(tmp_path / "b.tar", [HELLO])
-    for delay in (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5):
+    for delay in (0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5):
         child = importer(root, f"oci-archive:{archive}")
         await asyncio.sleep(delay)
         child.kill()
         child.communicate()
         for pid in skopeos_of(root):
             os.kill(pid, signal.SIGKILL)
+    assert Path("/proc/mounts").read_text().count(str(tmp_path)) == mounts
     store = ImageStore(root)
     image = await store.pull(f"oci-archive:{archive}")
     for number, folder in enumerate(reversed(store.lowerdirs(image))):

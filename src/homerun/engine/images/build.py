@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from homerun.engine.images.process import reap, which
+from homerun.engine.images.process import private, reap, run, which
 from homerun.engine.images.reference import Reference
 from homerun.lib.errors import FailedPrecondition, Invalid
 
+_MOUNT = re.compile(r"^overlay (\S+)/overlay/([0-9a-f]{64})/merged ", re.MULTILINE)
 DOCKERFILES = ("Containerfile", "Dockerfile")
 TAIL = 15
 """Lines of the log that go into the message of a failed build."""
@@ -30,10 +33,9 @@ async def build(context: Path, tag: str, log: Callable[[str], None]) -> str:
     if reference.transport != "containers-storage":
         raise Invalid(f"Images are built into this host's storage, and {tag} is elsewhere. Name it localhost/NAME:TAG")
     dockerfile = _dockerfile(context)
-    options = ["--isolation", "chroot", "--layers", "--tag", f"{reference.name}:{reference.tag}"]
+    options = ["--isolation", "chroot", "--layers", "--force-rm", "--tag", f"{reference.name}:{reference.tag}"]
     process = await asyncio.create_subprocess_exec(
-        which("buildah"),
-        *["build", *options, "--file", str(dockerfile), str(context)],
+        *private("buildah", "build", *options, "--file", str(dockerfile), str(context)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -47,11 +49,34 @@ async def build(context: Path, tag: str, log: Callable[[str], None]) -> str:
             tail.append(line)
             log(line)
         code = await process.wait()
-    finally:
-        await reap(process)
+    except BaseException:
+        await asyncio.shield(_abandon(process))
+        raise
+    await reap(process)
     if code:
         raise FailedPrecondition(_explain(code, list(tail)))
     return tag
+
+
+async def _abandon(process: asyncio.subprocess.Process) -> None:
+    """Kill the build, then remove its working container, which buildah leaves when it is killed.
+
+    Nothing but its mount tells it from those of other builds, so that is looked up first.
+    """
+    mounts = set(_MOUNT.findall(_mounts(process.pid))) - set(_MOUNT.findall(_mounts("self")))
+    await reap(process)
+    for storage, layer in mounts:
+        index = Path(storage, "overlay-containers/containers.json")
+        containers = [entry["id"] for entry in json.loads(index.read_bytes()) if entry.get("layer") == layer]
+        if containers:
+            await run([which("buildah"), "rm", *containers], env={}, timeout=60)
+
+
+def _mounts(pid: int | str) -> str:
+    try:
+        return Path(f"/proc/{pid}/mounts").read_text()
+    except OSError:  # it has ended already, and tidied up
+        return ""
 
 
 def _dockerfile(context: Path) -> Path:

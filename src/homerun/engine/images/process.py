@@ -90,6 +90,11 @@ async def reap(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
+def private(program: str, *arguments: str) -> list[str]:
+    """The command in a mount namespace of its own: what it mounts goes with it, even if it is killed."""
+    return ["unshare", "--mount", "--propagation", "slave", which(program), *arguments]
+
+
 def which(program: str) -> str:
     found = shutil.which(program)
     if found is None:

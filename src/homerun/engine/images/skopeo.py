@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from homerun.engine.base import EngineUnavailable, ImageNotFound, ImageUnusable
-from homerun.engine.images.process import TimedOut, run
+from homerun.engine.images.process import TimedOut, private, run
 from homerun.engine.images.reference import Reference
 from homerun.lib.errors import HomerunError
 
@@ -82,10 +82,10 @@ class Skopeo:
         self, reference: Reference, *arguments: str, limit: float, pass_fds: Collection[int] = ()
     ) -> bytes:
         await asyncio.to_thread(self.scratch.mkdir, parents=True, exist_ok=True)
-        tool = ["skopeo", "--tmpdir", str(self.scratch), "--override-os", "linux", "--override-arch", self.architecture]
+        options = ["--tmpdir", str(self.scratch), "--override-os", "linux", "--override-arch", self.architecture]
         env = {"TMPDIR": str(self.scratch)}
         try:
-            result = await run([*tool, *arguments], env=env, timeout=limit, pass_fds=pass_fds)
+            result = await run(private("skopeo", *options, *arguments), env=env, timeout=limit, pass_fds=pass_fds)
         except TimedOut:
             raise ImageNotFound(
                 f"Image {reference.text} did not arrive within {limit:.0f} s. "

@@ -27,7 +27,7 @@ from homerun.engine.base import EngineUnavailable, Image, ImageNotFound, ImageUn
 from homerun.engine.images import guard, manifest
 from homerun.engine.images.graph import Graph, Record
 from homerun.engine.images.manifest import Flaw
-from homerun.engine.images.process import TimedOut, run
+from homerun.engine.images.process import TimedOut, private, run
 from homerun.engine.images.reference import Reference
 from homerun.engine.images.skopeo import Skopeo
 
@@ -250,7 +250,7 @@ class ImageStore:
         """Children must come before their parents in `ids`; the tool takes them one after the other."""
         options = ["-g", str(self._graph.root), "-R", str(self._run_root), "-s", "overlay", "--storage-opt", _OPTION]
         try:
-            result = await run(["containers-storage", *options, command, *ids], env={}, timeout=600)
+            result = await run(private("containers-storage", *options, command, *ids), env={}, timeout=600)
         except (EngineUnavailable, TimedOut) as error:
             _log.warning("an import left files behind: %s did not run: %s", command, error)
             return

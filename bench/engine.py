@@ -1,0 +1,158 @@
+"""The engine alone: from `start` to Ready and from `stop` to Exited, with crun and runc, next to `podman run`.
+
+All alternate, start by start, with a pause in between: that is what a cold start is like, and it is slower than one
+right after another (the kernel's first move of a process between cgroups waits for an RCU grace period). crun takes
+part twice: the two must agree, or the machine was too noisy. Then whole cycles (start, ready, stop, removed) a second.
+
+    python -m bench.engine          root and an OCI runtime needed, podman wanted; writes bench/results/engine.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
+from pathlib import Path
+from statistics import median
+
+import uvloop
+
+from bench.cold import Podman, podman
+from bench.support import CONTROL_RANGE, machine, percentile, table, write_results
+from homerun.engine.base import ContainerSpec, Event, InstanceSpec, Probe, ProbeFailed, Ready
+from homerun.engine.images.store import ImageStore
+from homerun.engine.oci.engine import OciEngine
+from homerun.lib.clock import SystemClock
+from tests.support.images import app_layer, make_image
+
+_PHASES = ("queue", "network", "mount", "create", "start", "listen")
+
+
+class Contender:
+    """One engine, one image."""
+
+    def __init__(self, engine: OciEngine, image: str, events: dict[str, asyncio.Queue[Event]]) -> None:
+        self._engine = engine
+        self._image = image
+        self._events = events
+        self._ids = count()
+        self.ready_ms: list[float] = []
+        self.stop_ms: list[float] = []
+        self.phases: dict[str, list[float]] = {name: [] for name in _PHASES}
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, folder: Path, archive: Path, runtime: str) -> AsyncIterator[Contender]:
+        events: dict[str, asyncio.Queue[Event]] = {}
+        engine = OciEngine(folder, ImageStore(folder / "images"), clock=SystemClock(), runtime=runtime)
+        await engine.open(lambda event: events[event.id].put_nowait(event))
+        image = await engine.pull(f"oci-archive:{archive}")
+        try:
+            yield cls(engine, image.pinned, events)
+        finally:
+            await engine.close()
+
+    async def cycle(self) -> None:
+        """Start, ready, stop, gone."""
+        id = f"b{next(self._ids)}"
+        told = self._events[id] = asyncio.Queue()
+        began = time.perf_counter()
+        await self._engine.start(InstanceSpec(id, ContainerSpec(self._image), probe=Probe(port=8080)))
+        ready = await told.get()
+        if isinstance(ready, ProbeFailed):
+            raise RuntimeError(ready.message)
+        up = time.perf_counter()
+        await self._engine.stop(id)
+        await told.get()
+        down = time.perf_counter()
+        await self._engine.remove(id)
+        self.ready_ms.append((up - began) * 1000)
+        self.stop_ms.append((down - up) * 1000)
+        if isinstance(ready, Ready):
+            for name in _PHASES:
+                self.phases[name].append(ready.phases[name] * 1000)
+
+    def figures(self, starts: int) -> dict[str, object]:
+        """Of the first so many starts: those after them were made for the rate."""
+        phases = {name: values[:starts] for name, values in self.phases.items()}
+        return {"ready_ms": self.ready_ms[:starts], "stop_ms": self.stop_ms[:starts], "phases_ms": phases}
+
+
+async def cycles_a_second(contender: Contender, concurrency: int, total: int) -> float:
+    left = iter(range(total))
+
+    async def work() -> None:
+        for _ in left:
+            await contender.cycle()
+
+    began = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(concurrency)))
+    return total / (time.perf_counter() - began)
+
+
+def row(name: str, values: Sequence[float], reference: float) -> list[str]:
+    figures = [f"{percentile(values, percent):.1f}" for percent in (50, 95, 0, 100)]
+    return [name, *figures, f"{median(values) / reference:.2f}"]
+
+
+async def measure(folder: Path, starts: int, pause: float, peer: Podman | None) -> None:
+    archive = folder / "app.tar"
+    theirs: list[float] = []
+    async with AsyncExitStack() as stack:
+        contenders = {
+            name: await stack.enter_async_context(Contender.open(folder / name, archive, name.split()[0]))
+            for name in ("crun", "crun again", "runc")
+        }
+        for _ in range(starts):
+            for contender in contenders.values():
+                await asyncio.sleep(pause)
+                await contender.cycle()
+            if peer is not None:
+                await asyncio.sleep(pause)
+                theirs.append(await asyncio.to_thread(peer.start))
+        report(contenders, theirs, starts)
+        rates = {
+            f"{name} x{concurrency}": await cycles_a_second(contenders[name], concurrency, 60 * concurrency)
+            for name in ("crun", "runc")
+            for concurrency in (1, 4)
+        }
+    print(table(["start, ready, stop, gone", "a second"], [[name, f"{rate:.1f}"] for name, rate in rates.items()]))
+    figures = {name: each.figures(starts) for name, each in contenders.items()}
+    write_results("engine", {"machine": machine(), **figures, "podman_ms": theirs, "cycles_a_second": rates})
+
+
+def report(contenders: Mapping[str, Contender], theirs: list[float], starts: int) -> None:
+    reference = median(contenders["crun"].ready_ms)
+    rows = [row(name, each.ready_ms, reference) for name, each in contenders.items()]
+    if theirs:
+        rows.append(row("podman run", theirs, reference))
+    print(table([f"{starts} starts until ready, ms", "p50", "p95", "min", "max", "to crun"], rows))
+    stops = [row(name, each.stop_ms, reference)[:-1] for name, each in contenders.items()]
+    print(table(["SIGTERM until gone, ms", "p50", "p95", "min", "max"], stops))
+    phases = [
+        [name, *(f"{median(values):.2f}" for values in each.phases.values())] for name, each in contenders.items()
+    ]
+    print(table(["median of phases, ms", *_PHASES], phases))
+    control = median(contenders["crun again"].ready_ms) / reference
+    if not CONTROL_RANGE[0] < control < CONTROL_RANGE[1]:
+        print(f"crun against itself: {control:.2f}: this machine was too noisy, run it again")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--starts", type=int, default=50)
+    parser.add_argument("--pause", type=float, default=0.1, help="seconds before each start")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        archive = make_image(folder / "app.tar", [app_layer()], cmd=["/app", "serve"])
+        with podman(archive) as peer:
+            uvloop.run(measure(folder, options.starts, options.pause, peer))
+
+
+if __name__ == "__main__":
+    main()
