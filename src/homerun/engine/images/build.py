@@ -66,10 +66,14 @@ async def _abandon(process: asyncio.subprocess.Process) -> None:
     mounts = set(_MOUNT.findall(_mounts(process.pid))) - set(_MOUNT.findall(_mounts("self")))
     await reap(process)
     for storage, layer in mounts:
-        index = Path(storage, "overlay-containers/containers.json")
-        containers = [entry["id"] for entry in json.loads(index.read_bytes()) if entry.get("layer") == layer]
-        if containers:
+        if containers := _containers(Path(storage), layer):
             await run([which("buildah"), "rm", *containers], env={}, timeout=60)
+
+
+def _containers(storage: Path, layer: str) -> list[str]:
+    """Ids of the working containers whose writable layer that is."""
+    index = json.loads((storage / "overlay-containers/containers.json").read_bytes())
+    return [entry["id"] for entry in index if entry.get("layer") == layer]
 
 
 def _mounts(pid: int | str) -> str:
