@@ -25,7 +25,7 @@ from tests.support.daemon import Daemon, free_port
 from tests.support.images import app_layer, make_image
 
 _PODMAN = ["podman", "--runtime", "crun", "--cgroup-manager", "cgroupfs"]
-_RUN = ["run", "-d", "--rm", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"]
+_RUN = ["run", "-d", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"]
 
 
 def wake(daemon: Daemon) -> float:
@@ -61,14 +61,16 @@ class Podman:
             finally:
                 connection.close()
         took = (time.perf_counter() - began) * 1000
-        self._call("kill", id)
+        self._call("rm", "-f", "-t", "0", id)
         return took
 
     def remove(self) -> None:
         self._call("rmi", "-f", self.image)
 
     def _call(self, *arguments: str) -> str:
-        done = subprocess.run([*self._enter, *arguments], check=True, capture_output=True, text=True)
+        done = subprocess.run([*self._enter, *arguments], capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"podman {' '.join(arguments)} failed: {done.stderr.strip()}")
         return done.stdout.strip()
 
 
