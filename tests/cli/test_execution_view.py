@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from homerun.cli.execution_view import (
+    SHOWN_MOMENTS,
     SHOWN_TASKS,
     attempt_result,
     completed,
@@ -12,6 +13,7 @@ from homerun.cli.execution_view import (
     state,
     succeeded,
     task_table,
+    timeline,
     took,
 )
 from homerun.lib.timestamps import from_rfc3339
@@ -109,3 +111,11 @@ def test_troubled_tasks_are_shown_first_and_thousands_are_not_all_shown() -> Non
 )
 def test_how_an_attempt_ended(attempt: dict[str, Any], text: str) -> None:
     assert task_table([task(0, "X", **attempt)]).splitlines()[1].endswith(text)
+
+
+def test_a_long_timeline_says_that_it_begins_earlier() -> None:
+    moments = [{"time": "2024-11-24T11:00:00Z", "what": f"moment {n}"} for n in range(SHOWN_MOMENTS + 3)]
+    lines = timeline(moments).splitlines()
+    assert lines[0] == "  3 earlier; --format json shows all"
+    assert [line.split(maxsplit=1)[1] for line in lines[1:]] == [f"moment {n}" for n in range(3, SHOWN_MOMENTS + 3)]
+    assert "earlier" not in timeline(moments[3:])

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from homerun.cli.output import duration, last, table
+from homerun.cli.output import clock_time, duration, last, table
 from homerun.lib.timestamps import from_rfc3339
 
 Json = dict[str, Any]
 
 SHOWN_TASKS = 50
+SHOWN_MOMENTS = 20
 
 
 def completed(execution: Json) -> Json | None:
@@ -105,6 +106,15 @@ def task_table(tasks: Sequence[Json]) -> str:
     text = table(("TASK", "STATE", "ATTEMPTS", "LAST ATTEMPT"), rows, "  ")
     hidden = len(ordered) - len(rows)
     return text + (f"\n  and {hidden} more; --format json shows all" if hidden else "")
+
+
+def timeline(moments: Sequence[Json]) -> str:
+    """From `:explain`: the end of it."""
+    shown = moments[-SHOWN_MOMENTS:]
+    hidden = len(moments) - len(shown)
+    before = [f"  {hidden} earlier; --format json shows all"] if hidden else []
+    lines = [f"  {clock_time(moment['time'])}  {moment['what']}" for moment in shown]
+    return "\n".join([*before, *lines]) or "  nothing yet"
 
 
 def _rank(task: Json) -> int:

@@ -6,14 +6,12 @@ import click
 
 from homerun.cli.client import Json
 from homerun.cli.errors import ApiError
-from homerun.cli.execution_view import completed, execution_row, state, task_table
-from homerun.cli.output import clock_time, conditions, cost, last, mark, print_json, section, table
+from homerun.cli.execution_view import completed, execution_row, state, task_table, timeline
+from homerun.cli.output import conditions, cost, last, mark, print_json, section, table
 from homerun.cli.progress import Progress
 from homerun.cli.session import Session, session_options
 from homerun.cli.waiting import finish
 from homerun.lib.clock import SystemClock
-
-SHOWN_MOMENTS = 20
 
 
 @click.group(short_help="List, describe, cancel executions.")
@@ -62,8 +60,7 @@ def describe(session: Session, execution: str, job: str | None) -> None:
     click.echo(f"{mark(completed(resource))} {click.style(execution, bold=True)}  {state(resource)}, {tasks}, {took}")
     click.echo(section("Conditions", conditions(resource)))
     click.echo(section("Tasks", task_table(explained["tasks"])))
-    moments = [f"  {clock_time(m['time'])}  {m['what']}" for m in explained["timeline"][-SHOWN_MOMENTS:]]
-    click.echo(section("Timeline (UTC)", "\n".join(moments) or "  nothing yet"))
+    click.echo(section("Timeline (UTC)", timeline(explained["timeline"])))
     click.echo(section("Cost", cost(explained["cost"])))
 
 
