@@ -7,7 +7,7 @@ the engine's own records are what survives a crash, and `adopt` brings them back
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,7 +16,8 @@ from homerun.controllers.container_spec import container_spec
 from homerun.controllers.discards import Discards
 from homerun.controllers.failure import exit_text, start_failure
 from homerun.controllers.plane import Plane
-from homerun.core.autoscaler import Scaling
+from homerun.controllers.revision import Checked
+from homerun.controllers.scaling import scaling
 from homerun.core.fleet import Command, Drain, Fleet, Load, Start, Stop
 from homerun.core.instance import Instance, State
 from homerun.engine.base import (
@@ -35,14 +36,12 @@ from homerun.lib.clock import Clock
 from homerun.lib.errors import HomerunError
 from homerun.model import labels
 from homerun.model.revision import RevisionSpec
+from homerun.store.base import Document
 from homerun.wire.link import InstanceUp, RevisionSet, Usage
 
 MIN_QUEUE_DEADLINE = 10.0
 QUEUE_STARTUPS = 3.5
 """Requests wait up to max(3.5 x average startup, 10 s) (contract §2.2)."""
-
-Checked = Callable[[str, str], None]
-"""Called with a revision's name and why its check failed (empty: it passed)."""
 
 
 class Metering(Protocol):
@@ -99,22 +98,24 @@ class Capacity:
         """What the engine found after a restart. Each waits until its revision is configured; `revisions` exist."""
         for state in states:
             revision = state.labels.get(labels.REVISION)
-            if revision is None:
+            if revision is None or labels.SERVICE not in state.labels:
                 continue
             if revision in revisions:
                 self._orphans.setdefault(revision, []).append(state)
             else:
                 self._discards.add([state])
 
-    def configure(self, spec: RevisionSpec, image: str, scaling: Scaling) -> None:
+    def configure(self, revision: Document, image: str, owner: Document | None) -> None:
         """The revision exists and may have instances; new limits take effect at once."""
+        spec = RevisionSpec.parse(revision.body)
+        limits = scaling(spec, owner)
         group = self._groups.get(spec.name)
         if group is None:
-            group = Group(spec, image, Fleet(scaling, self._idle_timeout, ids.instance_id))
+            group = Group(spec, image, Fleet(limits, self._idle_timeout, ids.instance_id))
             self._groups[spec.name] = group
             self._announce(group)
             self._claim(group, self._orphans.pop(spec.name, []))
-        self._carry_out(group, group.fleet.configure(scaling, self._clock.mono()))
+        self._carry_out(group, group.fleet.configure(limits, self._clock.mono()))
 
     def check(self, revision: str, checked: Checked) -> None:
         """Start one instance whatever the load; `checked` is told how it went."""

@@ -1,58 +1,82 @@
 """Revision: import its image, check that it starts, and let it have instances while it exists.
 
-The outcome (Ready, or the failed stage's message) is what the Service's controller acts upon. A revision's limits on
-instances follow from its own template and from what its service gives it: the minimum counts only while traffic is
-routed to it (contract §2.3).
+The outcome (Ready, or the failed stage's message) is what the controller of its owner acts upon. Who runs the instances
+depends on the owner: a service's fleets follow the load, a worker pool's crew has the size that its user gave it.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from homerun.aio.tasks import Supervisor
-from homerun.controllers.capacity import Capacity
-from homerun.core.autoscaler import Scaling
 from homerun.engine.base import Engine, ImageNotFound
 from homerun.lib.clock import Clock
 from homerun.lib.errors import HomerunError
 from homerun.lib.timestamps import to_rfc3339
 from homerun.model import conditions, names
 from homerun.model.conditions import FAILED, RECONCILING, SUCCEEDED, condition
-from homerun.model.revision import RevisionSpec
+from homerun.model.names import Name
 from homerun.store.base import Conflict, Document, Put, Store
 
-KINDS = frozenset({"Revision", "Service"})
 NOT_READY = "Revision '{id}' is not ready and cannot serve traffic. {cause}"
+
+Checked = Callable[[str, str], None]
+"""Called with a revision's name and why its check failed (empty: it passed)."""
+
+
+class Instances(Protocol):
+    """Who runs the instances of revisions."""
+
+    def revisions_of(self, owner: str) -> list[str]:
+        """Those that may have instances."""
+        ...
+
+    def configure(self, revision: Document, image: str, owner: Document | None) -> None:
+        """It may have instances of the pinned `image`, within its limits and those of `owner`."""
+        ...
+
+    def check(self, revision: str, checked: Checked) -> None:
+        """Start one instance whatever the load; `checked` is told how it went."""
+        ...
+
+    def release(self, revision: str) -> None:
+        """It is gone, or must not have instances; unknown: no error."""
+        ...
 
 
 class RevisionController:
-    def __init__(self, store: Store, engine: Engine, capacity: Capacity, supervisor: Supervisor, clock: Clock) -> None:
-        self._store, self._engine, self._capacity = store, engine, capacity
+    """`owner`: the kind whose revisions these are."""
+
+    def __init__(
+        self, owner: str, store: Store, engine: Engine, instances: Instances, supervisor: Supervisor, clock: Clock
+    ) -> None:
+        self._owner, self._store, self._engine, self._instances = owner, store, engine, instances
         self._supervisor, self._clock = supervisor, clock
         self._checking: set[str] = set()
 
     def keys(self, document: Document) -> list[str]:
-        """A service's traffic and limits are the business of those of its revisions that have instances."""
-        return [document.name] if document.kind == "Revision" else self._capacity.revisions_of(document.name)
+        """An owner's targets and limits are the business of those of its revisions that have instances."""
+        if document.kind == self._owner:
+            return self._instances.revisions_of(document.name)
+        return [document.name] if Name.parse(document.name).parent.kind == self._owner else []
 
     async def reconcile(self, key: str) -> None:
         revision = await self._store.get("Revision", key)
         if revision is None:
             self._checking.discard(key)
-            self._capacity.release(key)
+            self._instances.release(key)
             return
         state = ready_state(revision)
         if state == FAILED:
-            self._capacity.release(key)
+            self._instances.release(key)
             return
         pinned = revision.internal.get("digests")
         if pinned is None:
             await self._import_image(revision)
             return
-        service = await self._store.get("Service", names.parent(key))
-        self._capacity.configure(RevisionSpec.parse(revision.body), pinned[0], scaling(revision.body, service))
+        owner = await self._store.get(self._owner, names.parent(key))
+        self._instances.configure(revision, pinned[0], owner)
         if state != SUCCEEDED and key not in self._checking:
             self._check(revision)
 
@@ -71,7 +95,7 @@ class RevisionController:
         if revision.internal.get("skip_check"):
             self._on_checked(revision.name, "")
         else:
-            self._capacity.check(revision.name, self._on_checked)
+            self._instances.check(revision.name, self._on_checked)
 
     def _on_checked(self, name: str, failure: str) -> None:
         self._supervisor.spawn(self._record_check(name, failure), name=f"record check of {names.last(name)}")
@@ -87,24 +111,6 @@ class RevisionController:
                 continue
             break
         self._checking.discard(name)
-
-
-def scaling(revision: Mapping[str, Any], service: Document | None) -> Scaling:
-    """What the revision's own template and its share of the service's limits allow."""
-    spec = RevisionSpec.parse(revision)
-    body = service.body if service is not None else {}
-    id = names.last(spec.name)
-    statuses = [s for s in body.get("trafficStatuses", ()) if s.get("revision") == id]
-    share = sum(s.get("percent", 0) for s in statuses) / 100
-    limits = body.get("scaling") or {}
-    fixed = None
-    if limits.get("scalingMode") == "MANUAL" and limits.get("manualInstanceCount") is not None:
-        fixed = math.ceil(limits["manualInstanceCount"] * share)
-    minimum = max(spec.min_instances if statuses else 0, math.ceil(limits.get("minInstanceCount", 0) * share))
-    maximum = spec.max_instances
-    if limits.get("maxInstanceCount") and share:
-        maximum = min(maximum, math.ceil(limits["maxInstanceCount"] * share))
-    return Scaling(spec.concurrency, min(minimum, maximum), maximum, fixed)
 
 
 def imported(revision: Document, pinned: list[str], now: float) -> Put:

@@ -1,4 +1,4 @@
-"""The Revision that a Service's template becomes. Immutable from then on, but for its status (contract §4.1)."""
+"""The Revision that a template becomes. Immutable from then on, but for its status (contract §4.1)."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ def template_hash(template: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()
 
 
-def revision_name(service: str, template: Mapping[str, Any], generation: int) -> str:
+def revision_name(owner: str, template: Mapping[str, Any], generation: int) -> str:
     """The user's choice, or `SERVICE-00001-xkc`."""
-    id = template.get("revision") or f"{names.last(service)}-{generation:05d}-{ids.consonants(3)}"
-    return f"{service}/revisions/{names.last(id)}"
+    id = template.get("revision") or f"{names.last(owner)}-{generation:05d}-{ids.consonants(3)}"
+    return f"{owner}/revisions/{names.last(id)}"
 
 
 def revision_document(
-    service: Mapping[str, Any], internal: Mapping[str, Any], name: str, ordinal: int, now: float
+    owner: Mapping[str, Any], internal: Mapping[str, Any], name: str, ordinal: int, now: float
 ) -> Put:
-    """`service` is the Service's body, `internal` its internal part; `ordinal` counts its revisions from 1."""
-    template = service["template"]
+    """`owner` is the body of a Service or WorkerPool, `internal` its internal part; `ordinal` counts from 1."""
+    template = owner["template"]
     body = {key: value for key, value in template.items() if key not in _NOT_COPIED} | {
         "name": name,
         "uid": ids.uid(),
         "generation": "1",
-        "service": names.last(service["name"]),
+        "service": names.last(owner["name"]),
         "createTime": to_rfc3339(now),
         "updateTime": to_rfc3339(now),
-        "launchStage": service.get("launchStage", "GA"),
-        "creator": service.get("lastModifier", service.get("creator", "")),
+        "launchStage": owner.get("launchStage", "GA"),
+        "creator": owner.get("lastModifier", owner.get("creator", "")),
         "reconciling": True,
         "conditions": [condition("Ready", RECONCILING, now, message="Importing the image.")],
     }

@@ -1,48 +1,29 @@
-"""Traffic targets of a Service, resolved against its revisions (contract §4.2). Pure."""
+"""Traffic targets of a Service, resolved against its revisions, and what the router must know of them. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from homerun.model import names
+from homerun.controllers import targets
+from homerun.controllers.targets import Resolved
 from homerun.model.urls import tag_url
 from homerun.wire.link import RouteSet, Target
 
 LATEST = "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST"
-BY_REVISION = "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION"
 _DEFAULT: tuple[dict[str, Any], ...] = ({"type": LATEST, "percent": 100},)
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """`statuses`: v2 trafficStatuses. `problem`: why the targets cannot be served, or empty."""
-
-    statuses: list[dict[str, Any]]
-    problem: str = ""
-
-
 def resolve(service: Mapping[str, Any], latest_ready: str, ready: Collection[str], known: Collection[str]) -> Resolved:
-    """`latest_ready`, `ready` and `known` are full revision names; nothing is ready yet when the first is empty."""
-    statuses: list[dict[str, Any]] = []
-    for target in service.get("traffic") or _DEFAULT:
-        by_name = target.get("type") == BY_REVISION
-        if not by_name and not latest_ready:
-            continue
-        name = f"{service['name']}/revisions/{names.last(target['revision'])}" if by_name else latest_ready
-        if by_name and name not in ready:
-            return Resolved([], _problem(name, name in known))
-        statuses.append(_status(service, target, names.last(name)))
-    return Resolved(statuses)
+    """v2 trafficStatuses; see controllers.targets.resolve."""
 
+    def status(target: Mapping[str, Any], revision: str) -> dict[str, Any]:
+        return _status(service, target, revision)
 
-def _problem(revision: str, exists: bool) -> str:
-    id = names.last(revision)
-    if exists:
-        return f"Revision '{id}' is not ready and cannot serve traffic."
-    return f"Revision '{id}' referenced in traffic does not exist."
+    return targets.resolve(
+        service["name"], service.get("traffic") or _DEFAULT, latest_ready, ready, known, status, "traffic"
+    )
 
 
 def _status(service: Mapping[str, Any], target: Mapping[str, Any], revision: str) -> dict[str, Any]:

@@ -24,7 +24,8 @@ from homerun.controllers.job import JobController
 from homerun.controllers.loop import Loop
 from homerun.controllers.plane import Plane
 from homerun.controllers.revision import RevisionController
-from homerun.controllers.service import ServiceController
+from homerun.controllers.rollout import RolloutController
+from homerun.controllers.service import ServiceRoutes
 from homerun.daemon.insight import DaemonInsight
 from homerun.engine.base import Engine, Event, LogLine
 from homerun.engine.images.store import ImageStore
@@ -63,11 +64,11 @@ class Control:
         self.executions = ExecutionController(
             store, engine, self.supervisor, self.discards, clock, max_tasks=settings.max_tasks
         )
-        services = ServiceController(store, clock, self.plane)
-        revisions = RevisionController(store, engine, self.capacity, self.supervisor, clock)
+        services = RolloutController(service.SHAPE, store, clock, ServiceRoutes(self.plane))
+        revisions = RevisionController("Service", store, engine, self.capacity, self.supervisor, clock)
         jobs = JobController(store, engine, clock)
-        self._services = Loop("services", store, service.KINDS, lambda d: [services.key(d)], services.reconcile)
-        self._revisions = Loop("revisions", store, revision.KINDS, revisions.keys, revisions.reconcile)
+        self._services = Loop("services", store, service.SHAPE.kinds, services.keys, services.reconcile)
+        self._revisions = Loop("revisions", store, service.SHAPE.kinds, revisions.keys, revisions.reconcile)
         self.loops = [
             self._services,
             self._revisions,
