@@ -65,13 +65,6 @@ TESTED_THROUGH = {
 }
 """Files without a test of their own name, by the test through which they are tested. Keep it short."""
 
-TESTED_BY_SUITE = {
-    "daemon/doctor.py": "tests/contract/test_engine.py",
-    "daemon/insight.py": "tests/e2e/test_job.py",
-    "engine/oci/": "tests/engine/oci/test_engine.py",
-}
-"""Folders that only real containers or a whole API exercise, by the suite that does; their own tests are owed."""
-
 ELSEWHERE = {name: test for test, names in TESTED_THROUGH.items() for name in names}
 
 
@@ -111,7 +104,7 @@ def test_every_file_begins_with_its_idea() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_every_file_has_a_test_of_its_name(path: Path) -> None:
-    if relative(path) not in ELSEWHERE and not any(relative(path).startswith(folder) for folder in TESTED_BY_SUITE):
+    if relative(path) not in ELSEWHERE:
         folder = ROOT / "tests" / path.parent.relative_to(PACKAGE)
         assert list(folder.glob(f"test_{path.stem}*.py")), f"write {folder.relative_to(ROOT)}/test_{path.stem}.py"
 
