@@ -58,6 +58,15 @@ async def test_what_is_no_json_is_refused(body: bytes) -> None:
     assert "no valid JSON" in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("body", [b'{"a": "\\ud800"}', b'{"\\udfff": 1}', b'"\xed\xa0\x80"'])
+async def test_half_a_character_is_refused(body: bytes) -> None:
+    assert (await ask("POST", PATH, body)).status == 400
+
+
+async def test_a_character_in_two_escapes_is_whole() -> None:
+    assert (await ask("POST", PATH, b'{"a": "\\ud83e\\udd8a"}')).json()["body"] == {"a": "🦊"}
+
+
 async def test_a_body_has_a_limit() -> None:
     assert (await ask("POST", PATH, json.dumps("x" * REQUEST_BODY).encode())).status == 413
 

@@ -143,6 +143,22 @@ def test_a_crash_soon_after_ready_counts_as_a_crash_loop() -> None:
     assert f.tick(now=3) == [Start("i2")]
 
 
+def test_a_crash_loop_is_slowed_down_although_each_instance_becomes_ready_until_one_stays() -> None:
+    f, now, starts = fleet(min=1), 0.0, []
+    f.tick(now)
+    for number in range(1, 9):
+        f.ready(f"i{number}", now)
+        f.exited(f"i{number}", now + 0.1)
+        assert f.wake is not None
+        starts.append(f.wake - now)
+        now = f.wake
+        assert f.tick(now) == [Start(f"i{number + 1}")]
+    assert starts[:3] == pytest.approx([1.1, 2.1, 4.1]) and starts[-1] == pytest.approx(10.1)
+    f.ready("i9", now)
+    assert f.demand(30, 30, now + 5) == [Start("i10")], "one, to see"
+    assert len(f.demand(30, 30, now + 10)) == 4, "this one stays"
+
+
 def test_an_instance_that_the_router_cannot_reach_is_stopped_and_replaced() -> None:
     f = fleet(min=1)
     f.tick(now=0)

@@ -49,6 +49,7 @@ def test_a_request_means_its_method(
         "/v2/projects/a/locations/b/services/c/d",
         "/v2/projects/a/locations/b/services/c:unknown",
         "/v2/projects/a/locations/b/services:setIamPolicy",
+        "/v2/projects/a/locations/b/services/",
     ],
 )
 def test_other_paths_mean_nothing(router: Router[str], path: str) -> None:
@@ -61,7 +62,5 @@ def test_a_path_knows_its_methods(router: Router[str]) -> None:
     assert router.methods("/v2/projects/a/locations/b/services") == ["GET", "POST"]
 
 
-def test_a_slash_in_a_name_is_no_separator(router: Router[str]) -> None:
-    match = router.match("GET", "/v2/projects/a/locations/b/services/c%2Fd")
-    assert match is not None
-    assert match.variables["s"] == "c/d"
+def test_no_name_has_a_slash_however_it_is_written(router: Router[str]) -> None:
+    assert router.match("GET", "/v2/projects/a/locations/b/services/c%2Frevisions%2Fd") is None

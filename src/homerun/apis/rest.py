@@ -101,9 +101,14 @@ async def read_json(request: Request) -> Any:
     if not text.strip():
         return {}
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text.decode(), parse_constant=_no_constant)
+        if b"\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise Invalid("the body has half a character in it (a lone surrogate, \\ud800 to \\udfff)") from None
     except (ValueError, RecursionError) as error:
         raise Invalid(f"the body is no valid JSON: {error}") from None
+    return value
 
 
 def _no_constant(name: str) -> Any:

@@ -20,6 +20,8 @@ from homerun.core.instance import Instance, Signal, State
 
 STABLE_AFTER = 10.0
 """An instance that lives this long after it became ready is no crash loop."""
+LONGEST_CRASH_DELAY = 10.0
+"""Shorter than for starts that fail: what becomes ready can answer requests, and they wait for this."""
 EVALUATE_EVERY = 1.0
 HISTORY = 50
 """Decisions kept for `describe`."""
@@ -76,6 +78,7 @@ class Fleet:
         self._new_id = new_id
         self._checking = False
         self._failures = 0
+        self._crashes = 0
         self._retry_at = 0.0
         self._ticked = 0.0
         self._startups: deque[float] = deque(maxlen=20)
@@ -144,7 +147,8 @@ class Fleet:
             return []
         instance.ready_at = instance.idle_since = now
         self._startups.append(now - instance.created)
-        self._checking, self.failure, self._failures = False, "", 0
+        # To become ready says nothing against a crash loop.
+        self._checking, self.failure, self._failures = False, "", self._crashes
         return [Drain(id)] if self.closed and instance.signal(Signal.DRAIN) else []
 
     def drained(self, id: str, now: float) -> list[Command]:
@@ -161,10 +165,15 @@ class Fleet:
         lived = now - instance.ready_at if instance.ready_at is not None else 0.0
         expected = instance.state in (State.STOPPING, State.DRAINING)
         instance.signal(Signal.EXITED)
-        if not expected and lived < STABLE_AFTER:
+        if lived >= STABLE_AFTER:
+            self._failures = self._crashes = 0
+        elif not expected:
             self._failures += 1
-            self._retry_at = now + delay(self._failures)
-            if instance.ready_at is None:
+            if instance.ready_at is not None:
+                self._crashes += 1
+                self._retry_at = now + delay(self._failures, most=LONGEST_CRASH_DELAY)
+            else:
+                self._retry_at = now + delay(self._failures)
                 self._checking, self.failure = False, failure
                 # Whoever waited is refused with the failure: they are nobody's demand any more.
                 self._autoscaler.demand(0, 0)
@@ -210,6 +219,8 @@ class Fleet:
         return scaling.min if scaling.fixed is None else scaling.fixed
 
     def _start(self, number: int, now: float) -> list[Command]:
+        if any(i.ready_at is not None and now - i.ready_at >= STABLE_AFTER for i in self.instances.values()):
+            self._failures = self._crashes = 0
         if self._failures:
             # Not before the back-off is over, and then one, to see.
             if now < self._retry_at or self.count(State.STARTING):

@@ -12,7 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+
+import re2
 
 from homerun.lib.errors import Invalid
 from homerun.lib.timestamps import from_rfc3339
@@ -137,13 +140,15 @@ class _Parser:
         return parts[0] if len(parts) == 1 else Or(tuple(parts))
 
     def _not(self) -> Node:
-        if self._take("NOT") or self._take("-"):
-            return Not(self._not())
+        negated = False
+        while self._take("NOT") or self._take("-"):
+            negated = not negated
         if self._take("("):
             node = self._expression()
             self._expect(")")
-            return node
-        return self._comparison()
+        else:
+            node = self._comparison()
+        return Not(node) if negated else node
 
     def _comparison(self) -> Node:
         path = [self._name()]
@@ -157,15 +162,24 @@ class _Parser:
             node = self._choice(tuple(path), op)
             self._expect(")")
             return node
-        return Comparison(tuple(path), op, self._value())
+        return self._compared(tuple(path), op)
 
     def _choice(self, path: tuple[str, ...], op: str) -> Node:
         """`field = (a OR b)`, `field : (a AND b)`."""
-        parts: list[Node] = [Comparison(path, op, self._value())]
+        parts: list[Node] = [self._compared(path, op)]
         joiner = And if self._peek() == "AND" else Or
         while self._take("OR") or self._take("AND"):
-            parts.append(Comparison(path, op, self._value()))
+            parts.append(self._compared(path, op))
         return joiner(tuple(parts))
+
+    def _compared(self, path: tuple[str, ...], op: str) -> Comparison:
+        value = self._value()
+        if op in ("=~", "!~"):
+            try:
+                _pattern(value)
+            except re2.error as error:
+                self._fail(f"{value!r} is no regular expression: {error}")
+        return Comparison(path, op, value)
 
     def _name(self) -> str:
         kind, text = self._next("a field or a text")
@@ -212,6 +226,14 @@ class _Parser:
         raise Invalid.field(self._field, f"Unparseable filter: {problem}")
 
 
+@lru_cache(maxsize=64)
+def _pattern(text: str) -> Any:
+    """RE2, as Google has it: no expression makes it take longer than the text is long. Raises re2.error."""
+    options = re2.Options()
+    options.log_errors = False
+    return re2.compile(text, options)
+
+
 def _unquoted(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
 
@@ -250,10 +272,7 @@ def _compare(found: Any, op: str, wanted: str, path: tuple[str, ...]) -> bool:
     if op == ":":
         return wanted == "*" or wanted.lower() in text.lower()
     if op == "=~":
-        try:
-            return re.search(wanted, text) is not None
-        except re.error:
-            return False
+        return _pattern(wanted).search(text) is not None
     left, right = _ordered(text, wanted, path)
     match op:
         case "=":

@@ -64,12 +64,13 @@ class Router(Generic[T]):
         found = []
         if (literal := node.literals.get(head)) is not None:
             found += self._walk(literal, rest, values)
-        if node.variable is not None and head:
-            found += self._walk(node.variable, rest, (*values, unquote(head)))
+        value = unquote(head)
+        if node.variable is not None and value and "/" not in value:
+            found += self._walk(node.variable, rest, (*values, value))
         return found
 
 
 def _split(path: str) -> tuple[list[str], str]:
-    segments = path.strip("/").split("/")
+    segments = path.removeprefix("/").split("/")
     segments[-1], _, verb = segments[-1].replace("%3A", ":").replace("%3a", ":").partition(":")
     return segments, verb

@@ -100,10 +100,6 @@ def _string(schema: Mapping[str, Any], value: Any) -> str:
         return _enum(schema["enum"], value)
     if not isinstance(value, str):
         raise ValueError(f"must be a string, not {_kind(value)}")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise ValueError("must be Unicode text without lone surrogates") from None
     match schema.get("format"):
         case "google-datetime":
             _check_datetime(value)

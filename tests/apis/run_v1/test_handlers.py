@@ -346,3 +346,24 @@ async def test_operations_are_shown_in_v1_and_can_be_deleted() -> None:
         assert await a("GET", f"/v1/{operation['name']}") == operation
         await a("DELETE", f"/v1/{operation['name']}")
         assert await a("GET", path) == {"operations": []}
+
+
+async def test_any_region_name_is_one_in_the_host_too() -> None:
+    async with api() as a:
+        await a("POST", f"{SERVING}/services", service(), host="home-run.homerun.localhost:8787")
+        assert (await a("GET", "/v2/projects/homerun/locations/home/services/hello"))["uid"]
+
+
+async def test_a_dash_for_the_location_is_for_lists_only() -> None:
+    async with api() as a:
+        with pytest.raises(Refused) as caught:
+            await a("POST", "/v1/projects/homerun/locations/-/services", service())
+        assert caught.value.fields == ["location"]
+
+
+async def test_an_execution_that_runs_has_no_time_of_completion_in_its_job() -> None:
+    async with api() as a:
+        await a.create_job(image=SLOW)
+        await a("POST", f"{V2}/jobs/work:run", {})
+        latest = (await a("GET", f"{RUN}/jobs/work"))["status"]["latestCreatedExecution"]
+        assert "creationTimestamp" in latest and "completionTimestamp" not in latest

@@ -199,7 +199,7 @@ async def test_a_location_must_be_named() -> None:
     async with api() as a:
         with pytest.raises(Refused) as caught:
             await a("GET", "/v2/projects/homerun/locations/-/services")
-        assert caught.value.fields == ["parent"]
+        assert caught.value.fields == ["location"]
 
 
 async def test_a_job_from_create_to_its_tasks() -> None:

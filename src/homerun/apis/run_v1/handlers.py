@@ -23,7 +23,7 @@ from homerun.wire.labels import Selector, parse_selector
 from homerun.wire.paging import page
 from homerun.wire.schema import parse
 
-SUCCESS = {"apiVersion": "v1", "kind": "Status", "status": "Success"}
+SUCCESS = {"status": "Success"}
 _VARIABLES = ("servicesId", "revisionsId", "routesId", "configurationsId", "jobsId", "executionsId", "tasksId")
 _STORED = {"routes": "services", "configurations": "services"}
 """Collections that are a view of another."""

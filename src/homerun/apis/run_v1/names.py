@@ -11,7 +11,7 @@ from homerun.lib.errors import Invalid
 from homerun.model.names import Name
 from homerun.store.base import Document
 
-_REGIONAL_HOST = re.compile(r"([a-z]+-[a-z]+[0-9]+)-run\.")
+_REGIONAL_HOST = re.compile(r"([a-z][-a-z0-9]*)-run\.")
 _LOCATION = re.compile(r"[a-z][-a-z0-9]{0,62}|-")
 PARENTS = {"revisions": "services", "executions": "jobs"}
 
@@ -22,6 +22,8 @@ async def parent(backend: Backend, call: Call) -> Name:
     project = variables.get("namespacesId") or variables["projectsId"]
     regional = _REGIONAL_HOST.match(call.host)
     location = variables.get("locationsId") or (regional[1] if regional else backend.region)
+    if location == "-" and not call.method.id.endswith(".list"):
+        raise Invalid.field("location", "name a location: '-' is allowed for lists only")
     if not _LOCATION.fullmatch(location):
         raise Invalid.field("location", f"{location!r} is no location, such as us-central1")
     return Name(await backend.project_id(project), location, ())

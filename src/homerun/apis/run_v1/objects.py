@@ -16,6 +16,11 @@ from homerun.store.base import Document
 
 Json = dict[str, Any]
 SERVING = "serving.knative.dev/"
+_EXECUTION_REFERENCE = {
+    "createTime": "creationTimestamp",
+    "completionTime": "completionTimestamp",
+    "completionStatus": "completionStatus",
+}
 
 
 def to_v1(document: Document, projects: Projects) -> Json:
@@ -108,11 +113,8 @@ def _job(document: Document, name: Name, projects: Projects) -> Json:
         "executionCount": int(body.get("executionCount", 0)),
     }
     if latest := body.get("latestCreatedExecution"):
-        status["latestCreatedExecution"] = {
-            "name": last(latest["name"]),
-            "creationTimestamp": latest.get("createTime", ""),
-            "completionTimestamp": latest.get("completionTime", ""),
-            "completionStatus": latest.get("completionStatus", ""),
+        status["latestCreatedExecution"] = {"name": last(latest["name"])} | {
+            new: latest[old] for old, new in _EXECUTION_REFERENCE.items() if latest.get(old)
         }
     return _object("run.googleapis.com/v1", document, name, projects, made["metadata"], made["spec"], status)
 

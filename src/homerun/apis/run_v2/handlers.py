@@ -31,7 +31,7 @@ _VARIABLES = (
     ("tasksId", "tasks"),
     ("operationsId", "operations"),
 )
-_LOCATION = re.compile(r"[a-z][-a-z0-9]{0,62}|-")
+_LOCATION = re.compile(r"[a-z][-a-z0-9]{0,62}")
 
 
 def handlers(backend: Backend) -> dict[str, Handler]:
@@ -78,8 +78,6 @@ class RunV2:
     async def list(self, call: Call) -> Any:
         """`-` in a parent stands for any, but not as the location."""
         parent, collection = await resource_name(self._backend, call), call.method.id.split(".")[-2]
-        if parent.location == "-":
-            raise Invalid.field("parent", "name a location: '-' is not allowed here")
         key = f"{parent}/{collection}"
         wanted = page(key, call.query.get("pageSize", ""), call.query.get("pageToken", ""))
         deleted = call.flag("showDeleted")
@@ -222,6 +220,8 @@ async def resource_name(backend: Backend, call: Call) -> Name:
     """What the path names: the resource itself, or the parent of a list or create. The project by its id."""
     variables = call.variables
     location = variables["locationsId"]
+    if location == "-":
+        raise Invalid.field("location", "name a location: '-' is not allowed here")
     if not _LOCATION.fullmatch(location):
         raise Invalid.field("location", f"{location!r} is no location, such as us-central1")
     path = [part for variable, collection in _VARIABLES if variable in variables
