@@ -47,6 +47,18 @@ async def test_a_request_becomes_a_call() -> None:
     assert answer.headers["content-type"] == "application/json"
 
 
+async def test_parameters_have_their_published_names_or_snake_case() -> None:
+    answer = await ask("POST", f"{PATH}?service_id=hello&$alt=json;enum-encoding=int&upload_protocol=x")
+    assert answer.json()["query"]["serviceId"] == "hello"
+
+
+async def test_a_misspelt_parameter_is_refused_before_anything_happens() -> None:
+    answer = await ask("POST", f"{PATH}?serviceId=hello&validateonly=true&typo=1")
+    assert answer.status == 400
+    [detail] = [d for d in answer.json()["error"]["details"] if d["@type"].endswith("BadRequest")]
+    assert [violation["field"] for violation in detail["fieldViolations"]] == ["validateonly", "typo"]
+
+
 async def test_no_body_is_an_empty_one() -> None:
     assert (await ask("POST", PATH, b" \n")).json()["body"] == {}
 
@@ -74,7 +86,7 @@ async def test_a_body_has_a_limit() -> None:
 async def test_a_method_without_a_handler_says_so() -> None:
     answer = await ask("GET", f"{PATH}/hello")
     assert answer.status == 501
-    assert "run.projects.locations.services.get is not implemented" in answer.json()["error"]["message"]
+    assert "run.projects.locations.services.get: not implemented yet" in answer.json()["error"]["message"]
 
 
 async def test_a_path_that_does_not_exist_is_not_found_in_google_s_format() -> None:

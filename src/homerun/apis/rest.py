@@ -1,12 +1,13 @@
 """REST: a request becomes a Call of the published method that its path means, the answer becomes JSON.
 
 Handlers are plain functions from Call to JSON, by method id, so that they serve other transports as well. A published
-method without a handler answers 501 and says its name.
+method without a handler answers 501 and says what to do instead.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,10 +17,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from homerun.lib.errors import HomerunError, Invalid, NotFound, Unimplemented
+from homerun.apis.absent import why
+from homerun.lib.errors import HomerunError, Invalid, NotFound, Unimplemented, Violation
 from homerun.model.limits import REQUEST_BODY
 from homerun.wire.discovery import Method, description
 from homerun.wire.rest import Router
+
+_SNAKE = re.compile(r"_([a-z0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +82,29 @@ class RestApp:
         if match is None:
             raise NotFound(self._no_such(request.method, path))
         method, handler = match.target
+        query = _query(method, request)
         body = await read_json(request)
         host = request.headers.get("host", "").lower()
-        return await handler(Call(method, match.variables, dict(request.query_params), body, host))
+        return await handler(Call(method, match.variables, query, body, host))
 
     def _no_such(self, http_method: str, path: str) -> str:
         methods = self._router.methods(path)
         if methods:
             return f"{path} takes {', '.join(methods)}, not {http_method}"
         return f"The requested URL {path} was not found on this server: no published method has such a path"
+
+
+def _query(method: Method, request: Request) -> dict[str, str]:
+    """By the published names; snake_case is taken as well. Raises Invalid: a misspelt `validateOnly` must not act."""
+    known, query = method.parameters, dict(request.query_params)
+    if known is None:
+        return query
+    named = {key if key in known else _SNAKE.sub(lambda m: m[1].upper(), key): value for key, value in query.items()}
+    unknown = [key for key in named if key not in known and not key.startswith("$")]
+    if unknown:
+        violations = [Violation(key, f"Unknown name {key!r}: {method.id} has no such parameter") for key in unknown]
+        raise Invalid("; ".join(violation.description for violation in violations), violations)
+    return named
 
 
 async def read_json(request: Request) -> Any:
@@ -116,4 +134,4 @@ def _no_constant(name: str) -> Any:
 
 
 async def _unimplemented(call: Call) -> Any:
-    raise Unimplemented(f"{call.method.id} is not implemented by homerun yet")
+    raise Unimplemented(f"homerun does not have {call.method.id}: {why(call.method.id)}")

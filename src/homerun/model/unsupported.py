@@ -68,6 +68,11 @@ def unsupported(body: Mapping[str, Any], table: Mapping[str, str]) -> Iterator[V
             yield Violation(path, why)
 
 
+def refused(table: Mapping[str, str]) -> str:
+    """The fields of `table`, for documentation."""
+    return "refused: " + ", ".join(f"`{pattern}`" for pattern in table)
+
+
 def _find(value: Any, keys: list[str], path: str) -> Iterator[str]:
     if not keys:
         if value:

@@ -17,13 +17,14 @@ from typing import Any
 class Method:
     """`id`: `run.projects.locations.services.create`. `path`: a template, `v2/projects/{projectsId}/…:verb`.
 
-    `request`: the name of the body's schema, or empty.
+    `request`: the name of the body's schema, or empty. `parameters`: those of the query; None: whatever is sent.
     """
 
     id: str
     verb: str
     path: str
     request: str
+    parameters: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,15 @@ def description(api: str) -> Description:
     """`api`: `run.v1`, `run.v2`, ..."""
     text = files("googleapiclient.discovery_cache.documents").joinpath(f"{api}.json").read_text()
     document = json.loads(text)
-    return Description({method.id: method for method in _methods(document)}, document["schemas"])
+    common = frozenset(document["parameters"])
+    return Description({method.id: method for method in _methods(document, common)}, document["schemas"])
 
 
-def _methods(resource: Mapping[str, Any]) -> Iterator[Method]:
+def _methods(resource: Mapping[str, Any], common: frozenset[str]) -> Iterator[Method]:
     for method in resource.get("methods", {}).values():
         path = method.get("flatPath") or method["path"]
-        yield Method(method["id"], method["httpMethod"], path, method.get("request", {}).get("$ref", ""))
+        query = {name for name, value in method.get("parameters", {}).items() if value["location"] == "query"}
+        request = method.get("request", {}).get("$ref", "")
+        yield Method(method["id"], method["httpMethod"], path, request, common | query)
     for child in resource.get("resources", {}).values():
-        yield from _methods(child)
+        yield from _methods(child, common)

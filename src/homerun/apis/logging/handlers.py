@@ -20,6 +20,9 @@ from homerun.wire.schema import parse
 
 LIST = description("logging.v2").methods["logging.entries.list"]
 
+PARTIAL: dict[str, str] = {}
+"""What is missing of methods that are there, by method id (docs/api-coverage.md)."""
+
 
 class LogSource(Protocol):
     """Where log lines come from: the engine, by structure; other sources can be put in front of it."""

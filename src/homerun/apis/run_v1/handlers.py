@@ -16,7 +16,7 @@ from homerun.apis.run_v1.overrides import overrides_path, overrides_to_v2
 from homerun.apis.run_v1.tables import RUN
 from homerun.lib.errors import Invalid, Violation
 from homerun.model.names import Name
-from homerun.model.unsupported import V1_JOB, V1_SERVICE, unsupported
+from homerun.model.unsupported import V1_JOB, V1_SERVICE, refused, unsupported
 from homerun.store.base import Document
 from homerun.wire.discovery import description
 from homerun.wire.labels import Selector, parse_selector
@@ -29,6 +29,19 @@ _STORED = {"routes": "services", "configurations": "services"}
 """Collections that are a view of another."""
 
 Json = dict[str, Any]
+
+PARTIAL = {
+    **dict.fromkeys(
+        (
+            f"run.{at}.services.{verb}"
+            for at in ("namespaces", "projects.locations")
+            for verb in ("create", "replaceService")
+        ),
+        refused(V1_SERVICE),
+    ),
+    **dict.fromkeys(("run.namespaces.jobs.create", "run.namespaces.jobs.replaceJob"), refused(V1_JOB)),
+}
+"""What is missing of methods that are there, by method id (docs/api-coverage.md)."""
 
 
 def handlers(backend: Backend) -> dict[str, Handler]:

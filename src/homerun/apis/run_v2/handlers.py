@@ -14,8 +14,10 @@ from homerun.apis.run.resources import Wish, raise_violations
 from homerun.apis.run.writes import Written
 from homerun.apis.run_v2.views import resource
 from homerun.lib.errors import Invalid, NotFound, Violation
+from homerun.model import unsupported
 from homerun.model.checks import check_reserved
 from homerun.model.names import Name
+from homerun.model.unsupported import refused
 from homerun.wire.discovery import description
 from homerun.wire.fieldmask import check_mask, merge
 from homerun.wire.paging import page
@@ -32,6 +34,12 @@ _VARIABLES = (
     ("operationsId", "operations"),
 )
 _LOCATION = re.compile(r"[a-z][-a-z0-9]{0,62}")
+
+PARTIAL = {
+    **dict.fromkeys((f"{PREFIX}services.create", f"{PREFIX}services.patch"), refused(unsupported.SERVICE)),
+    **dict.fromkeys((f"{PREFIX}jobs.create", f"{PREFIX}jobs.patch"), refused(unsupported.JOB)),
+}
+"""What is missing of methods that are there, by method id (docs/api-coverage.md)."""
 
 
 def handlers(backend: Backend) -> dict[str, Handler]:

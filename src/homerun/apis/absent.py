@@ -1,0 +1,30 @@
+"""Published methods that homerun does not have: why, and what to do instead. The 501 and docs/api-coverage.md say it."""
+
+from __future__ import annotations
+
+_RUN = "run.projects.locations."
+_INSTANCES = (
+    "single instances with a lifecycle of their own are not supported: deploy a service with --min=1 --max=1, or a "
+    "worker pool of one instance"
+)
+_EXPORT = "nothing is kept in Google's storage that could be exported: {instead}"
+
+WHY = {
+    f"{_RUN}builds.": "images are built on this machine, not by Cloud Build: use homerun deploy --source, which needs "
+    "a Dockerfile, or build one yourself and deploy it with --image",
+    f"{_RUN}sourceUploads.": "sources are uploaded together with their build: use homerun deploy --source",
+    f"{_RUN}instances.": _INSTANCES,
+    "run.namespaces.instances.": _INSTANCES,
+    f"{_RUN}exportImage": _EXPORT.format(instead="copy the image with skopeo from where it was deployed from"),
+    f"{_RUN}exportMetadata": _EXPORT.format(instead="get the resource itself, it is complete"),
+    f"{_RUN}exportProjectMetadata": _EXPORT.format(instead="list the services, jobs and worker pools"),
+    f"{_RUN}jobs.executions.exportStatus": _EXPORT.format(instead="get the execution"),
+    f"{_RUN}services.revisions.exportStatus": _EXPORT.format(instead="get the revision"),
+}
+"""By the beginning of the method's id; the longest that fits counts."""
+
+
+def why(method: str) -> str:
+    """Of a method without a handler, by its id in the discovery document."""
+    found = max((prefix for prefix in WHY if method.startswith(prefix)), key=len, default="")
+    return WHY[found] if found else "not implemented yet"

@@ -1,0 +1,25 @@
+"""What is not there says what to do instead."""
+
+import pytest
+
+from homerun.apis.absent import WHY, why
+from homerun.wire.discovery import description
+
+
+@pytest.mark.parametrize(
+    ("method", "instead"),
+    [
+        ("run.projects.locations.builds.submit", "homerun deploy --source"),
+        ("run.projects.locations.instances.start", "worker pool of one instance"),
+        ("run.namespaces.instances.create", "worker pool of one instance"),
+        ("run.projects.locations.exportImageMetadata", "skopeo"),
+        ("run.something.else", "not implemented yet"),
+    ],
+)
+def test_an_absent_method_has_a_reason(method: str, instead: str) -> None:
+    assert instead in why(method)
+
+
+def test_every_reason_is_that_of_a_published_method() -> None:
+    published = [*description("run.v1").methods, *description("run.v2").methods]
+    assert [prefix for prefix in WHY if not any(id.startswith(prefix) for id in published)] == []
