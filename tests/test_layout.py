@@ -30,7 +30,6 @@ TESTED_THROUGH = {
         "controllers/loop.py",
         "controllers/operations.py",
         "controllers/plane.py",
-        "controllers/revision.py",
         "controllers/revision_document.py",
         "controllers/rollout.py",
         "controllers/scaling.py",
@@ -38,6 +37,7 @@ TESTED_THROUGH = {
         "controllers/traffic.py",
         "daemon/control.py",
     ),
+    "tests/controllers/test_revision.py": ("controllers/revision_status.py", "controllers/surplus.py"),
     "tests/controllers/test_execution.py": (
         "controllers/execution_record.py",
         "controllers/execution_status.py",

@@ -1,4 +1,4 @@
-"""Published methods that homerun does not have: why, and what to do instead. The 501 and docs/api-coverage.md say it."""
+"""Published methods that homerun does not have: why, and what to do instead, for the 501 and docs/api-coverage.md."""
 
 from __future__ import annotations
 

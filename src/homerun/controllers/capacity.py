@@ -7,7 +7,7 @@ the engine's own records are what survives a crash, and `adopt` brings them back
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from homerun.controllers.discards import Discards
 from homerun.controllers.failure import exit_text, start_failure
 from homerun.controllers.plane import Plane
 from homerun.controllers.revision import Checked
+from homerun.controllers.revision_status import Standing
 from homerun.controllers.scaling import scaling
 from homerun.core.fleet import Command, Drain, Fleet, Load, Start, Stop
 from homerun.core.instance import Instance, State
@@ -61,6 +62,8 @@ class Group:
     fleet: Fleet
     checked: Checked | None = None
     timer: asyncio.TimerHandle | None = None
+    short: tuple[bool, str] = (False, "")
+    """Whether it lacked instances of its minimum, and why, when that was last looked at."""
     ready: dict[str, Ready] = field(default_factory=dict)
     """How the start of each ready instance went."""
     causes: dict[str, str] = field(default_factory=dict)
@@ -85,12 +88,20 @@ class Capacity:
         self._owners: dict[str, Group] = {}
         self._orphans: dict[str, list[InstanceState]] = {}
         self._empty: asyncio.Event | None = None
+        self.on_minimum: Callable[[str], None] = lambda revision: None
+        """Called with a revision that has reached its minimum of instances, or has them no longer."""
 
     def group(self, revision: str) -> Group | None:
         return self._groups.get(revision)
 
     def revisions_of(self, service: str) -> list[str]:
         return [name for name, group in self._groups.items() if group.spec.service == service]
+
+    def standing(self, revision: str) -> Standing:
+        group = self._groups.get(revision)
+        if group is None:
+            return Standing()
+        return Standing(group.fleet.minimum, group.fleet.short, group.fleet.failure)
 
     # What the controllers ask for
 
@@ -235,6 +246,10 @@ class Capacity:
                 case Stop(id):
                     self._discards.stop(id)
         self._set_timer(group)
+        short = (True, group.fleet.failure) if group.fleet.short else (False, "")
+        if short != group.short:
+            group.short = short
+            self.on_minimum(group.spec.name)
 
     async def _start(self, group: Group, id: str) -> None:
         try:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from homerun.controllers.operations import finish, pending_operations
-from homerun.engine.base import Engine, ImageNotFound
+from homerun.controllers.revision_status import image_reason
+from homerun.engine.base import Engine
 from homerun.lib.clock import Clock
 from homerun.lib.errors import HomerunError
 from homerun.lib.timestamps import to_rfc3339
@@ -62,8 +63,7 @@ def settled(
     """This generation's image is pinned, or cannot be."""
     ready = condition("Ready", SUCCEEDED, now)
     if error is not None:
-        reason = "CONTAINER_MISSING" if isinstance(error, ImageNotFound) else "CONTAINER_PERMISSION_DENIED"
-        ready = condition("Ready", FAILED, now, message=error.message, reason=reason)
+        ready = condition("Ready", FAILED, now, message=error.message, reason=image_reason(error))
     before = [c for c in (job.body.get("terminalCondition"),) if c]
     body: dict[str, Any] = {
         **job.body,

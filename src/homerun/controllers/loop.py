@@ -36,6 +36,10 @@ class Loop:
             self._queue.add(key)
         await self._queue.idle()
 
+    def look_at(self, key: str) -> None:
+        """There is news of `key` that the store does not have."""
+        self._queue.add(key)
+
     def start(self, supervisor: Supervisor) -> None:
         supervisor.spawn(self._watch(), name=f"{self._name} watch")
 

@@ -2,24 +2,32 @@
 
 The outcome (Ready, or the failed stage's message) is what the controller of its owner acts upon. Who runs the instances
 depends on the owner: a service's fleets follow the load, a worker pool's crew has the size that its user gave it.
+A change of the owner concerns only those of its revisions that have a share in it, or had one: the others of a thousand
+are not looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 from homerun.aio.tasks import Supervisor
-from homerun.engine.base import Engine, ImageNotFound
+from homerun.controllers.revision_status import (
+    Standing,
+    failed,
+    image_reason,
+    imported,
+    ready,
+    ready_state,
+    standing_changed,
+)
+from homerun.engine.base import Engine
 from homerun.lib.clock import Clock
 from homerun.lib.errors import HomerunError
-from homerun.lib.timestamps import to_rfc3339
-from homerun.model import conditions, names
-from homerun.model.conditions import FAILED, RECONCILING, SUCCEEDED, condition
+from homerun.model import names
+from homerun.model.conditions import FAILED, SUCCEEDED
 from homerun.model.names import Name
-from homerun.store.base import Conflict, Document, Put, Store
-
-NOT_READY = "Revision '{id}' is not ready and cannot serve traffic. {cause}"
+from homerun.store.base import Conflict, Document, Store
 
 Checked = Callable[[str, str], None]
 """Called with a revision's name and why its check failed (empty: it passed)."""
@@ -27,10 +35,6 @@ Checked = Callable[[str, str], None]
 
 class Instances(Protocol):
     """Who runs the instances of revisions."""
-
-    def revisions_of(self, owner: str) -> list[str]:
-        """Those that may have instances."""
-        ...
 
     def configure(self, revision: Document, image: str, owner: Document | None) -> None:
         """It may have instances of the pinned `image`, within its limits and those of `owner`."""
@@ -46,20 +50,32 @@ class Instances(Protocol):
 
 
 class RevisionController:
-    """`owner`: the kind whose revisions these are."""
+    """`owner`: the kind whose revisions these are. `standing`: how a revision's instances are, where that is known."""
 
     def __init__(
-        self, owner: str, store: Store, engine: Engine, instances: Instances, supervisor: Supervisor, clock: Clock
+        self,
+        owner: str,
+        store: Store,
+        engine: Engine,
+        instances: Instances,
+        supervisor: Supervisor,
+        clock: Clock,
+        standing: Callable[[str], Standing] = lambda revision: Standing(),
     ) -> None:
         self._owner, self._store, self._engine, self._instances = owner, store, engine, instances
-        self._supervisor, self._clock = supervisor, clock
+        self._supervisor, self._clock, self._standing = supervisor, clock, standing
         self._checking: set[str] = set()
+        self._sharing: dict[str, set[str]] = {}
+        """Of each owner, the revisions that had a share in it when it was last looked at."""
 
-    def keys(self, document: Document) -> list[str]:
-        """An owner's targets and limits are the business of those of its revisions that have instances."""
-        if document.kind == self._owner:
-            return self._instances.revisions_of(document.name)
-        return [document.name] if Name.parse(document.name).parent.kind == self._owner else []
+    def keys(self, document: Document) -> set[str]:
+        """An owner's targets and limits are the business of its revisions that have a share in it, or had one."""
+        if document.kind != self._owner:
+            return {document.name} if Name.parse(document.name).parent.kind == self._owner else set()
+        before, sharing = self._sharing.pop(document.name, set()), _sharing(document)
+        if sharing:
+            self._sharing[document.name] = sharing
+        return before | sharing
 
     async def reconcile(self, key: str) -> None:
         revision = await self._store.get("Revision", key)
@@ -77,18 +93,21 @@ class RevisionController:
             return
         owner = await self._store.get(self._owner, names.parent(key))
         self._instances.configure(revision, pinned[0], owner)
-        if state != SUCCEEDED and key not in self._checking:
+        if state == SUCCEEDED:
+            serves = owner is not None and key in _sharing(owner)
+            if put := standing_changed(revision, self._standing(key), self._clock.now(), serves=serves):
+                await self._store.apply(put)
+        elif key not in self._checking:
             self._check(revision)
 
     async def _import_image(self, revision: Document) -> None:
         try:
             images = [await self._engine.pull(container["image"]) for container in revision.body["containers"]]
         except HomerunError as error:
-            reason = "CONTAINER_MISSING" if isinstance(error, ImageNotFound) else "CONTAINER_PERMISSION_DENIED"
-            await self._store.apply(failed(revision, "ResourcesAvailable", error.message, self._clock.now(), reason))
+            now, reason = self._clock.now(), image_reason(error)
+            await self._store.apply(failed(revision, "ResourcesAvailable", error.message, now, reason))
             return
-        pinned = [image.pinned for image in images]
-        await self._store.apply(imported(revision, pinned, self._clock.now()))
+        await self._store.apply(imported(revision, images, self._clock.now()))
 
     def _check(self, revision: Document) -> None:
         self._checking.add(revision.name)
@@ -113,56 +132,7 @@ class RevisionController:
         self._checking.discard(name)
 
 
-def imported(revision: Document, pinned: list[str], now: float) -> Put:
-    """The image is here: now it must start."""
-    return _put(
-        revision,
-        [
-            condition("Ready", RECONCILING, now, message="Starting the container and waiting for it to listen."),
-            condition("ResourcesAvailable", SUCCEEDED, now),
-            condition("ContainerHealthy", RECONCILING, now),
-        ],
-        now,
-        internal={**revision.internal, "digests": pinned},
-    )
-
-
-def ready(revision: Document, now: float) -> Put:
-    return _put(
-        revision,
-        [condition(type, SUCCEEDED, now) for type in ("Ready", "ResourcesAvailable", "ContainerHealthy", "Active")],
-        now,
-        settled=True,
-    )
-
-
-def failed(revision: Document, stage: str, cause: str, now: float, reason: str = "") -> Put:
-    """`stage` is the condition that failed: ResourcesAvailable (the image) or ContainerHealthy (the start)."""
-    message = NOT_READY.format(id=names.last(revision.name), cause=cause)
-    revision_reason = "" if reason else "HEALTH_CHECK_CONTAINER_ERROR"
-    before = {c["type"]: c for c in revision.body["conditions"] if c["type"] not in ("Ready", stage)}
-    failures = [
-        condition(type, FAILED, now, message=text, reason=reason, revision_reason=revision_reason)
-        for type, text in (("Ready", message), (stage, cause))
-    ]
-    return _put(revision, [*failures, *before.values()], now, settled=True)
-
-
-def _put(
-    revision: Document,
-    new: list[conditions.Condition],
-    now: float,
-    *,
-    settled: bool = False,
-    internal: Mapping[str, Any] | None = None,
-) -> Put:
-    body = {**revision.body, "conditions": conditions.merge(revision.body["conditions"], new)}
-    body["updateTime"] = to_rfc3339(now)
-    if settled:
-        body |= {"reconciling": False, "observedGeneration": revision.body["generation"]}
-    return Put("Revision", revision.name, body, internal or revision.internal, if_version=revision.version)
-
-
-def ready_state(revision: Document) -> str:
-    found = conditions.find(revision.body["conditions"], "Ready")
-    return str(found["state"]) if found else ""
+def _sharing(owner: Document) -> set[str]:
+    """Full names of the revisions that have traffic, a tag, or instances by a split."""
+    statuses = (*owner.body.get("trafficStatuses", ()), *owner.body.get("instanceSplitStatuses", ()))
+    return {f"{owner.name}/revisions/{names.last(status['revision'])}" for status in statuses}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,15 +9,11 @@ from homerun.lib import ids
 from homerun.lib.timestamps import to_rfc3339
 from homerun.model import names
 from homerun.model.conditions import RECONCILING, condition
+from homerun.model.revision import template_hash
 from homerun.store.base import ABSENT, Put
 
 _NOT_COPIED = ("revision", "healthCheckDisabled")
 """Template fields that a Revision does not have (google.cloud.run.v2.Revision)."""
-
-
-def template_hash(template: Mapping[str, Any]) -> str:
-    """Two templates with the same hash make the same revision."""
-    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()
 
 
 def revision_name(owner: str, template: Mapping[str, Any], generation: int) -> str:
@@ -49,5 +43,6 @@ def revision_document(
         "ordinal": ordinal,
         "skip_check": bool(template.get("healthCheckDisabled")),
         "v1": internal.get("v1", {}),
+        "template_hash": template_hash(template, internal.get("v1", {})),
     }
     return Put("Revision", name, body, kept, if_version=ABSENT)

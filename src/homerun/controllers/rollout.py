@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from homerun.controllers.operations import finish, pending_operations
-from homerun.controllers.revision_document import revision_document, revision_name, template_hash
+from homerun.controllers.revision_document import revision_document, revision_name
+from homerun.controllers.surplus import Surplus
 from homerun.controllers.targets import Resolved
 from homerun.lib.clock import Clock
 from homerun.lib.errors import FailedPrecondition
@@ -21,6 +22,7 @@ from homerun.lib.timestamps import to_rfc3339
 from homerun.model import conditions, names
 from homerun.model.conditions import FAILED, RECONCILING, SUCCEEDED, condition
 from homerun.model.names import Name
+from homerun.model.revision import template_hash
 from homerun.store.base import Delete, Document, Put, Store, Write
 
 
@@ -28,12 +30,13 @@ from homerun.store.base import Delete, Document, Put, Store, Write
 class Shape:
     """How an owner of revisions differs from others.
 
-    `stages`: its conditions besides Ready, of the template and of the targets, or none. `statuses`: the field that
-    holds the resolved targets. `resolve(body, latest_ready, ready, known)`, with full revision names.
+    `stages`: its conditions besides Ready, of the template and of the targets, or none. `targets`: the field that holds
+    them, `statuses`: the one that holds them resolved. `resolve(body, latest_ready, ready, known)`, with full names.
     """
 
     kind: str
     stages: tuple[str, ...]
+    targets: str
     statuses: str
     resolve: Callable[[Mapping[str, Any], str, Collection[str], Collection[str]], Resolved]
 
@@ -56,11 +59,15 @@ class Outcome(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """An owner as it is stored, with its revisions (by full name) and its unfinished operations."""
+    """An owner as it is stored, with the revisions that it names (by full name) and its unfinished operations.
+
+    `surplus`: further revisions that must go: all when the owner goes, the oldest when there are too many.
+    """
 
     owner: Document
     revisions: Mapping[str, Document]
     operations: Sequence[Document] = ()
+    surplus: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,7 @@ class Plan:
 class RolloutController:
     def __init__(self, shape: Shape, store: Store, clock: Clock, outcome: Outcome) -> None:
         self._shape, self._store, self._clock, self._outcome = shape, store, clock, outcome
+        self._surplus = Surplus(store)
 
     def keys(self, document: Document) -> list[str]:
         """A revision's news is its owner's business."""
@@ -93,8 +101,15 @@ class RolloutController:
         owner = await self._store.get(self._shape.kind, key)
         if owner is None:
             return None
-        revisions = await self._store.list("Revision", prefix=f"{key}/revisions/")
-        return World(owner, {r.name: r for r in revisions}, await pending_operations(self._store, owner.internal))
+        operations = await pending_operations(self._store, owner.internal)
+        if "deleteTime" in owner.body:
+            self._surplus.forget(key)
+            return World(owner, {}, operations, await self._surplus.all(key))
+        named = _named(self._shape, owner)
+        found = [await self._store.get("Revision", name) for name in sorted(named)]
+        revisions = {revision.name: revision for revision in found if revision is not None}
+        surplus = await self._surplus.of(key, named) if _makes_revision(owner) else ()
+        return World(owner, revisions, operations, surplus)
 
     async def apply(self, key: str, plan: Plan) -> None:
         if plan.writes:
@@ -108,33 +123,59 @@ class RolloutController:
 def plan(shape: Shape, world: World, now: float) -> Plan:
     if "deleteTime" in world.owner.body:
         return _delete(shape, world)
-    if world.owner.internal.get("template_hash") != template_hash(world.owner.body["template"]):
+    if _makes_revision(world.owner):
         return _create_revision(shape, world, now)
     return _settle(shape, world, now)
+
+
+def _template_hash(owner: Document) -> str:
+    return template_hash(owner.body["template"], owner.internal.get("v1", {}))
+
+
+def _makes_revision(owner: Document) -> bool:
+    """The template is not that of the latest created revision."""
+    return owner.internal.get("template_hash") != _template_hash(owner)
+
+
+def _named(shape: Shape, owner: Document) -> set[str]:
+    """Revisions that the owner, as it is and as it should be, leads to: of a thousand perhaps two."""
+    body = owner.body
+    targets = [target for key in (shape.targets, shape.statuses) for target in body.get(key, ())]
+    ids = {target.get("revision", "") for target in (body["template"], *targets)}
+    ids |= {body.get("latestCreatedRevision", ""), body.get("latestReadyRevision", "")}
+    return {f"{owner.name}/revisions/{names.last(id)}" for id in ids if id}
 
 
 def _delete(shape: Shape, world: World) -> Plan:
     owner = world.owner
     ended, _ = finish(world.operations, owner.internal, shape.kind, owner.body)
-    gone: list[Write] = [Delete("Revision", name) for name in world.revisions]
+    gone: list[Write] = [Delete("Revision", name) for name in world.surplus]
     return Plan([*gone, *ended, Delete(shape.kind, owner.name, if_version=owner.version)])
 
 
 def _create_revision(shape: Shape, world: World, now: float) -> Plan:
-    """A new template becomes a revision; the targets stay where they are until that one is ready."""
+    """A new template becomes a revision; the targets stay where they are until that one is ready.
+
+    A name that exists already is that revision again, if its template is the same, and is refused otherwise.
+    """
     owner, body = world.owner, world.owner.body
     name = revision_name(owner.name, body["template"], int(body["generation"]))
     kept = {key: value for key, value in owner.internal.items() if key != "refused"}
-    internal = {**kept, "template_hash": template_hash(body["template"])}
-    if name in world.revisions:
+    internal = {**kept, "template_hash": _template_hash(owner)}
+    existing = world.revisions.get(name)
+    if existing is not None and existing.internal.get("template_hash") == internal["template_hash"]:
+        again = replace(owner, body={**body, "latestCreatedRevision": name}, internal=internal)
+        return _settle(shape, replace(world, owner=again), now)
+    if existing is not None:
         message = f"Revision named '{names.last(name)}' with different configuration already exists."
         refused = replace(owner, internal={**internal, "refused": message})
         return _keep_targets(shape, replace(world, owner=refused), message, now)
-    ordinal = 1 + max((r.internal["ordinal"] for r in world.revisions.values()), default=0)
+    internal["ordinal"] = ordinal = int(internal.get("ordinal", int(body["generation"]) - 1)) + 1
     progress = _conditions(shape, body, now, (RECONCILING, RECONCILING, RECONCILING))
     updated = {**body, "latestCreatedRevision": name, "reconciling": True, **progress}
     revision = revision_document(body, owner.internal, name, ordinal, now)
-    return Plan([Put(shape.kind, owner.name, updated, internal, if_version=owner.version), revision], updated)
+    gone = [Delete("Revision", name) for name in world.surplus]
+    return Plan([Put(shape.kind, owner.name, updated, internal, if_version=owner.version), revision, *gone], updated)
 
 
 def _settle(shape: Shape, world: World, now: float) -> Plan:

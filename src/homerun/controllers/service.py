@@ -9,7 +9,7 @@ from homerun.controllers import traffic
 from homerun.controllers.rollout import Shape
 from homerun.wire.link import RouteSet
 
-SHAPE = Shape("Service", ("ConfigurationsReady", "RoutesReady"), "trafficStatuses", traffic.resolve)
+SHAPE = Shape("Service", ("ConfigurationsReady", "RoutesReady"), "traffic", "trafficStatuses", traffic.resolve)
 
 
 class Routes(Protocol):

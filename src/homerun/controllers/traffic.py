@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from homerun.model.urls import tag_url
 from homerun.wire.link import RouteSet, Target
 
 LATEST = "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST"
+BY_REVISION = "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION"
 _DEFAULT: tuple[dict[str, Any], ...] = ({"type": LATEST, "percent": 100},)
 
 
@@ -21,9 +23,28 @@ def resolve(service: Mapping[str, Any], latest_ready: str, ready: Collection[str
     def status(target: Mapping[str, Any], revision: str) -> dict[str, Any]:
         return _status(service, target, revision)
 
-    return targets.resolve(
+    found = targets.resolve(
         service["name"], service.get("traffic") or _DEFAULT, latest_ready, ready, known, status, "traffic"
     )
+    return replace(found, statuses=_combined(found.statuses))
+
+
+def _combined(statuses: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A revision that is a target by its name and as the latest has one status, by name, with the sum (contract §4.2).
+
+    Tags are statuses of their own.
+    """
+    untagged = [status for status in statuses if "tag" not in status]
+    latest = {status["revision"] for status in untagged if status["type"] == LATEST}
+    both = latest & {status["revision"] for status in untagged if status["type"] == BY_REVISION}
+    made: list[dict[str, Any]] = []
+    for status in statuses:
+        if "tag" in status or status["revision"] not in both:
+            made.append(status)
+        elif not any("tag" not in other and other["revision"] == status["revision"] for other in made):
+            parts = [other.get("percent", 0) for other in untagged if other["revision"] == status["revision"]]
+            made.append({"type": BY_REVISION, "revision": status["revision"], "percent": sum(parts)})
+    return made
 
 
 def _status(service: Mapping[str, Any], target: Mapping[str, Any], revision: str) -> dict[str, Any]:

@@ -26,6 +26,11 @@ class Scaling:
     max: int = 100
     fixed: int | None = None
 
+    @property
+    def minimum(self) -> int:
+        """Instances that there should be without any load."""
+        return self.min if self.fixed is None else self.fixed
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

@@ -91,6 +91,16 @@ class Fleet:
         return sum(instance.state in states for instance in self.instances.values())
 
     @property
+    def minimum(self) -> int:
+        """Instances that there should be without any load."""
+        return self._autoscaler.scaling.minimum
+
+    @property
+    def short(self) -> int:
+        """Instances that the minimum still lacks."""
+        return max(self.minimum - self.count(State.READY), 0)
+
+    @property
     def average_startup(self) -> float:
         """Seconds, over the last starts; 0 before the first."""
         return sum(self._startups) / len(self._startups) if self._startups else 0.0
@@ -105,8 +115,8 @@ class Fleet:
             for i in self.instances.values()
             if i.state is State.READY and i.idle_since is not None
         ]
-        above_minimum = self.count(State.READY) > self._minimum
-        retry = [self._retry_at] if self._failures and self._minimum > self.count(State.STARTING, State.READY) else []
+        above_minimum = self.count(State.READY) > self.minimum
+        retry = [self._retry_at] if self._failures and self.minimum > self.count(State.STARTING, State.READY) else []
         candidates = (idle_ends if above_minimum else []) + retry
         # An idle instance may be held by the metric: look again as the window moves on, but not in a loop.
         return max(min(candidates), self._ticked + EVALUATE_EVERY) if candidates else None
@@ -208,15 +218,10 @@ class Fleet:
         if missing > 0:
             commands = self._start(missing, now)
         else:
-            commands = self._retire(ready - max(decision.want, self._minimum), now)
+            commands = self._retire(ready - max(decision.want, self.minimum), now)
         if commands:
             self.history.append(Explained(now, ready, starting, decision))
         return commands
-
-    @property
-    def _minimum(self) -> int:
-        scaling = self._autoscaler.scaling
-        return scaling.min if scaling.fixed is None else scaling.fixed
 
     def _start(self, number: int, now: float) -> list[Command]:
         if any(i.ready_at is not None and now - i.ready_at >= STABLE_AFTER for i in self.instances.values()):

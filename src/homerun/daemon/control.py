@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from homerun.aio.tasks import Supervisor
 from homerun.apis.protocol import ApiProtocol
 from homerun.apis.server import create_app
-from homerun.controllers import execution, job, revision, service
+from homerun.controllers import execution, job, service
 from homerun.controllers.capacity import Capacity
 from homerun.controllers.discards import Discards
 from homerun.controllers.execution import ExecutionController
@@ -24,6 +24,7 @@ from homerun.controllers.job import JobController
 from homerun.controllers.loop import Loop
 from homerun.controllers.plane import Plane
 from homerun.controllers.revision import RevisionController
+from homerun.controllers.revision_status import ready_state
 from homerun.controllers.rollout import RolloutController
 from homerun.controllers.service import ServiceRoutes
 from homerun.daemon.insight import DaemonInsight
@@ -65,10 +66,13 @@ class Control:
             store, engine, self.supervisor, self.discards, clock, max_tasks=settings.max_tasks
         )
         services = RolloutController(service.SHAPE, store, clock, ServiceRoutes(self.plane))
-        revisions = RevisionController("Service", store, engine, self.capacity, self.supervisor, clock)
+        revisions = RevisionController(
+            "Service", store, engine, self.capacity, self.supervisor, clock, self.capacity.standing
+        )
         jobs = JobController(store, engine, clock)
         self._services = Loop("services", store, service.SHAPE.kinds, services.keys, services.reconcile)
         self._revisions = Loop("revisions", store, service.SHAPE.kinds, revisions.keys, revisions.reconcile)
+        self.capacity.on_minimum = self._revisions.look_at
         self.loops = [
             self._services,
             self._revisions,
@@ -88,7 +92,7 @@ class Control:
         unfinished = {d.name for d in await self.store.list("Execution") if "completionTime" not in d.body}
         self.executions.adopt(found, unfinished)
         # What was ready is ready again before the first router hears of anything: nobody sees half of it.
-        await self._revisions.sync(d.name for d in stored if revision.ready_state(d) == SUCCEEDED)
+        await self._revisions.sync(d.name for d in stored if ready_state(d) == SUCCEEDED)
         await self._services.sync([d.name for d in await self.store.list("Service")])
         for loop in self.loops:
             loop.start(self.supervisor)

@@ -21,6 +21,10 @@ class ImageNotFound(NotFound):
     """The reference names nothing: no such repository, tag, file or digest, or the registry does not answer."""
 
 
+class ImageForbidden(ImageNotFound):
+    """The registry wants to know who asks; which of two it is, it does not say."""
+
+
 class ImageUnusable(Invalid):
     """It is there but cannot be run here: another architecture or OS, no command, malformed or hostile layers."""
 

@@ -34,6 +34,13 @@ TAG_ID = 46
 DNS_LABEL = 63
 DESCRIPTION = 512
 
+REVISIONS = 1000
+"""Of a service; beyond it, those that nothing leads to are deleted, oldest first."""
+RUNNING_EXECUTIONS = 1000
+"""Of a project in a location."""
+COMPLETED_EXECUTIONS = 1000
+"""Of a job; beyond it, the oldest are deleted."""
+
 CONTAINERS = 10
 COMMAND_ARGS = 1000
 ENV_VARS = 1000

@@ -1,7 +1,9 @@
-"""A revision as the data plane and the autoscaler need it: a typed view over its v2 JSON."""
+"""A revision as the data plane and the autoscaler need it: a typed view over its v2 JSON; and when two are the same."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +13,13 @@ from homerun.model.container import Container
 from homerun.model.quantity import parse_seconds
 
 DEFAULT_MAX_INSTANCES = 100
+
+
+def template_hash(template: Mapping[str, Any], v1: Mapping[str, Any]) -> str:
+    """Two templates with the same hash make the same revision. `v1`: what the service keeps beside its v2 body."""
+    beside = v1.get("spec", {}).get("template")
+    parts = [template, beside] if beside else template
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from homerun.engine.base import EngineUnavailable, ImageNotFound, ImageUnusable
+from homerun.engine.base import EngineUnavailable, ImageForbidden, ImageNotFound, ImageUnusable
 from homerun.engine.images.process import Result
 from homerun.engine.images.reference import Reference
 from homerun.engine.images.skopeo import failure
@@ -15,8 +15,8 @@ from homerun.lib.errors import HomerunError
     ("cause", "error", "remedy"),
     [
         ("reading manifest v9 in docker.io/library/x: manifest unknown", ImageNotFound, "Check its name and tag"),
-        ("reading manifest latest in a/b: unauthorized: authentication required", ImageNotFound, "skopeo login"),
-        ("requested access to the resource is denied", ImageNotFound, "skopeo login"),
+        ("reading manifest latest in a/b: unauthorized: authentication required", ImageForbidden, "skopeo login"),
+        ("requested access to the resource is denied", ImageForbidden, "skopeo login"),
         (
             'pinging container registry a.b: Get "https://a.b/v2/": dial tcp: lookup a.b: no such host',
             ImageNotFound,

@@ -21,7 +21,8 @@ from homerun.apis.run.writes import (
 from homerun.lib import ids
 from homerun.lib.errors import Aborted, AlreadyExists, Invalid, Violation
 from homerun.model.conditions import RECONCILING, SUCCEEDED, condition, find, merge
-from homerun.model.names import Name, check_id
+from homerun.model.names import Name, check_id, last
+from homerun.model.revision import template_hash
 from homerun.store.base import ABSENT, Delete, Document, Put, Write
 
 TEARDOWN_SECONDS = 15
@@ -77,6 +78,7 @@ async def update(
     validate_only: bool = False,
 ) -> Written:
     """`wish` says what the user wants, given what the user wrote before."""
+    await _check_revision(backend, kind, name, wish)
 
     def edit(document: Document | None) -> Sequence[Write]:
         old = existing(document, str(name))
@@ -129,6 +131,22 @@ def _update(
     operation = operation_put(name, kind.name, body, "update", internal, done=validate_only)
     internal = with_operation(internal, operation, generation)
     return [Put(old.kind, old.name, body, internal, if_version=old.version), operation]
+
+
+async def _check_revision(backend: Backend, kind: Kind, name: Name, wish: Callable[[Mapping[str, Any]], Wish]) -> None:
+    """A revision's name stands for one template (contract §4.1); its controller sees to that, but only later."""
+    stored = await backend.store.get(kind.name, str(name))
+    if stored is None or "deleteTime" in stored.body:
+        return
+    wanted = wish(kind.written(stored.body))
+    id = last(wanted.body.get("template", {}).get("revision", ""))
+    revision = await backend.store.get("Revision", str(name.child("revisions", id))) if id else None
+    if revision is None:
+        return
+    template = _complete(backend, kind, name, wanted.body, wanted)["template"]
+    hash = template_hash(template, stored.internal.get("v1", {}) if wanted.v1 is None else wanted.v1)
+    if revision.internal.get("template_hash", hash) != hash:
+        raise AlreadyExists(f"Revision named '{id}' with different configuration already exists.")
 
 
 def _complete(backend: Backend, kind: Kind, name: Name, body: Mapping[str, Any], wish: Wish) -> dict[str, Any]:

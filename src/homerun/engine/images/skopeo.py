@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from homerun.engine.base import EngineUnavailable, ImageNotFound, ImageUnusable
+from homerun.engine.base import EngineUnavailable, ImageForbidden, ImageNotFound, ImageUnusable
 from homerun.engine.images.process import TimedOut, private, run
 from homerun.engine.images.reference import Reference
 from homerun.lib.errors import HomerunError
@@ -26,7 +26,7 @@ _ALWAYS: tuple[_Row, ...] = (
     (r"no space left|disk quota", EngineUnavailable, "Free some space on the disk of the state folder"),
     (
         r"unauthorized|authentication required|access to the resource is denied|invalid username",
-        ImageNotFound,
+        ImageForbidden,
         "If it exists, log in to its registry: skopeo login REGISTRY",
     ),
     (
@@ -100,6 +100,6 @@ def failure(reference: Reference, cause: str, *, looking: bool) -> HomerunError:
     """`looking`: the reference was being looked up, not yet fetched."""
     for pattern, error, remedy in _ALWAYS + (_LOOKING if looking else ()):
         if re.search(pattern, cause, re.IGNORECASE):
-            verb = "was not found" if error is ImageNotFound else "could not be imported"
+            verb = "was not found" if issubclass(error, ImageNotFound) else "could not be imported"
             return error(f"Image {reference.text} {verb}: {cause}. {remedy}")
     return ImageUnusable(f"Image {reference.text} cannot be used: {cause}. Build it anew")
