@@ -41,7 +41,6 @@ TESTED_THROUGH = {
     "tests/controllers/test_execution.py": (
         "controllers/execution_record.py",
         "controllers/execution_status.py",
-        "controllers/job.py",
         "controllers/task_document.py",
     ),
     # What the two versions of the API do alike, seen through them.

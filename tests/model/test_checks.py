@@ -16,7 +16,7 @@ def service(template: dict[str, Any] | None = None, **fields: Any) -> list[str]:
 
 def job(execution: dict[str, Any] | None = None, task: dict[str, Any] | None = None, **fields: Any) -> list[str]:
     body = {"template": {**(execution or {}), "template": {"containers": CONTAINERS, **(task or {})}}, **fields}
-    return [v.field for v in check_job(body)]
+    return [v.field for v in check_job(body, "work")]
 
 
 def traffic(*targets: dict[str, Any]) -> list[str]:
@@ -31,8 +31,8 @@ def test_the_least_that_there_can_be_is_good() -> None:
 def test_the_template_is_required() -> None:
     assert [v.field for v in check_service({}, "hello")] == ["template"]
     assert [v.field for v in check_service({"template": {}}, "hello")] == ["template.containers"]
-    assert [v.field for v in check_job({})] == ["template.template"]
-    assert [v.field for v in check_job({"template": {"template": {}}})] == ["template.template.containers"]
+    assert [v.field for v in check_job({}, "work")] == ["template.template"]
+    assert [v.field for v in check_job({"template": {"template": {}}}, "work")] == ["template.template.containers"]
 
 
 @pytest.mark.parametrize(

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from homerun.aio.tasks import Supervisor
 from homerun.controllers.container_spec import container_spec
 from homerun.controllers.discards import Discards
-from homerun.controllers.execution_record import Record, Recorder
+from homerun.controllers.execution_record import Record, Recorder, job_writes
 from homerun.controllers.operations import finish, pending_operations
 from homerun.controllers.task_document import task_documents, task_from
 from homerun.core.execution import Command, Execution, Start, Stop
 from homerun.engine.base import Engine, Event, Exit, Exited, InstanceSpec, InstanceState, Phase
 from homerun.lib.clock import Clock
 from homerun.lib.errors import HomerunError
-from homerun.model import labels
+from homerun.model import labels, names
 from homerun.model.execution import ExecutionSpec
 from homerun.store.base import Delete, Document, Store, Write
 
@@ -232,7 +232,10 @@ class ExecutionController:
         operations = await pending_operations(self._store, document.internal)
         ended, _ = finish(operations, document.internal, "Execution", document.body)
         gone: list[Write] = [Delete("Task", task.name) for task in tasks]
-        await self._store.apply(*gone, *ended, Delete("Execution", document.name, if_version=document.version))
+        gone += [Delete("Running", document.name), Delete("Execution", document.name, if_version=document.version)]
+        job = await self._store.get("Job", names.parent(document.name))
+        news = {"deleteTime": document.body["deleteTime"]}
+        await self._store.apply(*gone, *ended, *job_writes(job, document.body, news))
         await self._engine.forget_logs({labels.EXECUTION: document.name})
 
     def close(self) -> None:

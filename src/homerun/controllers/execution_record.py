@@ -7,7 +7,7 @@ ten thousand commits. An attempt's instance is removed from the engine only afte
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from homerun.lib.clock import Clock
 from homerun.lib.errors import Aborted, FailedPrecondition, HomerunError
 from homerun.model import names
 from homerun.model.execution import ExecutionSpec
-from homerun.store.base import Conflict, Document, Put, Store, Write
+from homerun.store.base import Conflict, Delete, Document, Put, Store, Write
 
 
 @dataclass(slots=True)
@@ -113,18 +113,24 @@ class Recorder:
         machine = record.machine
         body = execution_body(document.body, record.spec, machine, self._clock.now())
         if not machine.ended:
-            return [Put("Execution", document.name, body, document.internal, if_version=document.version)]
+            put = Put("Execution", document.name, body, document.internal, if_version=document.version)
+            if "startTime" not in body or "startTime" in document.body:
+                return [put]
+            job = await self._store.get("Job", record.spec.job)
+            return [put, *job_writes(job, body, {"completionStatus": completion_status(machine)})]
         operations = await pending_operations(self._store, document.internal)
         ran, internal = finish(
             operations, document.internal, "Execution", body, error=_error(record), verbs=("run", "create")
         )
         others, internal = finish(operations, internal, "Execution", body)
         job = await self._store.get("Job", record.spec.job)
+        latest = {"completionStatus": completion_status(machine), "completionTime": body["completionTime"]}
         return [
             Put("Execution", document.name, body, internal, if_version=document.version),
+            Delete("Running", document.name),
             *ran,
             *others,
-            *_job_writes(job, body, completion_status(machine)),
+            *job_writes(job, body, latest),
         ]
 
 
@@ -137,10 +143,10 @@ def _error(record: Record) -> HomerunError | None:
     return None
 
 
-def _job_writes(job: Document | None, execution: dict[str, Any], status: str) -> list[Write]:
-    """The job's `latestCreatedExecution`, if it is this one."""
+def job_writes(job: Document | None, execution: Mapping[str, Any], news: Mapping[str, Any]) -> list[Write]:
+    """`news` of the job's `latestCreatedExecution`, if it is this one."""
     latest = job.body.get("latestCreatedExecution") or {} if job is not None else {}
     if job is None or names.last(latest.get("name", "")) != names.last(execution["name"]):
         return []
-    latest = {**latest, "completionStatus": status, "completionTime": execution["completionTime"]}
+    latest = {**latest, **news}
     return [Put("Job", job.name, {**job.body, "latestCreatedExecution": latest}, job.internal, if_version=job.version)]

@@ -63,7 +63,17 @@ def _conditions(spec: ExecutionSpec, machine: Execution, started: bool, now: flo
         _completed(spec, machine, now),
         condition("ResourcesAvailable", SUCCEEDED, now, message="Provisioned imported containers."),
         condition("Started", SUCCEEDED if started else RECONCILING, now),
+        *_retry(machine, now),
     ]
+
+
+def _retry(machine: Execution, now: float) -> list[Condition]:
+    """While it runs and some task is on a further attempt; for information (contract §5.2)."""
+    attempts = [task.retried for task in machine.tasks if task.retried and not task.state.terminal]
+    if machine.ended or not attempts:
+        return []
+    message = f"System will retry after 0:00:00 from lastTransitionTime for attempt {max(attempts) - 1}."
+    return [condition("Retry", SUCCEEDED, now, message=message, reason="IMMEDIATE_RETRY", severity="INFO")]
 
 
 def _completed(spec: ExecutionSpec, machine: Execution, now: float) -> Condition:

@@ -1,7 +1,8 @@
-"""Job: pin its image, and take its executions along when it is deleted.
+"""Job: pin its image, start the execution that its token asks for, and keep its executions within bounds.
 
 A job has no instances of its own. Its image is resolved at each create and update (contract §5.4); executions copy
-template and digests when they are made, so that an update does not touch those that run.
+template and digests when they are made, so that an update does not touch those that run. A job with a token is ready
+when the execution of that name has started, or has completed (contract §7.2).
 """
 
 from __future__ import annotations
@@ -11,20 +12,25 @@ from typing import Any
 
 from homerun.controllers.operations import finish, pending_operations
 from homerun.controllers.revision_status import image_reason
+from homerun.controllers.surplus import Surplus
 from homerun.engine.base import Engine
 from homerun.lib.clock import Clock
-from homerun.lib.errors import HomerunError
+from homerun.lib.errors import FailedPrecondition, HomerunError
 from homerun.lib.timestamps import to_rfc3339
-from homerun.model import conditions, names
-from homerun.model.conditions import FAILED, SUCCEEDED, condition
-from homerun.store.base import Delete, Document, Put, Store, Write
+from homerun.model import conditions, limits, names
+from homerun.model.conditions import FAILED, RECONCILING, SUCCEEDED, Condition, condition
+from homerun.model.new_execution import execution_body, with_latest
+from homerun.store.base import ABSENT, Delete, Document, Put, Store, Write
 
 KINDS = frozenset({"Job", "Execution"})
+_TOKENS = (("startExecutionToken", "Started"), ("runExecutionToken", "Completed"))
+"""Each with the condition of the execution that the job waits for."""
 
 
 class JobController:
     def __init__(self, store: Store, engine: Engine, clock: Clock) -> None:
         self._store, self._engine, self._clock = store, engine, clock
+        self._surplus = Surplus(store, "Execution", "executions", lambda execution: execution.body["createTime"])
 
     @staticmethod
     def key(document: Document) -> str:
@@ -34,57 +40,118 @@ class JobController:
     async def reconcile(self, key: str) -> None:
         job = await self._store.get("Job", key)
         if job is None:
+            self._surplus.forget(key)
             return
-        operations = await pending_operations(self._store, job.internal)
         if "deleteTime" in job.body:
+            operations = await pending_operations(self._store, job.internal)
             executions = await self._store.list("Execution", prefix=f"{key}/executions/")
             await self._store.apply(*deletion(job, executions, operations, self._clock.now()))
         elif job.body.get("observedGeneration") != job.body["generation"]:
-            await self._settle(job, operations)
+            await self._settle(job, await pending_operations(self._store, job.internal))
+        if int(job.body.get("executionCount", 0)) > limits.COMPLETED_EXECUTIONS:
+            await self._prune(key)
 
     async def _settle(self, job: Document, operations: Sequence[Document]) -> None:
-        containers = job.body["template"]["template"]["containers"]
-        try:
-            images = [await self._engine.pull(container["image"]) for container in containers]
-        except HomerunError as error:
-            await self._store.apply(*settled(job, operations, self._clock.now(), error=error))
-            return
-        await self._store.apply(*settled(job, operations, self._clock.now(), digests=[i.pinned for i in images]))
+        now, execution = self._clock.now(), _execution_name(job)
+        if job.internal.get("pinned") != job.body["generation"]:
+            containers = job.body["template"]["template"]["containers"]
+            try:
+                digests = [(await self._engine.pull(container["image"])).pinned for container in containers]
+            except HomerunError as error:
+                failed = condition("Ready", FAILED, now, message=error.message, reason=image_reason(error))
+                await self._store.apply(*settled(job, operations, now, failed, error))
+                return
+            exists = bool(execution) and await self._store.get("Execution", execution) is not None
+            await self._store.apply(*pinned(job, operations, digests, self._clock.now(), exists=exists))
+        elif execution:
+            await self._store.apply(*awaited(job, operations, await self._store.get("Execution", execution), now))
+
+    async def _prune(self, key: str) -> None:
+        """Of completed executions the oldest go, each by its own controller."""
+        prefix = f"{key}/executions/"
+        total, running = [await self._store.count(kind, prefix=prefix) for kind in ("Execution", "Running")]
+        excess = total - running - limits.COMPLETED_EXECUTIONS
+        oldest = await self._surplus.oldest(key, excess, lambda execution: "completionTime" in execution.body)
+        await self._store.apply(*_marked(oldest, self._clock.now()))
+
+
+def _execution_name(job: Document) -> str:
+    """Of the execution that the job's token asks for, or empty."""
+    token = next((job.body[key] for key, _ in _TOKENS if job.body.get(key)), "")
+    return f"{job.name}/executions/{names.last(job.name)}-{token}" if token else ""
+
+
+def pinned(
+    job: Document, operations: Sequence[Document], digests: Sequence[str], now: float, *, exists: bool
+) -> list[Write]:
+    """This generation's image is here: the job is ready, unless it has an execution to start or to wait for."""
+    internal = {**job.internal, "digests": list(digests), "pinned": job.body["generation"]}
+    name = _execution_name(job)
+    if not name:
+        ready = condition("Ready", SUCCEEDED, now)
+        return settled(Document(job.kind, job.name, job.version, job.body, internal), operations, now, ready)
+    if exists:
+        return [Put(job.kind, job.name, job.body, internal, if_version=job.version)]
+    creator = job.body.get("lastModifier", "")
+    execution = execution_body(job.body, names.last(name), {}, now, creator)
+    copied = {"v1": job.internal.get("v1", {}), "digests": list(digests)}
+    return [
+        Put(job.kind, job.name, with_latest(job.body, execution), internal, if_version=job.version),
+        Put("Execution", name, execution, copied, if_version=ABSENT),
+        Put("Running", name, {}),
+    ]
+
+
+def awaited(job: Document, operations: Sequence[Document], execution: Document | None, now: float) -> list[Write]:
+    """What has become of the execution that the job waits for; nothing to write: it goes on."""
+    id, stage = names.last(_execution_name(job)), next(stage for key, stage in _TOKENS if job.body.get(key))
+    body = execution.body if execution is not None else {}
+    reached = conditions.find(body.get("conditions", ()), stage) or {}
+    if execution is None or "deleteTime" in body:
+        problem = f"Execution {id} was deleted before it had {stage.lower()}."
+    elif reached.get("state") == SUCCEEDED:
+        return settled(job, operations, now, condition("Ready", SUCCEEDED, now))
+    elif "completionTime" in body:
+        problem = (conditions.find(body["conditions"], "Completed") or {}).get("message", "")
+    else:
+        waiting = condition("Ready", RECONCILING, now, message=f"Waiting until execution {id} has {stage.lower()}.")
+        body = _ready(job, waiting)
+        return [] if body == job.body else [Put(job.kind, job.name, body, job.internal, if_version=job.version)]
+    failed = condition("Ready", FAILED, now, message=problem)
+    return settled(job, operations, now, failed, FailedPrecondition(problem))
 
 
 def settled(
-    job: Document,
-    operations: Sequence[Document],
-    now: float,
-    *,
-    digests: Sequence[str] = (),
-    error: HomerunError | None = None,
+    job: Document, operations: Sequence[Document], now: float, ready: Condition, error: HomerunError | None = None
 ) -> list[Write]:
-    """This generation's image is pinned, or cannot be."""
-    ready = condition("Ready", SUCCEEDED, now)
-    if error is not None:
-        ready = condition("Ready", FAILED, now, message=error.message, reason=image_reason(error))
-    before = [c for c in (job.body.get("terminalCondition"),) if c]
-    body: dict[str, Any] = {
-        **job.body,
-        "terminalCondition": conditions.merge(before, [ready])[0],
-        "conditions": [],
+    """This generation has come to its end, good or bad."""
+    body = _ready(job, ready) | {
         "reconciling": False,
         "observedGeneration": job.body["generation"],
         "updateTime": to_rfc3339(now),
     }
     generation = int(job.body["generation"])
     ended, internal = finish(operations, job.internal, "Job", body, error=error, generation=generation)
-    return [Put("Job", job.name, body, {**internal, "digests": list(digests)}, if_version=job.version), *ended]
+    return [Put("Job", job.name, body, internal, if_version=job.version), *ended]
 
 
 def deletion(job: Document, executions: Sequence[Document], operations: Sequence[Document], now: float) -> list[Write]:
     """First the executions, each by its own controller; when the last is gone, the job."""
     if executions:
-        return [
-            Put(e.kind, e.name, {**e.body, "deleteTime": to_rfc3339(now)}, e.internal, if_version=e.version)
-            for e in executions
-            if "deleteTime" not in e.body
-        ]
+        return _marked(executions, now)
     ended, _ = finish(operations, job.internal, "Job", job.body)
     return [*ended, Delete("Job", job.name, if_version=job.version)]
+
+
+def _ready(job: Document, ready: Condition) -> dict[str, Any]:
+    before = [c for c in (job.body.get("terminalCondition"),) if c]
+    return {**job.body, "terminalCondition": conditions.merge(before, [ready])[0], "conditions": []}
+
+
+def _marked(executions: Sequence[Document], now: float) -> list[Write]:
+    """To be deleted."""
+    return [
+        Put(e.kind, e.name, {**e.body, "deleteTime": to_rfc3339(now)}, e.internal, if_version=e.version)
+        for e in executions
+        if "deleteTime" not in e.body
+    ]

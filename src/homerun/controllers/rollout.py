@@ -19,7 +19,7 @@ from homerun.controllers.targets import Resolved
 from homerun.lib.clock import Clock
 from homerun.lib.errors import FailedPrecondition
 from homerun.lib.timestamps import to_rfc3339
-from homerun.model import conditions, names
+from homerun.model import conditions, limits, names
 from homerun.model.conditions import FAILED, RECONCILING, SUCCEEDED, condition
 from homerun.model.names import Name
 from homerun.model.revision import template_hash
@@ -81,7 +81,7 @@ class Plan:
 class RolloutController:
     def __init__(self, shape: Shape, store: Store, clock: Clock, outcome: Outcome) -> None:
         self._shape, self._store, self._clock, self._outcome = shape, store, clock, outcome
-        self._surplus = Surplus(store)
+        self._surplus = Surplus(store, "Revision", "revisions", lambda revision: revision.internal["ordinal"])
 
     def keys(self, document: Document) -> list[str]:
         """A revision's news is its owner's business."""
@@ -108,8 +108,14 @@ class RolloutController:
         named = _named(self._shape, owner)
         found = [await self._store.get("Revision", name) for name in sorted(named)]
         revisions = {revision.name: revision for revision in found if revision is not None}
-        surplus = await self._surplus.of(key, named) if _makes_revision(owner) else ()
+        surplus = await self._too_many(owner, named) if _makes_revision(owner) else ()
         return World(owner, revisions, operations, surplus)
+
+    async def _too_many(self, owner: Document, named: Collection[str]) -> list[str]:
+        """So many old revisions that nothing leads to that, without them, there is room for one more (contract §3)."""
+        excess = await self._store.count("Revision", prefix=f"{owner.name}/revisions/") + 1 - limits.REVISIONS
+        found = await self._surplus.oldest(owner.name, excess, lambda revision: revision.name not in named)
+        return [revision.name for revision in found]
 
     async def apply(self, key: str, plan: Plan) -> None:
         if plan.writes:

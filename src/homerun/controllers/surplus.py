@@ -1,56 +1,56 @@
-"""Revisions that are one too many: of a thousand that nothing leads to, the oldest go (contract §3).
+"""Children that are one too many: the oldest revisions of a service, the oldest executions of a job (contract §3).
 
-A revision's name does not tell its age, so the names of an owner with too many are kept here in order, and all of its
-revisions are read only once in about a thousand deployments.
+A name does not tell an age, so the names of an owner with too many are kept here in order, and all of its children are
+read only once in about a thousand that are made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable
+from typing import Any
 
-from homerun.model import limits
-from homerun.store.base import Store
+from homerun.store.base import Document, Store
 
 
 class Surplus:
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    """`kind` and `collection` of the children; `age` sorts them, oldest first."""
+
+    def __init__(self, store: Store, kind: str, collection: str, age: Callable[[Document], Any]) -> None:
+        self._store, self._kind, self._collection, self._age = store, kind, collection, age
         self._by_age: dict[str, list[str]] = {}
         """By owner. The newest may be missing: they are not due."""
 
-    async def of(self, owner: str, kept: Collection[str]) -> list[str]:
-        """So many of the oldest, but none of `kept`, that there is room for one more."""
-        excess = await self._store.count("Revision", prefix=f"{owner}/revisions/") + 1 - limits.REVISIONS
-        if excess <= 0:
+    async def oldest(self, owner: str, number: int, may_go: Callable[[Document], bool]) -> list[Document]:
+        """`number` of them, or fewer, that `may_go`."""
+        if number <= 0:
             return []
-        found = await self._oldest(owner, kept, excess)
-        if len(found) < excess:
+        found = await self._known(owner, number, may_go)
+        if len(found) < number:
             self._by_age[owner] = await self.all(owner)
-            found = await self._oldest(owner, kept, excess)
+            found = await self._known(owner, number, may_go)
         return found
 
     async def all(self, owner: str) -> list[str]:
-        """Oldest first."""
-        revisions = await self._store.list("Revision", prefix=f"{owner}/revisions/")
-        return [name for _, name in sorted((r.internal["ordinal"], r.name) for r in revisions)]
+        """Names, oldest first."""
+        children = await self._store.list(self._kind, prefix=f"{owner}/{self._collection}/")
+        return [child.name for child in sorted(children, key=self._age)]
 
     def forget(self, owner: str) -> None:
         """It is gone."""
         self._by_age.pop(owner, None)
 
-    async def _oldest(self, owner: str, kept: Collection[str], number: int) -> list[str]:
+    async def _known(self, owner: str, number: int, may_go: Callable[[Document], bool]) -> list[Document]:
         """Among those whose age is known."""
-        found: list[str] = []
+        found: list[Document] = []
         gone: set[str] = set()
         for name in self._by_age.get(owner, ()):
             if len(found) == number:
                 break
-            if name in kept:
-                continue
-            if await self._store.get("Revision", name) is None:
+            child = await self._store.get(self._kind, name)
+            if child is None:
                 gone.add(name)
-            else:
-                found.append(name)
+            elif may_go(child):
+                found.append(child)
         if gone:
             self._by_age[owner] = [name for name in self._by_age[owner] if name not in gone]
         return found

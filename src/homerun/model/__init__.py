@@ -6,11 +6,12 @@ all defaults applied, minus `etag`, which the API derives. Kinds and names, and 
 =========  ==================================================  ====================================================
 kind       name                                                internal
 =========  ==================================================  ====================================================
-Service    projects/P/locations/L/services/S                   etag, operations, v1, template_hash, refused
-Revision   projects/P/locations/L/services/S/revisions/R       digests, v1, ordinal, skip_check
-Job        projects/P/locations/L/jobs/J                       etag, operations, v1, digests
+Service    projects/P/locations/L/services/S                   etag, operations, v1, template_hash, refused, ordinal
+Revision   projects/P/locations/L/services/S/revisions/R       digests, v1, ordinal, skip_check, template_hash
+Job        projects/P/locations/L/jobs/J                       etag, operations, v1, digests, pinned
 Execution  projects/P/locations/L/jobs/J/executions/E          operations, v1, digests, cancel
 Task       …/executions/E/tasks/E-taskN                        attempts
+Running    the execution's name                                (body: nothing; there while it is unfinished)
 Operation  projects/P/locations/L/operations/ID                target, verb, operation, etag, v1, digests
 Policy     the service's or job's name                         (body: an IAM policy)
 Project    projects/NUMBER                                     (body: projectId, projectNumber)
@@ -23,10 +24,12 @@ Usage      the service's or execution's name                   (body: metered se
 - `operation`: the id of the latest of them, finished or not; of an Operation, its own. An Operation also keeps its
   target's `etag`, `v1` and `digests` of that write, to show its answer with.
 - `v1`: what the Knative API sent and v2 cannot express; handed back as it came.
-- `template_hash`: of the template that the latest created revision was made from.
+- `template_hash`: of the template that the latest created revision was made from, or this one.
 - `refused`: why that template could not become a revision at all (its name is taken).
 - `digests`: pinned references, one for each container of the template, in order.
-- `ordinal`: which revision of its service it is, counted from 1; `skip_check`: no deployment health check.
+- `pinned`: the generation that `digests` are of.
+- `ordinal`: which revision of its service it is, counted from 1, or of a service its latest.
+- `skip_check`: no deployment health check.
 - `cancel`: true once somebody asked for it.
 - `attempts`: `[{"number": 0, "started": t, "ended": t, "outcome": …, "code": n, "signal": n, "oom": true}]`, see
   core/task.py.

@@ -18,6 +18,7 @@ from homerun.model.quantity import parse_cpu, parse_seconds
 from homerun.model.unsupported import JOB, SERVICE, unsupported
 
 Json = Mapping[str, Any]
+_TOKEN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABEL_KEY = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
@@ -36,8 +37,10 @@ def check_service(body: Json, id: str) -> Iterator[Violation]:
     yield from _revision_template(body["template"], id)
 
 
-def check_job(body: Json) -> Iterator[Violation]:
+def check_job(body: Json, id: str) -> Iterator[Violation]:
+    """`id`: the job's, already known to be a good one."""
     yield from _metadata(body, "")
+    yield from _tokens(body, id)
     yield from unsupported(body, JOB)
     execution = body.get("template")
     if execution is None or "template" not in execution:
@@ -55,6 +58,18 @@ def check_job(body: Json) -> Iterator[Violation]:
     yield from check_containers(task.get("containers", ()), "template.template.containers", takes_requests=False)
 
 
+def _tokens(body: Json, id: str) -> Iterator[Violation]:
+    """A token is the end of an execution's name (contract §5.1)."""
+    given = [key for key in ("startExecutionToken", "runExecutionToken") if body.get(key)]
+    if len(given) > 1:
+        yield Violation(given[1], f"must be left out when {given[0]} is given: a job starts one execution at a time")
+    for key in given:
+        if not _TOKEN.fullmatch(body[key]):
+            yield Violation(key, f"must be lowercase letters, digits and hyphens, and is {body[key][:70]!r}")
+        elif len(id) + len(body[key]) >= limits.DNS_LABEL:
+            yield Violation(key, f"must have fewer than {limits.DNS_LABEL} characters together with the job's name")
+
+
 def check_overrides(overrides: Json, containers: Sequence[Json], path: str = "overrides") -> Iterator[Violation]:
     """Of one run of a job with these containers."""
     if overrides.get("taskCount"):
@@ -63,7 +78,10 @@ def check_overrides(overrides: Json, containers: Sequence[Json], path: str = "ov
     names = [container.get("name", "") for container in containers]
     for index, override in enumerate(overrides.get("containerOverrides", ())):
         here = f"{path}.containerOverrides[{index}]"
-        if (name := override.get("name")) and name not in names:
+        name = override.get("name", "")
+        if not name and len(names) > 1:
+            yield Violation(f"{here}.name", f"is required: the job has the containers {', '.join(map(repr, names))}")
+        if name and name not in names:
             yield Violation(f"{here}.name", f"the job has no container {name!r}, only {', '.join(map(repr, names))}")
         if override.get("clearArgs") and override.get("args"):
             yield Violation(f"{here}.clearArgs", "cannot be true while args are given")

@@ -31,11 +31,7 @@ SERVICE = {
     "multiRegionSettings": "services in several regions are not supported",
     "iapEnabled": "Identity-Aware Proxy is not supported: leave it out or false",
 }
-JOB = {
-    **{f"template.template.{path}": why for path, why in _TEMPLATE.items()},
-    "startExecutionToken": "is not supported yet: create the job, then run it",
-    "runExecutionToken": "is not supported yet: create the job, then run it",
-}
+JOB = {f"template.template.{path}": why for path, why in _TEMPLATE.items()}
 
 _V1_CONTAINER = {
     "env[].valueFrom": "secrets as environment variables are not supported yet: give a plain value",
@@ -54,11 +50,7 @@ _V1_SPEC = {
     "sandboxes": "sandboxes are not supported",
 }
 V1_SERVICE = {f"spec.template.spec.{path}": why for path, why in _V1_SPEC.items()}
-V1_JOB = {
-    **{f"spec.template.spec.template.spec.{path}": why for path, why in _V1_SPEC.items()},
-    "spec.startExecutionToken": "is not supported yet: create the job, then run it",
-    "spec.runExecutionToken": "is not supported yet: create the job, then run it",
-}
+V1_JOB = {f"spec.template.spec.template.spec.{path}": why for path, why in _V1_SPEC.items()}
 
 
 def unsupported(body: Mapping[str, Any], table: Mapping[str, str]) -> Iterator[Violation]:

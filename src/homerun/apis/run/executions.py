@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,16 +17,16 @@ from homerun.apis.run.writes import (
     with_operation,
 )
 from homerun.lib import ids
-from homerun.lib.errors import FailedPrecondition, Violation
+from homerun.lib.errors import FailedPrecondition, ResourceExhausted, Violation
+from homerun.model import limits
 from homerun.model.checks import check_overrides
-from homerun.model.conditions import FAILED, RECONCILING, condition
+from homerun.model.conditions import FAILED
 from homerun.model.names import Name, last
+from homerun.model.new_execution import execution_body, with_latest
 from homerun.store.base import ABSENT, Document, Put, Write
 
 IMPORT_SECONDS = 30
 """How long a run waits for the job's image to be there."""
-
-STAGES = ("Completed", "ResourcesAvailable", "Started")
 
 
 async def run(
@@ -42,7 +41,8 @@ async def run(
 ) -> Written:
     """`overrides`: v2 JSON; `violations`: what is wrong with it already. `path`: v2 field path -> the caller's own."""
     existing(await backend.store.get("Job", str(job)), str(job))
-    await backend.until("Job", str(job), lambda d: d is None or not d.body.get("reconciling"), IMPORT_SECONDS)
+    await backend.until("Job", str(job), lambda document: document is None or _is_imported(document), IMPORT_SECONDS)
+    await _check_running(backend, job)
 
     def edit(document: Document | None) -> Sequence[Write]:
         old = existing(document, str(job))
@@ -52,24 +52,22 @@ async def run(
         found = check_overrides(overrides, task["containers"])
         raise_violations([*violations, *(Violation(path(v.field), v.description) for v in found)])
         name = job.child("executions", f"{job.id}-{ids.suffix(5)}")
-        body = execution_body(old.body, name, overrides, backend)
+        body = execution_body(old.body, name.id, overrides, backend.clock.now(), AUTHOR)
         internal = {"v1": old.internal.get("v1", {}), "digests": old.internal.get("digests", [])}
         operation = operation_put(name, "Execution", body, "run", internal, done=validate_only)
         internal = with_operation(internal, operation, 1)
-        latest = {"name": name.id, "createTime": body["createTime"], "completionStatus": "EXECUTION_PENDING"}
-        count = int(old.body.get("executionCount", 0)) + 1
-        parent = {**old.body, "latestCreatedExecution": latest, "executionCount": count}
         return [
             Put("Execution", str(name), body, internal, if_version=ABSENT),
             operation,
-            Put("Job", old.name, parent, old.internal, if_version=old.version),
+            Put("Job", old.name, with_latest(old.body, body), old.internal, if_version=old.version),
+            Put("Running", str(name), {}),
         ]
 
     if validate_only:
-        put, operation, _ = edit(await backend.store.get("Job", str(job)))
+        put, operation, *_ = edit(await backend.store.get("Job", str(job)))
         assert isinstance(put, Put) and isinstance(operation, Put)
         return Written(unsaved(put), unsaved(operation))
-    resource, stored, _ = await change(backend.store, "Job", str(job), edit)
+    resource, stored, *_ = await change(backend.store, "Job", str(job), edit)
     return Written(resource, stored)
 
 
@@ -108,51 +106,23 @@ async def _apply(backend: Backend, name: Name, edit: Any, *, validate_only: bool
     return Written(resource, stored)
 
 
-def execution_body(
-    job: Mapping[str, Any], name: Name, overrides: Mapping[str, Any], backend: Backend
-) -> dict[str, Any]:
-    """The job's template as it is now, with `overrides`: later changes of the job do not touch it."""
-    template = job["template"]
-    now = backend.clock.now()
-    task_count = overrides.get("taskCount") or template["taskCount"]
-    return {
-        "name": str(name),
-        "uid": ids.uid(),
-        "creator": AUTHOR,
-        "generation": "1",
-        "labels": {**job.get("labels", {}), **template.get("labels", {})},
-        "annotations": template.get("annotations", {}),
-        "createTime": backend.now(),
-        "updateTime": backend.now(),
-        "launchStage": job.get("launchStage", "GA"),
-        "job": last(job["name"]),
-        "parallelism": min(template.get("parallelism", 0), task_count),
-        "taskCount": task_count,
-        "template": _overridden(template["template"], overrides),
-        "reconciling": True,
-        "conditions": [condition(type, RECONCILING, now) for type in STAGES],
-    }
+async def _check_running(backend: Backend, job: Name) -> None:
+    """contract §3, §5.4"""
+    if await backend.store.count("Running", prefix=f"{job.parent_location}/jobs/") >= limits.RUNNING_EXECUTIONS:
+        raise ResourceExhausted(
+            f"too many executions are already running in {job.parent_location}: at most {limits.RUNNING_EXECUTIONS} "
+            "may. Wait for some to end, or cancel them"
+        )
 
 
-def _overridden(template: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """args replace, env merges over what is there (contract §5.4)."""
-    task = copy.deepcopy(dict(template))
-    if float(overrides.get("timeout", "0s").rstrip("s")):
-        task["timeout"] = overrides["timeout"]
-    for override in overrides.get("containerOverrides", ()):
-        containers = task["containers"]
-        container = next((c for c in containers if c.get("name") == override.get("name")), containers[0])
-        if override.get("args") or override.get("clearArgs"):
-            container["args"] = override.get("args", [])
-        if env := override.get("env"):
-            names = {variable["name"] for variable in env}
-            container["env"] = [v for v in container.get("env", ()) if v["name"] not in names] + list(env)
-    return task
+def _is_imported(job: Document) -> bool:
+    """Its image is there, or cannot be. A job with a token goes on reconciling after that."""
+    return not job.body.get("reconciling") or job.internal.get("pinned") == job.body["generation"]
 
 
 def _check_runnable(job: Document) -> None:
     ready = job.body.get("terminalCondition", {})
-    if job.body.get("reconciling"):
+    if not _is_imported(job):
         raise FailedPrecondition(f"Job {last(job.name)} is not ready yet: its image is still being imported. Try again")
     if ready.get("state") == FAILED:
         raise FailedPrecondition(f"Job {last(job.name)} cannot run: {ready.get('message', 'it is not ready')}")

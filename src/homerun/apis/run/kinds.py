@@ -62,4 +62,4 @@ SERVICE = Kind(
     with_service_defaults,
     ("ConfigurationsReady", "RoutesReady"),
 )
-JOB = Kind("Job", "jobs", limits.JOB_ID, lambda body, id: check_job(body), with_job_defaults, ())
+JOB = Kind("Job", "jobs", limits.JOB_ID, check_job, with_job_defaults, ())

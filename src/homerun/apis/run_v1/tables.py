@@ -91,6 +91,8 @@ SERVICE = (
 JOB = (
     *_RESOURCE_ROWS,
     *_vpc_rows(_TEMPLATE, "template.template."),
+    _row("spec.startExecutionToken", "startExecutionToken"),
+    _row("spec.runExecutionToken", "runExecutionToken"),
     _row("spec.template.spec.taskCount", "template.taskCount"),
     _row("spec.template.spec.parallelism", "template.parallelism"),
     _row("spec.template.spec.template.spec.maxRetries", "template.template.maxRetries"),

@@ -1,0 +1,67 @@
+"""The Execution that a run of a Job becomes: a copy, with overrides, so that later changes of the job do not touch it.
+
+Made by the API for `:run`, and by the job's controller for a job with a token (contract §5.1, §7.2).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from homerun.lib import ids
+from homerun.lib.timestamps import to_rfc3339
+from homerun.model.conditions import RECONCILING, condition
+from homerun.model.names import last
+
+Json = Mapping[str, Any]
+STAGES = ("Completed", "ResourcesAvailable", "Started")
+
+
+def execution_body(job: Json, id: str, overrides: Json, now: float, creator: str) -> dict[str, Any]:
+    """`job`: its body; `id`: the execution's; `overrides`: v2 JSON."""
+    template = job["template"]
+    task_count = overrides.get("taskCount") or template["taskCount"]
+    return {
+        "name": f"{job['name']}/executions/{id}",
+        "uid": ids.uid(),
+        "creator": creator,
+        "generation": "1",
+        "labels": {**job.get("labels", {}), **template.get("labels", {})},
+        "annotations": template.get("annotations", {}),
+        "createTime": to_rfc3339(now),
+        "updateTime": to_rfc3339(now),
+        "launchStage": job.get("launchStage", "GA"),
+        "job": last(job["name"]),
+        "parallelism": min(template.get("parallelism", 0), task_count),
+        "taskCount": task_count,
+        "template": _overridden(template["template"], overrides),
+        "reconciling": True,
+        "conditions": [condition(type, RECONCILING, now) for type in STAGES],
+    }
+
+
+def with_latest(job: Json, execution: Json) -> dict[str, Any]:
+    """The job's body, once `execution` is its latest."""
+    latest = {
+        "name": last(execution["name"]),
+        "createTime": execution["createTime"],
+        "completionStatus": "EXECUTION_PENDING",
+    }
+    return {**job, "latestCreatedExecution": latest, "executionCount": int(job.get("executionCount", 0)) + 1}
+
+
+def _overridden(template: Json, overrides: Json) -> dict[str, Any]:
+    """args replace, env merges over what is there (contract §5.4)."""
+    task = copy.deepcopy(dict(template))
+    if float(overrides.get("timeout", "0s").rstrip("s")):
+        task["timeout"] = overrides["timeout"]
+    for override in overrides.get("containerOverrides", ()):
+        containers = task["containers"]
+        container = next((c for c in containers if c.get("name") == override.get("name")), containers[0])
+        if override.get("args") or override.get("clearArgs"):
+            container["args"] = override.get("args", [])
+        if env := override.get("env"):
+            names = {variable["name"] for variable in env}
+            container["env"] = [v for v in container.get("env", ()) if v["name"] not in names] + list(env)
+    return task
