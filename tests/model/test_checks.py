@@ -1,10 +1,10 @@
-"""Rules for services and jobs: what is allowed, what is not, and where it says so."""
+"""Rules for services, worker pools and jobs: what is allowed, what is not, and where it says so."""
 
 from typing import Any
 
 import pytest
 
-from homerun.model.checks import check_job, check_overrides, check_reserved, check_service
+from homerun.model.checks import check_job, check_overrides, check_reserved, check_service, check_worker_pool
 
 CONTAINERS = [{"image": "x"}]
 
@@ -12,6 +12,11 @@ CONTAINERS = [{"image": "x"}]
 def service(template: dict[str, Any] | None = None, **fields: Any) -> list[str]:
     body = {"template": {"containers": CONTAINERS, **(template or {})}, **fields}
     return [v.field for v in check_service(body, "hello")]
+
+
+def pool(template: dict[str, Any] | None = None, **fields: Any) -> list[str]:
+    body = {"template": {"containers": CONTAINERS, **(template or {})}, **fields}
+    return [v.field for v in check_worker_pool(body, "crew")]
 
 
 def job(execution: dict[str, Any] | None = None, task: dict[str, Any] | None = None, **fields: Any) -> list[str]:
@@ -25,12 +30,15 @@ def traffic(*targets: dict[str, Any]) -> list[str]:
 
 def test_the_least_that_there_can_be_is_good() -> None:
     assert service() == []
+    assert pool() == []
     assert job() == []
 
 
 def test_the_template_is_required() -> None:
     assert [v.field for v in check_service({}, "hello")] == ["template"]
     assert [v.field for v in check_service({"template": {}}, "hello")] == ["template.containers"]
+    assert [v.field for v in check_worker_pool({}, "crew")] == ["template"]
+    assert [v.field for v in check_worker_pool({"template": {}}, "crew")] == ["template.containers"]
     assert [v.field for v in check_job({}, "work")] == ["template.template"]
     assert [v.field for v in check_job({"template": {"template": {}}}, "work")] == ["template.template.containers"]
 
@@ -159,4 +167,38 @@ def test_labels_and_annotations_of_the_platform_are_reserved() -> None:
     assert [v.field for v in check_reserved(body)] == [
         "labels[run.googleapis.com/x]",
         "template.annotations[autoscaling.knative.dev/minScale]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"scaling": {"manualInstanceCount": -1}}, ["scaling.manualInstanceCount"]),
+        ({"scaling": {"manualInstanceCount": 10_001}}, ["scaling.manualInstanceCount"]),
+        ({"scaling": {"manualInstanceCount": 0}}, []),
+        ({"description": "x" * 513}, ["description"]),
+        ({"instanceSplits": [{"percent": 60}, {"revision": "crew-1", "percent": 40}]}, []),
+        ({"instanceSplits": [{"percent": 60}]}, ["instanceSplits"]),
+        ({"instanceSplits": [{"percent": 101}, {"percent": -1}]}, [f"instanceSplits[{i}].percent" for i in (0, 1)]),
+        (
+            {"instanceSplits": [{"type": "INSTANCE_SPLIT_ALLOCATION_TYPE_REVISION", "percent": 100}]},
+            ["instanceSplits[0].revision"],
+        ),
+        (
+            {"instanceSplits": [{"type": "INSTANCE_SPLIT_ALLOCATION_TYPE_LATEST", "revision": "x", "percent": 100}]},
+            ["instanceSplits[0].revision"],
+        ),
+        ({"labels": {"a b": "c"}}, ["labels[a b]"]),
+    ],
+    ids=str,
+)
+def test_a_worker_pool_has_a_number_and_a_split(fields: dict[str, Any], wrong: list[str]) -> None:
+    assert pool(**fields) == wrong
+
+
+def test_a_worker_pool_s_template_is_checked_as_a_service_s_but_needs_no_port() -> None:
+    assert pool({"revision": "other-1"}) == ["template.revision"]
+    assert pool({"containers": [{"image": "x", "ports": [{"containerPort": 9000}]}]}) == []
+    assert pool({"containers": [{"image": "x", "resources": {"limits": {"cpu": "3"}}}]}) == [
+        "template.containers[0].resources.limits[cpu]"
     ]

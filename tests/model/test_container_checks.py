@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from homerun.model.container_checks import check_containers
+from homerun.model.container_checks import Ports, check_containers
 
 
-def wrong(*containers: dict[str, Any], takes_requests: bool = True) -> dict[str, str]:
+def wrong(*containers: dict[str, Any], ports: Ports = Ports.ONE) -> dict[str, str]:
     """Complaints by field. A container without an image gets one."""
     full = [{"image": "x", **container} for container in containers]
-    return {v.field: v.description for v in check_containers(full, "c", takes_requests=takes_requests)}
+    return {v.field: v.description for v in check_containers(full, "c", ports)}
 
 
 GOOD: list[dict[str, Any]] = [
@@ -82,8 +82,8 @@ def test_there_must_be_one() -> None:
 
 
 def test_a_job_s_container_has_no_port() -> None:
-    assert list(wrong({"ports": [{"containerPort": 1}]}, takes_requests=False)) == ["c[0].ports"]
-    assert wrong({}, takes_requests=False) == {}
+    assert list(wrong({"ports": [{"containerPort": 1}]}, ports=Ports.NONE)) == ["c[0].ports"]
+    assert wrong({}, ports=Ports.NONE) == {}
 
 
 def test_several_are_not_supported_yet_and_their_rules_hold_already() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from homerun.model.defaults import with_job_defaults, with_service_defaults
+from homerun.model.defaults import with_job_defaults, with_service_defaults, with_worker_pool_defaults
 
 
 def service(container: dict[str, Any] | None = None, **template: Any) -> dict[str, Any]:
@@ -112,3 +112,33 @@ def test_a_traffic_target_with_a_revision_is_of_that_revision() -> None:
     assert with_service_defaults(body, "hello", "1")["traffic"][0]["type"] == (
         "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION"
     )
+
+
+def pool(**fields: Any) -> dict[str, Any]:
+    body = {"template": {"containers": [{"image": "x"}]}, **fields}
+    return with_worker_pool_defaults(body, "crew", "1")
+
+
+def test_a_worker_pool_is_one_instance_of_the_latest_revision() -> None:
+    made = pool()
+    assert made["scaling"] == {"manualInstanceCount": 1}
+    assert made["instanceSplits"] == [{"type": "INSTANCE_SPLIT_ALLOCATION_TYPE_LATEST", "percent": 100}]
+    assert made["template"] == {
+        "serviceAccount": "1-compute@developer.gserviceaccount.com",
+        "containers": [{"image": "x", "name": "crew-1", "resources": {"limits": {"cpu": "1000m", "memory": "512Mi"}}}],
+    }, "no port, no probe, nothing about requests"
+
+
+def test_no_instances_at_all_is_a_number_as_well() -> None:
+    assert pool(scaling={"manualInstanceCount": 0})["scaling"] == {"manualInstanceCount": 0}
+
+
+def test_a_worker_pool_s_probe_asks_its_port() -> None:
+    container = {"image": "x", "ports": [{"containerPort": 9000}], "startupProbe": {"tcpSocket": {}}}
+    made = pool(template={"containers": [container]})["template"]["containers"][0]
+    assert made["startupProbe"]["tcpSocket"] == {"port": 9000}
+
+
+def test_an_instance_split_with_a_revision_is_of_that_revision() -> None:
+    made = pool(instanceSplits=[{"revision": "crew-1", "percent": 100}])
+    assert made["instanceSplits"][0]["type"] == "INSTANCE_SPLIT_ALLOCATION_TYPE_REVISION"

@@ -1,6 +1,7 @@
 from homerun.model import labels
 from homerun.model.execution import ExecutionSpec
 from homerun.model.revision import RevisionSpec
+from homerun.model.worker_pool import WorkerSpec
 
 
 def test_an_instance_of_a_service_says_whose_it_is() -> None:
@@ -8,6 +9,15 @@ def test_an_instance_of_a_service_says_whose_it_is() -> None:
     assert labels.of_revision(spec, "abc") == {
         "service": "projects/p/locations/r/services/s",
         "revision": "projects/p/locations/r/services/s/revisions/v",
+        "instance": "abc",
+    }
+
+
+def test_an_instance_of_a_worker_pool_says_whose_it_is() -> None:
+    name = "projects/p/locations/r/workerPools/w/revisions/v"
+    assert labels.of_worker(WorkerSpec.parse({"name": name, "containers": [{"image": "i"}]}), "abc") == {
+        "worker_pool": "projects/p/locations/r/workerPools/w",
+        "revision": name,
         "instance": "abc",
     }
 

@@ -75,11 +75,22 @@ class Api:
         assert "response" in operation, operation.get("error")
         return operation["response"]
 
+    async def deploy_pool(self, name: str = "crew", image: str = WEB, **fields: Any) -> Any:
+        """A worker pool, ready."""
+        operation = await self.done(await self("POST", f"{V2}/workerPools?workerPoolId={name}", pool(image, **fields)))
+        assert "response" in operation, operation.get("error")
+        return operation["response"]
+
     async def create_job(self, name: str = "work", image: str = BATCH, tasks: int = 1, **task: Any) -> Any:
         """A job, ready to run."""
         operation = await self.done(await self("POST", f"{V2}/jobs?jobId={name}", job(image, tasks, **task)))
         assert "response" in operation, operation.get("error")
         return operation["response"]
+
+
+def pool(image: str = WEB, instances: int | None = None, **fields: Any) -> dict[str, Any]:
+    scaling = {} if instances is None else {"scaling": {"manualInstanceCount": instances}}
+    return {"template": {"containers": [{"image": image}]}, **scaling, **fields}
 
 
 def service(image: str = WEB, **template: Any) -> dict[str, Any]:

@@ -28,6 +28,23 @@ def service_put(name: str = "hello", image: str = IMAGE, generation: int = 1, **
     return Put("Service", full, body, {"etag": "1", "operations": [operation]})
 
 
+def pool_put(name: str = "crew", image: str = IMAGE, generation: int = 1, instances: int = 1, **fields: Any) -> Put:
+    """A worker pool that was just created (or updated), with an operation that waits for it."""
+    full = f"{LOCATION}/workerPools/{name}"
+    body = {
+        "name": full,
+        "uid": f"uid-{name}",
+        "generation": str(generation),
+        "createTime": "2026-01-01T00:00:00.000000Z",
+        "template": {"containers": [{"image": image}]},
+        "scaling": {"manualInstanceCount": instances},
+        "reconciling": True,
+        **fields,
+    }
+    operation = {"name": operation_name(name, generation), "generation": generation, "verb": "create"}
+    return Put("WorkerPool", full, body, {"etag": "1", "operations": [operation]})
+
+
 def operation_name(resource: str, generation: int = 1) -> str:
     return f"{LOCATION}/operations/{resource}-{generation}"
 

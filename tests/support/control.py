@@ -123,6 +123,7 @@ async def crash(control: Control) -> None:
     for loop in control.loops:
         await loop.close()
     control.capacity.close()
+    control.crews.close()
     control.executions.close()
     control.meter.stop()
     await control.supervisor.close()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from homerun.aio.tasks import Supervisor
-from homerun.controllers.container_spec import container_spec
+from homerun.controllers.container_spec import container_spec, probe_of
 from homerun.controllers.discards import Discards
 from homerun.controllers.failure import exit_text, start_failure
 from homerun.controllers.plane import Plane
@@ -28,7 +28,6 @@ from homerun.engine.base import (
     InstanceSpec,
     InstanceState,
     Phase,
-    Probe,
     ProbeFailed,
     Ready,
 )
@@ -338,19 +337,9 @@ def _deadline(average_startup: float) -> float:
 
 
 def _instance_spec(spec: RevisionSpec, image: str, id: str) -> InstanceSpec:
-    container, probe = spec.container, spec.container.startup_probe
     return InstanceSpec(
         id=id,
-        container=container_spec(container, image, spec.environment()),
+        container=container_spec(spec.container, image, spec.environment()),
         labels=labels.of_revision(spec, id),
-        probe=None
-        if probe is None
-        else Probe(
-            port=probe.port,
-            http_path=probe.path,
-            initial_delay=probe.initial_delay,
-            timeout=probe.timeout,
-            period=probe.period,
-            failure_threshold=probe.failure_threshold,
-        ),
+        probe=probe_of(spec.container.startup_probe),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from homerun.engine.base import ContainerSpec
-from homerun.model.container import Container
+from homerun.engine.base import ContainerSpec, Probe
+from homerun.model.container import Container, StartupProbe
 
 
 def container_spec(container: Container, image: str, system: Mapping[str, str]) -> ContainerSpec:
@@ -19,4 +19,17 @@ def container_spec(container: Container, image: str, system: Mapping[str, str]) 
         working_dir=container.working_dir,
         cpu=container.cpu,
         memory=container.memory,
+    )
+
+
+def probe_of(probe: StartupProbe | None) -> Probe | None:
+    if probe is None:
+        return None
+    return Probe(
+        port=probe.port,
+        http_path=probe.path,
+        initial_delay=probe.initial_delay,
+        timeout=probe.timeout,
+        period=probe.period,
+        failure_threshold=probe.failure_threshold,
     )

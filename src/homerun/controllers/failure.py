@@ -6,6 +6,7 @@ import signal
 from collections.abc import Sequence
 
 from homerun.engine.base import Exit, LogLine
+from homerun.model import names
 
 SHOWN_LINES = 10
 _DOCUMENTED = (
@@ -26,6 +27,12 @@ def exit_text(exit: Exit, memory: int) -> str:
     if exit.code is not None:
         return f"Container called exit({exit.code})."
     return "Container ended and nobody saw how: the machine or its monitor went down."
+
+
+def not_ready(revision: str) -> str:
+    """What nobody can have of the revision of this name."""
+    purpose = "run" if "/workerPools/" in revision else "serve traffic"
+    return f"Revision '{names.last(revision)}' is not ready and cannot {purpose}."
 
 
 def start_failure(port: int, cause: str, lines: Sequence[LogLine]) -> str:

@@ -30,10 +30,11 @@ class Loop:
         self._name, self._store, self._kinds, self._keys, self._reconcile = name, store, kinds, keys, reconcile
         self._queue: KeyedQueue[str] = KeyedQueue(self._work, name=name)
 
-    async def sync(self, keys: Iterable[str]) -> None:
+    async def sync(self, documents: Iterable[Document]) -> None:
         """Look at these now, before the watch, and wait until that is done (or has failed and will be repeated)."""
-        for key in keys:
-            self._queue.add(key)
+        for document in documents:
+            for key in self._keys(document):
+                self._queue.add(key)
         await self._queue.idle()
 
     def look_at(self, key: str) -> None:

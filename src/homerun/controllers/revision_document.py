@@ -9,6 +9,8 @@ from homerun.lib import ids
 from homerun.lib.timestamps import to_rfc3339
 from homerun.model import names
 from homerun.model.conditions import RECONCILING, condition
+from homerun.model.defaults import EXECUTION_ENVIRONMENT
+from homerun.model.names import Name
 from homerun.model.revision import template_hash
 from homerun.store.base import ABSENT, Put
 
@@ -31,7 +33,6 @@ def revision_document(
         "name": name,
         "uid": ids.uid(),
         "generation": "1",
-        "service": names.last(owner["name"]),
         "createTime": to_rfc3339(now),
         "updateTime": to_rfc3339(now),
         "launchStage": owner.get("launchStage", "GA"),
@@ -39,9 +40,16 @@ def revision_document(
         "reconciling": True,
         "conditions": [condition("Ready", RECONCILING, now, message="Importing the image.")],
     }
+    is_worker = Name.parse(owner["name"]).kind == "WorkerPool"
+    if is_worker:
+        body["executionEnvironment"] = EXECUTION_ENVIRONMENT
+    else:
+        body["service"] = names.last(owner["name"])
+    # A worker pool of no instances is disabled: nothing runs, not even to be checked (contract §1.9).
+    disabled = is_worker and owner["scaling"]["manualInstanceCount"] == 0
     kept = {
         "ordinal": ordinal,
-        "skip_check": bool(template.get("healthCheckDisabled")),
+        "skip_check": disabled or bool(template.get("healthCheckDisabled")),
         "v1": internal.get("v1", {}),
         "template_hash": template_hash(template, internal.get("v1", {})),
     }

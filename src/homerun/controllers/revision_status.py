@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from homerun.controllers.failure import not_ready
 from homerun.engine.base import EngineUnavailable, Image, ImageForbidden, ImageNotFound
 from homerun.lib.errors import HomerunError
 from homerun.lib.timestamps import to_rfc3339
-from homerun.model import conditions, names
+from homerun.model import conditions
 from homerun.model.conditions import FAILED, PENDING, RECONCILING, SUCCEEDED, Condition, condition
 from homerun.store.base import Document, Put
 
-NOT_READY = "Revision '{id}' is not ready and cannot serve traffic. {cause}"
 _INFO = "INFO"
 
 
@@ -46,7 +46,7 @@ def imported(revision: Document, images: Sequence[Image], now: float) -> Put:
     return _put(
         revision,
         [
-            condition("Ready", RECONCILING, now, message="Starting the container and waiting for it to listen."),
+            condition("Ready", RECONCILING, now, message="Starting the container and waiting for it to be ready."),
             condition("ResourcesAvailable", SUCCEEDED, now),
             condition("ContainerHealthy", RECONCILING, now),
         ],
@@ -68,7 +68,7 @@ def ready(revision: Document, now: float) -> Put:
 
 def failed(revision: Document, stage: str, cause: str, now: float, reason: str = "") -> Put:
     """`stage` is the condition that failed: ResourcesAvailable (the image) or ContainerHealthy (the start)."""
-    message = NOT_READY.format(id=names.last(revision.name), cause=cause)
+    message = f"{not_ready(revision.name)} {cause}"
     revision_reason = "" if reason else "HEALTH_CHECK_CONTAINER_ERROR"
     before = {c["type"]: c for c in revision.body["conditions"] if c["type"] not in ("Ready", stage)}
     failures = [

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from homerun.controllers.failure import not_ready
 from homerun.model import names
 
 Json = Mapping[str, Any]
@@ -45,7 +46,4 @@ def resolve(
 
 
 def _problem(revision: str, exists: bool, what: str) -> str:
-    id = names.last(revision)
-    if exists:
-        return f"Revision '{id}' is not ready and cannot serve traffic."
-    return f"Revision '{id}' referenced in {what} does not exist."
+    return not_ready(revision) if exists else f"Revision '{names.last(revision)}' referenced in {what} does not exist."

@@ -22,6 +22,7 @@ class Prices:
 
 
 BY_REQUEST = Prices(cpu=0.000024, memory=0.0000025, million_requests=0.40)
+BY_WORKER = Prices(cpu=0.000011244, memory=0.000001235, million_requests=0.0)
 BY_INSTANCE = Prices(cpu=0.000018, memory=0.000002, million_requests=0.0)
 
 

@@ -113,6 +113,10 @@ class Crew:
         counts = ", ".join(f"{number} {state}" for state, number in states.items())
         return f"<Crew {counts or 'empty'}{', closed' if self.closed else ''}>"
 
+    def knows(self, revision: str) -> bool:
+        """It was not released."""
+        return revision in self._revisions
+
     @property
     def wake(self) -> float | None:
         """When to call `tick` next: a place is due, or a check is over."""

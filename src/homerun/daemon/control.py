@@ -16,8 +16,9 @@ from starlette.types import ASGIApp
 from homerun.aio.tasks import Supervisor
 from homerun.apis.protocol import ApiProtocol
 from homerun.apis.server import create_app
-from homerun.controllers import execution, job, service
+from homerun.controllers import execution, job, service, worker_pool
 from homerun.controllers.capacity import Capacity
+from homerun.controllers.crews import Crews
 from homerun.controllers.discards import Discards
 from homerun.controllers.execution import ExecutionController
 from homerun.controllers.job import JobController
@@ -27,6 +28,7 @@ from homerun.controllers.revision import RevisionController
 from homerun.controllers.revision_status import ready_state
 from homerun.controllers.rollout import RolloutController
 from homerun.controllers.service import ServiceRoutes
+from homerun.controllers.worker_pool import PoolSize
 from homerun.daemon.insight import DaemonInsight
 from homerun.engine.base import Engine, Event, LogLine
 from homerun.engine.images.store import ImageStore
@@ -60,6 +62,7 @@ class Control:
             self.discards,
             idle_timeout=settings.idle_timeout,
         )
+        self.crews = Crews(engine, self.supervisor, clock, self.meter, self.discards)
         self.requests = RequestLogs()
         self.plane.reports, self.plane.on_request = self.capacity, self.requests.record
         self.executions = ExecutionController(
@@ -69,13 +72,19 @@ class Control:
         revisions = RevisionController(
             "Service", store, engine, self.capacity, self.supervisor, clock, self.capacity.standing
         )
+        pools = RolloutController(worker_pool.SHAPE, store, clock, PoolSize(self.crews))
+        workers = RevisionController("WorkerPool", store, engine, self.crews, self.supervisor, clock)
         jobs = JobController(store, engine, clock)
         self._services = Loop("services", store, service.SHAPE.kinds, services.keys, services.reconcile)
         self._revisions = Loop("revisions", store, service.SHAPE.kinds, revisions.keys, revisions.reconcile)
+        self._pools = Loop("worker pools", store, worker_pool.SHAPE.kinds, pools.keys, pools.reconcile)
+        self._workers = Loop("workers", store, worker_pool.SHAPE.kinds, workers.keys, workers.reconcile)
         self.capacity.on_minimum = self._revisions.look_at
         self.loops = [
             self._services,
             self._revisions,
+            self._pools,
+            self._workers,
             Loop("jobs", store, job.KINDS, lambda d: [jobs.key(d)], jobs.reconcile),
             Loop("executions", store, execution.KINDS, lambda d: [d.name], self.executions.reconcile),
         ]
@@ -89,11 +98,16 @@ class Control:
             _log.info("found %d instances of an earlier run", len(found))
         stored = await self.store.list("Revision")
         self.capacity.adopt(found, {d.name for d in stored})
+        self.crews.adopt(found, {d.name for d in stored})
         unfinished = {d.name for d in await self.store.list("Execution") if "completionTime" not in d.body}
         self.executions.adopt(found, unfinished)
         # What was ready is ready again before the first router hears of anything: nobody sees half of it.
-        await self._revisions.sync(d.name for d in stored if ready_state(d) == SUCCEEDED)
-        await self._services.sync([d.name for d in await self.store.list("Service")])
+        started = [d for d in stored if ready_state(d) == SUCCEEDED]
+        await self._revisions.sync(started)
+        await self._services.sync(await self.store.list("Service"))
+        # And what a worker pool has is counted before it is given more.
+        await self._workers.sync(started)
+        await self._pools.sync(await self.store.list("WorkerPool"))
         for loop in self.loops:
             loop.start(self.supervisor)
 
@@ -101,8 +115,9 @@ class Control:
         """Clean end: all instances stopped, everything recorded. Whoever opened the store closes it."""
         for loop in self.loops:
             await loop.close()
-        await asyncio.gather(self.capacity.stop_all(), self.executions.stop_all())
+        await asyncio.gather(self.capacity.stop_all(), self.crews.stop_all(), self.executions.stop_all())
         self.capacity.close()
+        self.crews.close()
         self.executions.close()
         await self.plane.close()
         await self.meter.close()
@@ -110,7 +125,8 @@ class Control:
         await self.engine.close()
 
     def _on_event(self, event: Event) -> None:
-        if not (self.capacity.on_event(event) or self.executions.on_event(event) or self.discards.on_event(event)):
+        owners = (self.capacity, self.crews, self.executions, self.discards)
+        if not any(owner.on_event(event) for owner in owners):
             _log.debug("an event of an instance that nobody owns: %s", event)
 
 

@@ -1,8 +1,9 @@
-"""What each service has used, by the rules of Cloud Run's bill (contract §6).
+"""What each service and worker pool has used, by the rules of Cloud Run's bill (contract §6).
 
 By request (`cpuIdle`): the time an instance takes to start and the time in which it has at least one request. By
-instance: its whole life. Totals are kept per service and written at most every few seconds while they change; a crash
-loses what was measured since (a few seconds of a counter, never an object). A deleted service stays on the bill.
+instance, and for worker pools: its whole life, booked when it ends. Totals are kept per owner and written at most every
+few seconds while they change; a crash loses what was measured since (a few seconds of a counter, never an object). What
+was deleted stays on the bill.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from homerun.aio.tasks import Supervisor
-from homerun.core.billing import BY_INSTANCE, BY_REQUEST, Bill, bill, billable
+from homerun.core.billing import BY_INSTANCE, BY_REQUEST, BY_WORKER, Bill, bill, billable
 from homerun.core.task import Task
 from homerun.model.container import Container
 from homerun.model.revision import RevisionSpec
+from homerun.model.worker_pool import WorkerSpec
 from homerun.store.base import Put, Store
 from homerun.wire.link import Usage
 
@@ -60,8 +62,9 @@ class Meter:
         self.stop()
         await self._flush()
 
-    def totals(self, service: str) -> Totals:
-        return self._totals.get(service) or Totals()
+    def totals(self, owner: str) -> Totals:
+        """Of a service or worker pool."""
+        return self._totals.get(owner) or Totals()
 
     # What the data plane's capacity reports (controllers.capacity.Metering)
 
@@ -78,12 +81,18 @@ class Meter:
         if not spec.container.cpu_idle:
             self._add(spec, billable(lived), 0)
 
+    def worked(self, spec: WorkerSpec, seconds: float) -> None:
+        """An instance of a worker pool has ended (controllers.crews.Metering)."""
+        self._book(spec.pool, worker_bill(spec, [seconds]))
+
     def _add(self, spec: RevisionSpec, seconds: float, requests: int) -> None:
         container = spec.container
         prices = BY_REQUEST if container.cpu_idle else BY_INSTANCE
-        totals = self._totals.setdefault(spec.service, Totals())
-        totals.add(bill(seconds, container.cpu, container.memory, requests, prices))
-        self._dirty.add(spec.service)
+        self._book(spec.service, bill(seconds, container.cpu, container.memory, requests, prices))
+
+    def _book(self, owner: str, more: Bill) -> None:
+        self._totals.setdefault(owner, Totals()).add(more)
+        self._dirty.add(owner)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_EVERY, self._on_timer)
 
@@ -96,6 +105,12 @@ class Meter:
         writes = [Put("Usage", name, asdict(self._totals[name])) for name in sorted(dirty) if name in self._totals]
         if writes:
             await self._store.apply(*writes)
+
+
+def worker_bill(spec: WorkerSpec, lives: Iterable[float]) -> Bill:
+    """Instances of a worker pool that lived for so many seconds each."""
+    seconds = sum(billable(life) for life in lives)
+    return bill(seconds, spec.container.cpu, spec.container.memory, 0, BY_WORKER)
 
 
 def execution_bill(container: Container, tasks: Iterable[Task], now: float) -> Bill:

@@ -1,4 +1,4 @@
-"""The meaning of a Service or Job as its author wrote it: every rule that it breaks, with the v2 path of the field.
+"""What a Service, WorkerPool or Job means, as its author wrote it: every rule that it breaks, with the v2 field path.
 
 The shape (unknown fields, types) was checked before, so values here have the right types or are absent.
 """
@@ -11,11 +11,11 @@ from typing import Any
 
 from homerun.lib.errors import Violation
 from homerun.model import limits
-from homerun.model.container_checks import check_containers, check_env
+from homerun.model.container_checks import Ports, check_containers, check_env
 from homerun.model.limits import Range
 from homerun.model.names import check_id, last
 from homerun.model.quantity import parse_cpu, parse_seconds
-from homerun.model.unsupported import JOB, SERVICE, unsupported
+from homerun.model.unsupported import JOB, SERVICE, WORKER_POOL, unsupported
 
 Json = Mapping[str, Any]
 _TOKEN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -37,6 +37,25 @@ def check_service(body: Json, id: str) -> Iterator[Violation]:
     yield from _revision_template(body["template"], id)
 
 
+def check_worker_pool(body: Json, id: str) -> Iterator[Violation]:
+    """`id`: the pool's, already known to be a good one."""
+    yield from _metadata(body, "")
+    if len(body.get("description", "")) > limits.DESCRIPTION:
+        yield Violation("description", f"is longer than {limits.DESCRIPTION} characters")
+    if problem := limits.MIN_INSTANCES.complaint(body.get("scaling", {}).get("manualInstanceCount", 0)):
+        yield Violation("scaling.manualInstanceCount", problem)
+    yield from _shares(body.get("instanceSplits", ()), "instanceSplits")
+    yield from unsupported(body, WORKER_POOL)
+    if "template" not in body:
+        yield Violation("template", "is required: it says which container to run")
+        return
+    template = body["template"]
+    yield from _metadata(template, "template.")
+    if revision := template.get("revision"):
+        yield from _revision_name(last(revision), id)
+    yield from check_containers(template.get("containers", ()), "template.containers", Ports.OPTIONAL)
+
+
 def check_job(body: Json, id: str) -> Iterator[Violation]:
     """`id`: the job's, already known to be a good one."""
     yield from _metadata(body, "")
@@ -55,7 +74,7 @@ def check_job(body: Json, id: str) -> Iterator[Violation]:
     if problem := limits.MAX_RETRIES.complaint(task.get("maxRetries", 0)):
         yield Violation("template.template.maxRetries", problem)
     yield from check_duration(task, "timeout", "template.template.timeout", limits.TASK_TIMEOUT)
-    yield from check_containers(task.get("containers", ()), "template.template.containers", takes_requests=False)
+    yield from check_containers(task.get("containers", ()), "template.template.containers", Ports.NONE)
 
 
 def _tokens(body: Json, id: str) -> Iterator[Violation]:
@@ -122,7 +141,7 @@ def _revision_template(template: Json, service: str) -> Iterator[Violation]:
     yield from check_duration(template, "timeout", "template.timeout", limits.REQUEST_TIMEOUT)
     yield from _instance_counts(template.get("scaling", {}), "template.scaling")
     containers = template.get("containers", ())
-    yield from check_containers(containers, "template.containers", takes_requests=True)
+    yield from check_containers(containers, "template.containers", Ports.ONE)
     yield from _concurrency(template.get("maxInstanceRequestConcurrency", 0), containers)
 
 
@@ -169,15 +188,21 @@ def _traffic(traffic: Sequence[Json], service: str) -> Iterator[Violation]:
     tags: set[str] = set()
     for index, target in enumerate(traffic):
         path = f"traffic[{index}]"
-        yield from _target(target, path)
         if tag := target.get("tag"):
             yield from _tag(tag, service, f"{path}.tag")
             if tag in tags:
                 yield Violation(f"{path}.tag", f"{tag!r} is the tag of an earlier target as well")
             tags.add(tag)
-    total = sum(target.get("percent", 0) for target in traffic)
-    if traffic and total != 100:
-        yield Violation("traffic", f"the percents must sum to 100, and sum to {total}")
+    yield from _shares(traffic, "traffic")
+
+
+def _shares(targets: Sequence[Json], path: str) -> Iterator[Violation]:
+    """Of traffic or of instances."""
+    for index, target in enumerate(targets):
+        yield from _target(target, f"{path}[{index}]")
+    total = sum(target.get("percent", 0) for target in targets)
+    if targets and total != 100:
+        yield Violation(path, f"the percents must sum to 100, and sum to {total}")
 
 
 def _target(target: Json, path: str) -> Iterator[Violation]:
@@ -185,9 +210,9 @@ def _target(target: Json, path: str) -> Iterator[Violation]:
         yield Violation(f"{path}.percent", problem)
     by_name = target.get("type", "").endswith("_REVISION")
     if by_name and not target.get("revision"):
-        yield Violation(f"{path}.revision", "is required with type TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION")
+        yield Violation(f"{path}.revision", f"is required with type {target['type']}")
     if target.get("type", "").endswith("_LATEST") and target.get("revision"):
-        yield Violation(f"{path}.revision", "must be left out with type TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST")
+        yield Violation(f"{path}.revision", f"must be left out with type {target['type']}")
 
 
 def _tag(tag: str, service: str, path: str) -> Iterator[Violation]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 from typing import Any
 
 from homerun.lib.errors import Violation
@@ -16,8 +17,18 @@ _ENV_NAME = re.compile(r"[^=\0\s]+")
 _IMAGE = re.compile(r"\S+")
 
 
-def check_containers(containers: Sequence[Json], path: str, *, takes_requests: bool) -> Iterator[Violation]:
-    """`path` is that of the list. `takes_requests`: a service's, so exactly one has a port."""
+class Ports(StrEnum):
+    """How many of the containers may have one."""
+
+    ONE = "one"
+    """The one that takes requests."""
+    OPTIONAL = "optional"
+    """Nobody sends requests, but it may listen (contract §1.3)."""
+    NONE = "none"
+
+
+def check_containers(containers: Sequence[Json], path: str, ports: Ports) -> Iterator[Violation]:
+    """`path` is that of the list."""
     if not containers:
         yield Violation(path, "is required: give one container with an image")
         return
@@ -26,7 +37,7 @@ def check_containers(containers: Sequence[Json], path: str, *, takes_requests: b
     elif len(containers) > 1:
         yield Violation(f"{path}[1]", "several containers per instance are not supported yet: give one")
     yield from _names(containers, path)
-    yield from _ports(containers, path, takes_requests=takes_requests)
+    yield from _ports(containers, path, ports)
     for index, container in enumerate(containers):
         yield from _container(container, f"{path}[{index}]")
 
@@ -42,14 +53,14 @@ def _names(containers: Sequence[Json], path: str) -> Iterator[Violation]:
         seen.add(name)
 
 
-def _ports(containers: Sequence[Json], path: str, *, takes_requests: bool) -> Iterator[Violation]:
+def _ports(containers: Sequence[Json], path: str, allowed: Ports) -> Iterator[Violation]:
     with_port = [index for index, container in enumerate(containers) if container.get("ports")]
-    if not takes_requests:
+    if allowed is Ports.NONE:
         yield from (
             Violation(f"{path}[{i}].ports", "a job's container takes no requests: leave it out") for i in with_port
         )
         return
-    if len(containers) > 1 and len(with_port) != 1:
+    if allowed is Ports.ONE and len(containers) > 1 and len(with_port) != 1:
         yield Violation(path, f"{len(with_port)} containers have ports; exactly one must: the one that takes requests")
     for index in with_port:
         yield from _port(containers[index]["ports"], f"{path}[{index}].ports")

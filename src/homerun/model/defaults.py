@@ -9,18 +9,21 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from homerun.model.container import DEFAULT_PORT
 from homerun.model.quantity import parse_cpu
 
 CPU = "1000m"
 MEMORY = "512Mi"
-PORT = {"name": "http1", "containerPort": 8080}
+PORT = {"name": "http1", "containerPort": DEFAULT_PORT}
 REQUEST_TIMEOUT = "300s"
 CONCURRENCY = 80
 MAX_INSTANCES = 100
 TASK_TIMEOUT = "600s"
 MAX_RETRIES = 3
 EXECUTION_ENVIRONMENT = "EXECUTION_ENVIRONMENT_GEN2"
-LATEST = "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST"
+TRAFFIC_TARGET = "TRAFFIC_TARGET_ALLOCATION_TYPE_"
+INSTANCE_SPLIT = "INSTANCE_SPLIT_ALLOCATION_TYPE_"
+WORKERS = 1
 
 
 def with_service_defaults(body: Mapping[str, Any], id: str, project_number: str) -> dict[str, Any]:
@@ -28,15 +31,29 @@ def with_service_defaults(body: Mapping[str, Any], id: str, project_number: str)
     service = copy.deepcopy(dict(body))
     service.setdefault("ingress", "INGRESS_TRAFFIC_ALL")
     service.setdefault("launchStage", "GA")
-    service["traffic"] = service.get("traffic") or [{"type": LATEST, "percent": 100}]
-    for target in service["traffic"]:
-        by_name = "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION" if target.get("revision") else LATEST
-        if target.get("type", "").endswith("_UNSPECIFIED"):
-            target["type"] = by_name
-        target.setdefault("type", by_name)
+    service["traffic"] = _shares(service.get("traffic"), TRAFFIC_TARGET)
     _names(service["template"]["containers"], id)
     _revision_template(service["template"], project_number)
     return service
+
+
+def with_worker_pool_defaults(body: Mapping[str, Any], id: str, project_number: str) -> dict[str, Any]:
+    """The WorkerPool `id` as a user wrote it, complete."""
+    pool = copy.deepcopy(dict(body))
+    pool.setdefault("launchStage", "GA")
+    pool.setdefault("scaling", {}).setdefault("manualInstanceCount", WORKERS)
+    pool["instanceSplits"] = _shares(pool.get("instanceSplits"), INSTANCE_SPLIT)
+    template = pool["template"]
+    template["serviceAccount"] = template.get("serviceAccount") or default_service_account(project_number)
+    _names(template["containers"], id)
+    for container in template["containers"]:
+        _limits(container)
+        if probe := container.get("startupProbe"):
+            port = next(
+                (p["containerPort"] for p in container.get("ports", ()) if p.get("containerPort")), DEFAULT_PORT
+            )
+            container["startupProbe"] = _startup_probe(probe, port)
+    return pool
 
 
 def with_job_defaults(body: Mapping[str, Any], id: str, project_number: str) -> dict[str, Any]:
@@ -53,6 +70,15 @@ def with_job_defaults(body: Mapping[str, Any], id: str, project_number: str) -> 
     for container in task["containers"]:
         _limits(container)
     return job
+
+
+def _shares(targets: list[dict[str, Any]] | None, prefix: str) -> list[dict[str, Any]]:
+    """Of traffic or of instances: all to the latest, or each with the type that its author meant."""
+    latest = f"{prefix}LATEST"
+    for target in targets or ():
+        if target.get("type", "_UNSPECIFIED").endswith("_UNSPECIFIED"):
+            target["type"] = f"{prefix}REVISION" if target.get("revision") else latest
+    return targets or [{"type": latest, "percent": 100}]
 
 
 def _revision_template(template: dict[str, Any], project_number: str) -> None:

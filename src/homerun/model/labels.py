@@ -1,20 +1,25 @@
 """Labels of an instance: what it is for. The engine hands them back with the instance and with each of its log lines.
 
-Values are full resource names, so that logs can be asked for by service, revision, job, execution or task.
+Values are full resource names, so that logs can be asked for by service, worker pool, revision, job, execution or task.
 """
 
 from __future__ import annotations
 
 from homerun.model.execution import ExecutionSpec
 from homerun.model.revision import RevisionSpec
+from homerun.model.worker_pool import WorkerSpec
 
-SERVICE, REVISION = "service", "revision"
+SERVICE, WORKER_POOL, REVISION = "service", "worker_pool", "revision"
 JOB, EXECUTION, TASK, ATTEMPT = "job", "execution", "task", "attempt"
 INSTANCE = "instance"
 
 
 def of_revision(spec: RevisionSpec, instance: str) -> dict[str, str]:
     return {SERVICE: spec.service, REVISION: spec.name, INSTANCE: instance}
+
+
+def of_worker(spec: WorkerSpec, instance: str) -> dict[str, str]:
+    return {WORKER_POOL: spec.pool, REVISION: spec.name, INSTANCE: instance}
 
 
 def of_attempt(spec: ExecutionSpec, index: int, attempt: int, instance: str) -> dict[str, str]:

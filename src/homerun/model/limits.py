@@ -27,6 +27,7 @@ class Range:
 
 
 SERVICE_ID = 49
+WORKER_POOL_ID = 49
 JOB_ID = 49
 """Job name and execution token together must stay under 63 characters."""
 REVISION_ID = 63

@@ -31,6 +31,7 @@ SERVICE = {
     "multiRegionSettings": "services in several regions are not supported",
     "iapEnabled": "Identity-Aware Proxy is not supported: leave it out or false",
 }
+WORKER_POOL = {f"template.{path}": why for path, why in _TEMPLATE.items()}
 JOB = {f"template.template.{path}": why for path, why in _TEMPLATE.items()}
 
 _V1_CONTAINER = {
@@ -50,6 +51,7 @@ _V1_SPEC = {
     "sandboxes": "sandboxes are not supported",
 }
 V1_SERVICE = {f"spec.template.spec.{path}": why for path, why in _V1_SPEC.items()}
+V1_WORKER_POOL = V1_SERVICE
 V1_JOB = {f"spec.template.spec.template.spec.{path}": why for path, why in _V1_SPEC.items()}
 
 

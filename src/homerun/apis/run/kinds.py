@@ -1,4 +1,4 @@
-"""Services and jobs: what differs between the kinds that users write. The rest is in resources.py."""
+"""Services, worker pools and jobs: what differs between the kinds that users write. The rest is in resources.py."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from homerun.lib.errors import Violation
 from homerun.model import limits
-from homerun.model.checks import check_job, check_service
-from homerun.model.defaults import with_job_defaults, with_service_defaults
+from homerun.model.checks import check_job, check_service, check_worker_pool
+from homerun.model.defaults import with_job_defaults, with_service_defaults, with_worker_pool_defaults
 from homerun.wire.discovery import description
 
 Json = Mapping[str, Any]
@@ -62,4 +62,5 @@ SERVICE = Kind(
     with_service_defaults,
     ("ConfigurationsReady", "RoutesReady"),
 )
+WORKER_POOL = Kind("WorkerPool", "workerPools", limits.WORKER_POOL_ID, check_worker_pool, with_worker_pool_defaults, ())
 JOB = Kind("Job", "jobs", limits.JOB_ID, check_job, with_job_defaults, ())

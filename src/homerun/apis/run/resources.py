@@ -1,4 +1,4 @@
-"""Create, update and delete services and jobs. The controllers, who watch the store, do the rest."""
+"""Create, update and delete services, worker pools and jobs. The controllers, who watch the store, do the rest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from homerun.apis.run.backend import AUTHOR, Backend
-from homerun.apis.run.kinds import Kind
+from homerun.apis.run.kinds import JOB, Kind
 from homerun.apis.run.writes import (
     Written,
     change,
@@ -76,13 +76,19 @@ async def update(
     *,
     etag: str = "",
     validate_only: bool = False,
+    force_new_revision: bool = False,
 ) -> Written:
-    """`wish` says what the user wants, given what the user wrote before."""
+    """`wish` says what the user wants, given what the user wrote before.
+
+    `force_new_revision`: the template becomes another revision even if nothing about it changed.
+    """
     await _check_revision(backend, kind, name, wish)
 
     def edit(document: Document | None) -> Sequence[Write]:
         old = existing(document, str(name))
         check_etag(old, etag)
+        if force_new_revision:
+            old = replace(old, internal={key: old.internal[key] for key in old.internal if key != "template_hash"})
         return _update(backend, kind, name, old, wish(kind.written(old.body)), validate_only=validate_only)
 
     if validate_only:
@@ -118,7 +124,7 @@ def _update(
 ) -> Sequence[Write]:
     wanted = _complete(backend, kind, name, wish.body, wish)
     v1 = old.internal.get("v1", {}) if wish.v1 is None else dict(wish.v1)
-    if _settled(old) and wanted == kind.written(old.body) and v1 == old.internal.get("v1", {}):
+    if _settled(old) and not _changes(kind, old, wanted, v1):
         # Nothing to do, and nobody would end an operation about it.
         operation = operation_put(name, kind.name, old.body, "update", old.internal, done=True)
         internal = {**old.internal, "operation": operation.internal["operation"]}
@@ -205,6 +211,12 @@ def _progress(kind: Kind, body: Mapping[str, Any], now: float) -> dict[str, Any]
 def _settled(document: Document) -> bool:
     ready = find([document.body.get("terminalCondition", {})], "Ready") or {}
     return ready.get("state") == SUCCEEDED and not document.internal.get("operations")
+
+
+def _changes(kind: Kind, old: Document, wanted: Mapping[str, Any], v1: Mapping[str, Any]) -> bool:
+    """A kind with revisions that does not know the latest template's asks for one."""
+    unknown = kind is not JOB and "template_hash" not in old.internal
+    return unknown or wanted != kind.written(old.body) or v1 != old.internal.get("v1", {})
 
 
 def _absent(document: Document | None, name: Name) -> None:

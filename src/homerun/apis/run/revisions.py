@@ -14,16 +14,16 @@ async def delete(backend: Backend, name: Name, *, etag: str = "", validate_only:
     for _ in range(20):
         revision = existing(await backend.store.get("Revision", str(name)), str(name))
         check_etag(revision, etag)
-        service = await backend.store.get("Service", str(name.parent))
-        if service is not None:
-            _check_retired(revision, service)
+        owner = await backend.store.get(name.parent.kind, str(name.parent))
+        if owner is not None:
+            _check_retired(revision, owner)
         operation = operation_put(name, "Revision", revision.body, "delete", revision.internal, done=True)
         if validate_only:
             return Written(revision, unsaved(operation))
         writes: list[Put | Delete] = [operation, Delete("Revision", str(name))]
-        if service is not None:
-            # Written as it is: proof that no traffic was moved here in between.
-            writes.append(Put("Service", service.name, service.body, service.internal, if_version=service.version))
+        if owner is not None:
+            # Written as it is: proof that nothing was moved here in between.
+            writes.append(Put(owner.kind, owner.name, owner.body, owner.internal, if_version=owner.version))
         try:
             stored, *_ = await backend.store.apply(*writes)
         except Conflict:
@@ -32,10 +32,16 @@ async def delete(backend: Backend, name: Name, *, etag: str = "", validate_only:
     raise Aborted(f"{name} changes all the time: try again")
 
 
-def _check_retired(revision: Document, service: Document) -> None:
-    id, body = last(revision.name), service.body
+_TARGETS = {"Service": ("traffic", "trafficStatuses"), "WorkerPool": ("instanceSplits", "instanceSplitStatuses")}
+
+
+def _check_retired(revision: Document, owner: Document) -> None:
+    id, body = last(revision.name), owner.body
+    kind = "worker pool" if owner.kind == "WorkerPool" else "service"
     if id in (last(body.get("latestCreatedRevision", "")), last(body.get("latestReadyRevision", ""))):
-        raise FailedPrecondition(f"Revision {id} is the latest of its service and cannot be deleted")
-    targets = [*body.get("traffic", ()), *body.get("trafficStatuses", ())]
-    if id in [last(target.get("revision", "")) for target in targets]:
-        raise FailedPrecondition(f"Revision {id} is a traffic target of its service: take it out of the traffic first")
+        raise FailedPrecondition(f"Revision {id} is the latest of its {kind} and cannot be deleted")
+    wished, had = _TARGETS[owner.kind]
+    if id in [last(target.get("revision", "")) for target in (*body.get(wished, ()), *body.get(had, ()))]:
+        raise FailedPrecondition(
+            f"Revision {id} is a target in the {kind}'s {wished}: take it out of the {wished} first"
+        )

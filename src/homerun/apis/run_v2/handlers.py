@@ -9,7 +9,7 @@ from typing import Any
 from homerun.apis.rest import Call, Handler
 from homerun.apis.run import executions, operations, policies, reads, resources, revisions
 from homerun.apis.run.backend import Backend
-from homerun.apis.run.kinds import JOB, SERVICE, Kind
+from homerun.apis.run.kinds import JOB, SERVICE, WORKER_POOL, Kind
 from homerun.apis.run.resources import Wish, raise_violations
 from homerun.apis.run.writes import Written
 from homerun.apis.run_v2.views import resource
@@ -33,6 +33,15 @@ _VARIABLES = (
     ("tasksId", "tasks"),
     ("operationsId", "operations"),
 )
+_READ = (
+    "services",
+    "services.revisions",
+    "workerPools",
+    "workerPools.revisions",
+    "jobs",
+    "jobs.executions",
+    "jobs.executions.tasks",
+)
 _LOCATION = re.compile(r"[a-z][-a-z0-9]{0,62}")
 
 PARTIAL = {
@@ -47,6 +56,7 @@ def handlers(backend: Backend) -> dict[str, Handler]:
     v2 = RunV2(backend)
     found: dict[str, Handler] = {
         "services.revisions.delete": v2.delete_revision,
+        "workerPools.revisions.delete": v2.delete_revision,
         "jobs.run": v2.run_job,
         "jobs.executions.cancel": v2.cancel_execution,
         "jobs.executions.delete": v2.delete_execution,
@@ -55,26 +65,23 @@ def handlers(backend: Backend) -> dict[str, Handler]:
         "operations.delete": v2.delete_operation,
         "operations.wait": v2.wait_operation,
     }
-    for collection in ("services", "services.revisions", "jobs", "jobs.executions", "jobs.executions.tasks"):
+    for collection in _READ:
         found |= {f"{collection}.get": v2.get, f"{collection}.list": v2.list}
-    for kind in (SERVICE, JOB):
+    for kind in (SERVICE, WORKER_POOL, JOB):
         writer = Writer(backend, kind)
         found |= {
             f"{kind.collection}.create": writer.create,
             f"{kind.collection}.patch": writer.patch,
             f"{kind.collection}.delete": writer.delete,
-        }
-    for collection in ("services", "jobs"):
-        found |= {
-            f"{collection}.getIamPolicy": v2.get_policy,
-            f"{collection}.setIamPolicy": v2.set_policy,
-            f"{collection}.testIamPermissions": v2.test_permissions,
+            f"{kind.collection}.getIamPolicy": v2.get_policy,
+            f"{kind.collection}.setIamPolicy": v2.set_policy,
+            f"{kind.collection}.testIamPermissions": v2.test_permissions,
         }
     return {PREFIX + id: handler for id, handler in found.items()}
 
 
 class RunV2:
-    """Everything but the writing of services and jobs."""
+    """Everything but the writing of services, worker pools and jobs."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -203,6 +210,7 @@ class Writer:
                     lambda stored: _wish(merge(stored, body, mask), violations),
                     etag=body.get("etag", ""),
                     validate_only=validate_only,
+                    force_new_revision=call.flag("forceNewRevision"),
                 )
             )
         except NotFound:

@@ -1,0 +1,240 @@
+"""Instances of worker pools: carries out what the crews decide, and tells them what happens.
+
+As with services, nothing durable is written here: the engine's own records are what survives a crash, and `adopt`
+brings the instances back before any pool is looked at, so that none is started twice. Only the back-off is forgotten:
+after a restart of control the next start is at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from homerun.aio.tasks import Supervisor
+from homerun.controllers.container_spec import container_spec, probe_of
+from homerun.controllers.discards import Discards
+from homerun.controllers.failure import exit_text, log_tail
+from homerun.controllers.revision import Checked
+from homerun.core import crew as decisions
+from homerun.core.crew import Command, Crew, Start, Stop
+from homerun.core.instance import Instance, State
+from homerun.engine.base import Engine, Event, Exited, InstanceSpec, InstanceState, Phase, ProbeFailed, Ready
+from homerun.lib import ids
+from homerun.lib.clock import Clock
+from homerun.lib.errors import HomerunError
+from homerun.model import labels, names
+from homerun.model.worker_pool import WorkerSpec
+from homerun.store.base import Document
+
+SETTLES_AFTER = 2.0
+"""Without a probe, a first instance that is still there after so many seconds has shown that it starts."""
+
+
+class Metering(Protocol):
+    """Who counts what is billed."""
+
+    def worked(self, spec: WorkerSpec, seconds: float) -> None: ...
+
+
+@dataclass(slots=True)
+class Group:
+    """One pool's crew and what is needed to start an instance of each of its revisions."""
+
+    pool: str
+    crew: Crew
+    specs: dict[str, tuple[WorkerSpec, str]] = field(default_factory=dict)
+    """By revision: what to start, and the pinned image."""
+    checks: dict[str, Checked] = field(default_factory=dict)
+    timer: asyncio.TimerHandle | None = None
+    ready: dict[str, Ready] = field(default_factory=dict)
+    """How the start of each ready instance went."""
+    causes: dict[str, str] = field(default_factory=dict)
+    """Why the probe of an instance failed, until its exit."""
+
+
+class Crews:
+    def __init__(
+        self, engine: Engine, supervisor: Supervisor, clock: Clock, metering: Metering, discards: Discards
+    ) -> None:
+        self._engine, self._supervisor, self._clock = engine, supervisor, clock
+        self._metering, self._discards = metering, discards
+        self._groups: dict[str, Group] = {}
+        self._owners: dict[str, Group] = {}
+        self._closing = False
+        self._empty = asyncio.Event()
+
+    def group(self, pool: str) -> Group | None:
+        return self._groups.get(pool)
+
+    # What the controllers ask for
+
+    def adopt(self, states: Iterable[InstanceState], revisions: Container[str]) -> None:
+        """What the engine found after a restart; `revisions` exist."""
+        now = self._clock.mono()
+        offset = now - self._clock.now()
+        for state in states:
+            pool, revision = state.labels.get(labels.WORKER_POOL), state.labels.get(labels.REVISION, "")
+            if pool is None:
+                continue
+            if revision not in revisions or state.phase in (Phase.EXITED, Phase.STOPPING):
+                self._discards.add([state])
+                continue
+            group = self._group(pool)
+            instance = Instance(state.id, state.started + offset)
+            if state.phase is Phase.READY:
+                instance.state, instance.ready_at = State.READY, (state.ready or state.started) + offset
+                group.ready[state.id] = Ready(state.id, state.address, state.ready or state.started)
+            self._owners[state.id] = group
+            group.crew.adopt(revision, instance)
+
+    def configure(self, revision: Document, image: str, owner: Document | None) -> None:
+        spec = WorkerSpec.parse(revision.body)
+        group = self._group(spec.pool)
+        group.specs[spec.name] = (spec, image)
+        self._carry_out(group, group.crew.admit(spec.name, self._clock.mono()))
+
+    def check(self, revision: str, checked: Checked) -> None:
+        group = self._groups[names.parent(revision)]
+        group.checks[revision] = checked
+        settle = SETTLES_AFTER if group.specs[revision][0].startup_probe is None else 0.0
+        self._carry_out(group, group.crew.check(revision, settle, self._clock.mono()))
+
+    def release(self, revision: str) -> None:
+        group = self._groups.get(names.parent(revision))
+        if group is not None:
+            group.checks.pop(revision, None)
+            self._carry_out(group, group.crew.release(revision, self._clock.mono()))
+            self._tidy(group, revision)
+
+    def share_out(self, pool: str, total: int, percents: Mapping[str, int], *, settled: bool) -> None:
+        """Implements controllers.worker_pool.Crews."""
+        group = self._group(pool)
+        self._carry_out(group, group.crew.configure(total, percents, self._clock.mono(), settled=settled))
+
+    def dismiss(self, pool: str) -> None:
+        """The pool is gone: so are its instances."""
+        group = self._groups.pop(pool, None)
+        if group is not None:
+            group.checks.clear()
+            self._carry_out(group, group.crew.close(self._clock.mono()))
+
+    async def stop_all(self) -> None:
+        """Stop every instance, and wait until they are gone; after the grace period they are killed."""
+        self._closing = True
+        for pool in list(self._groups):
+            self.dismiss(pool)
+        if self._owners:
+            await self._empty.wait()
+
+    def close(self) -> None:
+        """No more timers: nothing happens from here on."""
+        for group in self._groups.values():
+            if group.timer is not None:
+                group.timer.cancel()
+
+    # What the engine tells
+
+    def on_event(self, event: Event) -> bool:
+        """False: not an instance of a worker pool."""
+        group = self._owners.get(event.id)
+        if group is None:
+            return False
+        match event:
+            case Ready():
+                group.ready[event.id] = event
+                self._carry_out(group, group.crew.ready(event.id, self._clock.mono()))
+            case ProbeFailed(id, _, message):
+                group.causes[id] = message
+            case Exited():
+                self._on_exited(group, event)
+        return True
+
+    def _on_exited(self, group: Group, event: Exited) -> None:
+        revision = group.crew.revision_of[event.id]
+        memory = 0
+        if revision in group.specs:
+            spec, _ = group.specs[revision]
+            memory = spec.container.memory
+            self._metering.worked(spec, self._clock.mono() - group.crew.instances[event.id].created)
+        cause = group.causes.pop(event.id, "") or exit_text(event.exit, memory)
+        if revision in group.checks and not event.exit.ok:
+            self._supervisor.spawn(self._explain(group, event.id, cause), name=f"failed start {event.id[:8]}")
+        else:
+            self._forget(group, event.id, cause, ok=event.exit.ok)
+
+    async def _explain(self, group: Group, id: str, cause: str) -> None:
+        """It ended under check: its last lines are part of the answer."""
+        lines = await self._engine.logs({labels.INSTANCE: id}, limit=20)
+        self._forget(group, id, f"{cause} {log_tail(lines)}")
+
+    # Carrying out
+
+    def _carry_out(self, group: Group, commands: list[Command]) -> None:
+        for command in commands:
+            match command:
+                case Start(id, revision):
+                    self._owners[id] = group
+                    spec, image = group.specs[revision]
+                    instance = _instance_spec(spec, image, id)
+                    self._supervisor.spawn(self._start(group, instance), name=f"start {id[:8]}")
+                case Stop(id):
+                    self._discards.stop(id)
+                case decisions.Checked(revision, failure):
+                    if (checked := group.checks.pop(revision, None)) is not None:
+                        checked(revision, failure)
+        self._set_timer(group)
+
+    async def _start(self, group: Group, spec: InstanceSpec) -> None:
+        try:
+            await self._engine.start(spec)
+        except HomerunError as error:
+            self._forget(group, spec.id, f"It did not start: {error.message}.")
+            return
+        instance = group.crew.instances.get(spec.id)
+        if instance is not None and instance.state is State.STOPPING:
+            # It was told to stop before there was anything to stop.
+            self._discards.stop(spec.id)
+
+    def _forget(self, group: Group, id: str, cause: str, *, ok: bool = False) -> None:
+        self._owners.pop(id, None)
+        group.ready.pop(id, None)
+        self._discards.remove(id)
+        revision = group.crew.revision_of[id]
+        self._carry_out(group, group.crew.exited(id, self._clock.mono(), cause, ok=ok))
+        self._tidy(group, revision)
+        if self._closing and not self._owners:
+            self._empty.set()
+
+    def _set_timer(self, group: Group) -> None:
+        if group.timer is not None:
+            group.timer.cancel()
+            group.timer = None
+        if (wake := group.crew.wake) is not None:
+            delay = max(wake - self._clock.mono(), 0.0)
+            group.timer = asyncio.get_running_loop().call_later(delay, self._on_timer, group)
+
+    def _on_timer(self, group: Group) -> None:
+        group.timer = None
+        self._carry_out(group, group.crew.tick(self._clock.mono()))
+
+    def _group(self, pool: str) -> Group:
+        if pool not in self._groups:
+            self._groups[pool] = Group(pool, Crew(ids.instance_id))
+        return self._groups[pool]
+
+    @staticmethod
+    def _tidy(group: Group, revision: str) -> None:
+        """Of a released revision nothing is kept when its last instance is gone."""
+        if not group.crew.knows(revision) and revision not in group.crew.revision_of.values():
+            group.specs.pop(revision, None)
+
+
+def _instance_spec(spec: WorkerSpec, image: str, id: str) -> InstanceSpec:
+    return InstanceSpec(
+        id=id,
+        container=container_spec(spec.container, image, spec.environment()),
+        labels=labels.of_worker(spec, id),
+        probe=probe_of(spec.startup_probe),
+    )
