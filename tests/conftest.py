@@ -11,3 +11,6 @@ asyncio.set_event_loop(None)
 # How long drawing an example takes says something about the machine, nothing about the code.
 hypothesis.settings.register_profile("homerun", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("homerun")
+
+# The long run of all properties: pytest --hypothesis-profile=thorough
+hypothesis.settings.register_profile("thorough", hypothesis.settings.get_profile("homerun"), max_examples=10_000)

@@ -94,7 +94,7 @@ def pinned(
         return [Put(job.kind, job.name, job.body, internal, if_version=job.version)]
     creator = job.body.get("lastModifier", "")
     execution = execution_body(job.body, names.last(name), {}, now, creator)
-    copied = {"v1": job.internal.get("v1", {}), "digests": list(digests)}
+    copied = {"v1": job.internal.get("v1", []), "digests": list(digests)}
     return [
         Put(job.kind, job.name, with_latest(job.body, execution), internal, if_version=job.version),
         Put("Execution", name, execution, copied, if_version=ABSENT),

@@ -50,7 +50,7 @@ def revision_document(
     kept = {
         "ordinal": ordinal,
         "skip_check": disabled or bool(template.get("healthCheckDisabled")),
-        "v1": internal.get("v1", {}),
-        "template_hash": template_hash(template, internal.get("v1", {})),
+        "v1": internal.get("v1", []),
+        "template_hash": template_hash(template, internal.get("v1", [])),
     }
     return Put("Revision", name, body, kept, if_version=ABSENT)

@@ -135,7 +135,7 @@ def plan(shape: Shape, world: World, now: float) -> Plan:
 
 
 def _template_hash(owner: Document) -> str:
-    return template_hash(owner.body["template"], owner.internal.get("v1", {}))
+    return template_hash(owner.body["template"], owner.internal.get("v1", []))
 
 
 def _makes_revision(owner: Document) -> bool:

@@ -23,7 +23,7 @@ Usage      the service's or execution's name                   (body: metered se
   object. Whoever settles a generation finishes those up to it, in the same transaction.
 - `operation`: the id of the latest of them, finished or not; of an Operation, its own. An Operation also keeps its
   target's `etag`, `v1` and `digests` of that write, to show its answer with.
-- `v1`: what the Knative API sent and v2 cannot express; handed back as it came.
+- `v1`: what the Knative API sent and v2 cannot express (`[[path, converted, sent], …]`); handed back as it came.
 - `template_hash`: of the template that the latest created revision was made from, or this one.
 - `refused`: why that template could not become a revision at all (its name is taken).
 - `digests`: pinned references, one for each container of the template, in order.

@@ -82,7 +82,13 @@ MEMORY_OF_CPU = (
 REQUEST_BODY = 4 * MIB
 """Of an Admin API request."""
 
-RESERVED_NAMESPACES = ("run.googleapis.com", "cloud.googleapis.com", "serving.knative.dev", "autoscaling.knative.dev")
+RESERVED_NAMESPACES = (
+    "run.googleapis.com",
+    "cloud.googleapis.com",
+    "serving.knative.dev",
+    "autoscaling.knative.dev",
+    "homerun.dev",
+)
 """Labels and annotations in these belong to the platform: v2 refuses them, v1 has them mean something."""
 
 RESERVED_ENV = frozenset(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,9 @@ from homerun.model.quantity import parse_seconds
 DEFAULT_MAX_INSTANCES = 100
 
 
-def template_hash(template: Mapping[str, Any], v1: Mapping[str, Any]) -> str:
+def template_hash(template: Mapping[str, Any], v1: Sequence[Sequence[Any]]) -> str:
     """Two templates with the same hash make the same revision. `v1`: what the service keeps beside its v2 body."""
-    beside = v1.get("spec", {}).get("template")
+    beside = [entry for entry in v1 if entry[0][:2] == ["spec", "template"]]
     parts = [template, beside] if beside else template
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

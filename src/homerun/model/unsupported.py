@@ -6,7 +6,7 @@ binary authorization, ingress, service mesh) are not here: they are stored and h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from homerun.lib.errors import Violation
@@ -34,25 +34,30 @@ SERVICE = {
 WORKER_POOL = {f"template.{path}": why for path, why in _TEMPLATE.items()}
 JOB = {f"template.template.{path}": why for path, why in _TEMPLATE.items()}
 
+_NEVER = "is not supported by Cloud Run"
 _V1_CONTAINER = {
-    "env[].valueFrom": "secrets as environment variables are not supported yet: give a plain value",
-    "envFrom": "is not supported by Cloud Run: list the variables in env",
-    "volumeMounts": "volumes are not supported yet",
-    "livenessProbe": "liveness probes are not supported yet: leave it out",
-    "readinessProbe": "readiness probes are not supported yet: leave it out",
-    "startupProbe.grpc": "gRPC startup probes are not supported yet: use httpGet or tcpSocket",
-    "startupProbe.exec": "is not supported by Cloud Run: use httpGet or tcpSocket",
-    "sandboxLauncher": "sandboxes are not supported",
+    "env[].valueFrom.configMapKeyRef": f"{_NEVER}: give a plain value",
+    "envFrom": f"{_NEVER}: list the variables in env",
+    "livenessProbe.exec": f"{_NEVER}: use httpGet, tcpSocket or grpc",
+    "readinessProbe.exec": f"{_NEVER}: use httpGet or grpc",
+    "startupProbe.exec": f"{_NEVER}: use httpGet, tcpSocket or grpc",
+    "securityContext": f"{_NEVER}: name the user in the image",
 }
 _V1_SPEC = {
     **{f"containers[].{path}": why for path, why in _V1_CONTAINER.items()},
-    "volumes": "volumes are not supported yet",
-    "nodeSelector": "GPUs are not supported yet",
-    "sandboxes": "sandboxes are not supported",
+    "volumes[].configMap": f"{_NEVER}: put the files into the image",
 }
-V1_SERVICE = {f"spec.template.spec.{path}": why for path, why in _V1_SPEC.items()}
-V1_WORKER_POOL = V1_SERVICE
-V1_JOB = {f"spec.template.spec.template.spec.{path}": why for path, why in _V1_SPEC.items()}
+_V1_OBJECT = {"metadata.generateName": f"{_NEVER}: give metadata.name"}
+V1_SERVICE = {
+    **_V1_OBJECT,
+    **{f"spec.template.spec.{path}": why for path, why in _V1_SPEC.items()},
+    "spec.template.spec.enableServiceLinks": _NEVER,
+    "spec.template.spec.imagePullSecrets": f"{_NEVER}: give the host's image tools the credentials",
+    "spec.traffic[].configurationName": f"{_NEVER}: name a revision, or set latestRevision",
+}
+V1_WORKER_POOL = {**_V1_OBJECT, **{f"spec.template.spec.{path}": why for path, why in _V1_SPEC.items()}}
+V1_JOB = {**_V1_OBJECT, **{f"spec.template.spec.template.spec.{path}": why for path, why in _V1_SPEC.items()}}
+"""Fields that only v1's schema has. Those that v2 has as well are looked at after the conversion."""
 
 
 def unsupported(body: Mapping[str, Any], table: Mapping[str, str]) -> Iterator[Violation]:
@@ -62,9 +67,9 @@ def unsupported(body: Mapping[str, Any], table: Mapping[str, str]) -> Iterator[V
             yield Violation(path, why)
 
 
-def refused(table: Mapping[str, str]) -> str:
-    """The fields of `table`, for documentation."""
-    return "refused: " + ", ".join(f"`{pattern}`" for pattern in table)
+def refused(patterns: Iterable[str]) -> str:
+    """These fields, for documentation."""
+    return "refused: " + ", ".join(f"`{pattern}`" for pattern in dict.fromkeys(patterns))
 
 
 def _find(value: Any, keys: list[str], path: str) -> Iterator[str]:

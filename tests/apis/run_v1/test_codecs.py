@@ -15,7 +15,11 @@ from homerun.apis.run_v1.codecs import Codec
         (codecs.BOOL, "true", True),
         (codecs.BOOL, "false", False),
         (codecs.INT, "7", 7),
-        (codecs.JSON_LIST, '["a"]', ["a"]),
+        (codecs.TEXTS, '["a","b"]', ["a", "b"]),
+        (codecs.TEXT_MAP, '{"A":"1"}', {"A": "1"}),
+        (codecs.NETWORK_INTERFACES, '[{"network":"n","tags":["t"]}]', [{"network": "n", "tags": ["t"]}]),
+        (codecs.COMMAS, "a,b", ["a", "b"]),
+        (codecs.HOURS, "2", "7200s"),
         (codecs.SECONDS, 300, "300s"),
         (codecs.SECONDS_TEXT, "600", "600s"),
         (codecs.INGRESS, "internal-and-cloud-load-balancing", "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"),
@@ -45,8 +49,15 @@ def test_other_spellings_are_understood(codec: Codec, v1: str, v2: Any) -> None:
         (codecs.INT, "1.5"),
         (codecs.INT, "٣"),
         (codecs.INT, "9" * 30),
-        (codecs.JSON_LIST, "{}"),
-        (codecs.JSON_LIST, "["),
+        (codecs.TEXTS, "{}"),
+        (codecs.TEXTS, "["),
+        (codecs.TEXTS, "[1]"),
+        (codecs.TEXTS, '["\\ud800"]'),
+        (codecs.TEXTS, "[" * 100_000),
+        (codecs.TEXT_MAP, '{"a":1}'),
+        (codecs.NETWORK_INTERFACES, "{}"),
+        (codecs.NETWORK_INTERFACES, "[1]"),
+        (codecs.HOURS, "x"),
         (codecs.INGRESS, "everywhere"),
     ],
 )
@@ -57,3 +68,9 @@ def test_what_means_nothing_is_refused_with_what_would_be_right(codec: Codec, wr
 
 def test_v2_values_without_a_word_in_v1_are_left_out() -> None:
     assert codecs.LAUNCH_STAGE.to_v1("UNIMPLEMENTED") is None
+    assert codecs.HOURS.to_v1("3601s") is None
+
+
+def test_a_network_interface_that_is_none_is_named_by_its_field() -> None:
+    with pytest.raises(ValueError, match=r"\[1\]\.net: Unknown field"):
+        codecs.NETWORK_INTERFACES.to_v2('[{},{"net":"n"}]')

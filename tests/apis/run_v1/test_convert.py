@@ -1,147 +1,280 @@
-"""Services and jobs from v1 to v2 and back: nothing may be lost on either way."""
+"""Services and jobs from v1 to v2 and back: nothing may be lost on either way, whatever the schema allows.
 
+A longer run: `pytest --hypothesis-profile=thorough tests/apis/run_v1/test_convert.py`.
+"""
+
+import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from homerun.apis.run_v1 import convert
-from homerun.apis.run_v1.baggage import restored
+from homerun.apis.run_v1.convert import V2_ONLY
+from homerun.apis.run_v1.difference import restored
 from homerun.model.defaults import with_job_defaults, with_service_defaults
 from homerun.wire.discovery import description
 from homerun.wire.schema import parse
+from tests.support.schemas import documents, labels, texts, words
 
-V2 = description("run.v2").schemas
-LATEST, BY_NAME = (f"TRAFFIC_TARGET_ALLOCATION_TYPE_{type}" for type in ("LATEST", "REVISION"))
+V1, V2 = description("run.v1").schemas, description("run.v2").schemas
+RUN = "run.googleapis.com/"
 
-words = st.text("abcxyz", min_size=1, max_size=5)
-labels = st.dictionaries(words, words, max_size=2)
-limits = st.fixed_dictionaries({}, optional={"cpu": st.sampled_from(["1", "2"]), "memory": st.just("1Gi")})
-probes = st.fixed_dictionaries(
-    {"tcpSocket": st.just({"port": 8080})},
-    optional={"periodSeconds": st.integers(1, 9), "failureThreshold": st.just(2)},
+
+def v2_documents(kind: str) -> st.SearchStrategy[dict[str, Any]]:
+    """As v2's parser leaves them."""
+    overrides = {".labels": labels, ".annotations": labels, ".name": words}
+    shaped = documents("run.v2", f"GoogleCloudRunV2{kind}", overrides)
+    return shaped.map(lambda sent: parse(V2, f"GoogleCloudRunV2{kind}", sent)[0])
+
+
+json_texts = st.recursive(
+    words | st.integers(0, 9), lambda x: st.lists(x, max_size=2) | st.dictionaries(words, x), max_leaves=3
 )
-
-
-def containers(**more: st.SearchStrategy[Any]) -> st.SearchStrategy[list[dict[str, Any]]]:
-    env = st.lists(st.builds(lambda name, value: {"name": name, "value": value}, words, words), max_size=2)
-    container = st.fixed_dictionaries(
-        {"image": words}, optional={"args": st.lists(words, min_size=1), "env": env, "name": words, **more}
-    )
-    return st.lists(container, min_size=1, max_size=1)
-
-
-resources = st.fixed_dictionaries(
-    {}, optional={"limits": limits, "cpuIdle": st.booleans(), "startupCpuBoost": st.booleans()}
-)
-revision_templates = st.fixed_dictionaries(
-    {"containers": containers(resources=resources, startupProbe=probes)},
+flags = st.sampled_from(["true", "false", "True", "False"])
+annotations = st.fixed_dictionaries(
+    {},
     optional={
-        "revision": st.just("hello-blue"),
-        "labels": labels,
-        "annotations": labels,
-        "timeout": st.integers(1, 3600).map("{}s".format),
-        "maxInstanceRequestConcurrency": st.integers(1, 1000),
-        "serviceAccount": words,
-        "sessionAffinity": st.booleans(),
-        "executionEnvironment": st.sampled_from(["EXECUTION_ENVIRONMENT_GEN1", "EXECUTION_ENVIRONMENT_GEN2"]),
-        "scaling": st.fixed_dictionaries({}, optional={"minInstanceCount": st.integers(0, 9)}),
-        "vpcAccess": st.just({"connector": "c", "egress": "ALL_TRAFFIC"}),
+        RUN + "cpu-throttling": flags,
+        RUN + "startup-cpu-boost": flags,
+        RUN + "sessionAffinity": flags,
+        RUN + "secrets": st.sampled_from(["a:projects/1/secrets/s", "x:projects/1/secrets/x,b:projects/2/secrets/x"]),
+        RUN + "cloudsql-instances": st.sampled_from(["p:r:i", "p:r:i,p:r:j", "p:r:i, p:r:j"]),
+        RUN + "container-dependencies": st.sampled_from(['{"a":["b"]}', '{"a": []}', "{}", "not json"]),
+        RUN + "base-images": st.sampled_from(['{"":"img"}', '{"a":"img","z":"other"}']),
+        RUN + "sources": st.sampled_from(['{"":"gs://b/o"}', '{"a":"gs://b/d/o#3"}']),
+        RUN + "network-interfaces": st.sampled_from(['[{"network":"n","tags":["t"]}]', '[{"network": "n"}]']),
+        RUN + "vpc-access-egress": st.sampled_from(["all", "all-traffic", "private-ranges-only"]),
+        RUN + "encryption-key-shutdown-hours": st.sampled_from(["1", "02"]),
+        RUN + "binary-authorization": st.sampled_from(["default", "projects/p/platforms/cloudRun/x"]),
+        RUN + "client-name": words,
+        RUN + "some-feature": texts,
+        RUN + "minScale": st.sampled_from(["0", "3", "007"]),
+        RUN + "custom-audiences": st.sampled_from(['["a", "b"]', "[]"]),
+        "autoscaling.knative.dev/maxScale": st.sampled_from(["1", "01"]),
+        "own/key": words,
     },
 )
-targets = st.one_of(
-    st.builds(lambda percent: {"type": LATEST, "percent": percent}, st.integers(1, 100)),
-    st.builds(lambda tag: {"type": BY_NAME, "revision": "hello-1", "tag": tag}, words),
-)
-services = st.fixed_dictionaries(
-    {"template": revision_templates},
-    optional={
-        "description": words,
-        "labels": labels,
-        "annotations": labels,
-        "client": words,
-        "ingress": st.sampled_from(["INGRESS_TRAFFIC_ALL", "INGRESS_TRAFFIC_INTERNAL_ONLY"]),
-        "scaling": st.fixed_dictionaries({"scalingMode": st.just("MANUAL"), "manualInstanceCount": st.integers(0, 5)}),
-        "traffic": st.lists(targets, max_size=3),
-        "invokerIamDisabled": st.booleans(),
-        "customAudiences": st.lists(words, min_size=1),
-    },
-)
-jobs = st.fixed_dictionaries(
-    {
-        "template": st.fixed_dictionaries(
-            {
-                "template": st.fixed_dictionaries(
-                    {"containers": containers(resources=st.fixed_dictionaries({}, optional={"limits": limits}))},
-                    optional={
-                        "maxRetries": st.integers(0, 10),
-                        "timeout": st.integers(1, 604800).map("{}s".format),
-                        "serviceAccount": words,
-                    },
-                )
-            },
-            optional={
-                "taskCount": st.integers(1, 99),
-                "parallelism": st.integers(0, 9),
-                "labels": labels,
-                "annotations": labels,
-            },
-        )
-    },
-    optional={"labels": labels, "client": words},
-)
+v1_names = st.sampled_from(["", "a", "b", "cloudsql"])
 
 
-@given(services)
-def test_a_service_as_it_is_stored_survives_the_way_to_v1_and_back(written: dict[str, Any]) -> None:
-    stored = with_service_defaults(parse(V2, "GoogleCloudRunV2Service", written)[0], "hello", "1")
-    back, violations = convert.to_v2("Service", convert.to_v1("Service", stored))
+def v1_documents(kind: str) -> st.SearchStrategy[dict[str, Any]]:
+    overrides = {
+        ".labels": labels,
+        ".annotations": annotations,
+        "Container.name": v1_names,
+        "Volume.name": v1_names,
+        "CSIVolumeSource.driver": st.sampled_from(["gcsfuse.run.googleapis.com", "cloudsql.run.googleapis.com"]),
+        "CSIVolumeSource.volumeAttributes": st.fixed_dictionaries(
+            {}, optional={"bucketName": words, "mountOptions": st.sampled_from(["a", "a,b", "a,,b"]), "x": words}
+        ),
+        "EmptyDirVolumeSource.medium": st.sampled_from(["Memory", "Disk", "", "Other"]),
+        "TrafficTarget.latestRevision": st.booleans(),
+    }
+    shaped = documents("run.v1", kind, overrides)
+    return shaped.map(lambda sent: parse(V1, kind, sent)[0])
+
+
+@pytest.mark.parametrize("kind", ["Service", "Job"])
+@given(data=st.data())
+def test_any_v2_document_survives_the_way_to_v1_and_back(kind: str, data: st.DataObject) -> None:
+    written = data.draw(v2_documents(kind))
+    written.pop("name", None), written.pop("etag", None)
+    shown = json.loads(json.dumps(convert.to_v1(kind, written)))
+    assert parse(V1, kind, shown)[1] == [], "it is a v1 document"
+    back, violations = convert.to_v2(kind, shown)
     assert violations == []
-    assert with_service_defaults(back, "hello", "1") == stored
+    assert back == written
 
 
-@given(jobs)
-def test_a_job_as_it_is_stored_survives_the_way_to_v1_and_back(written: dict[str, Any]) -> None:
-    stored = with_job_defaults(parse(V2, "GoogleCloudRunV2Job", written)[0], "work", "1")
-    back, violations = convert.to_v2("Job", convert.to_v1("Job", stored))
-    assert violations == []
-    assert with_job_defaults(back, "work", "1") == stored
+@pytest.mark.parametrize("kind", ["Service", "Job"])
+@given(data=st.data())
+def test_any_v1_document_comes_back_as_it_was_sent(kind: str, data: st.DataObject) -> None:
+    sent = data.draw(v1_documents(kind))
+    v2, violations = convert.to_v2(kind, sent)
+    if violations:
+        return  # refused, so nothing is kept of it
+    entries = json.loads(json.dumps(convert.baggage(kind, sent, v2)))
+    returned = restored(convert.to_v1(kind, v2, convert.aliases_of(entries)), entries)
+    without_output = {"metadata": sent.get("metadata", {}), "spec": sent.get("spec", {})}
+    for key in ("name", "namespace", "selfLink", "uid", "resourceVersion", "generation"):
+        without_output["metadata"].pop(key, None)
+    for key in ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
+        without_output["metadata"].pop(key, None)
+    assert _missing(without_output, returned) == []
+    again, _ = convert.to_v2(kind, returned)
+    assert again == v2, "what is read and written back changes nothing"
 
 
-extra_annotations = st.dictionaries(
-    st.sampled_from(["run.googleapis.com/some-feature", "own/key", "serving.knative.dev/rollout"]), words
-)
-
-
-@given(services, extra_annotations, st.sampled_from([None, "Always"]))
-def test_a_v1_service_comes_back_as_it_was_sent(
-    written: dict[str, Any], annotations: dict[str, str], policy: str | None
-) -> None:
-    sent = convert.to_v1("Service", written)
-    sent["metadata"]["annotations"] = {**sent["metadata"].get("annotations", {}), **annotations}
-    if policy:
-        sent["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"] = policy
-    v2, _ = convert.to_v2("Service", sent)
-    returned = restored(convert.to_v1("Service", v2), convert.baggage("Service", sent, v2))
-    assert _contains(returned, sent)
-
-
-def _contains(whole: Any, part: Any) -> bool:
+def _missing(part: Any, whole: Any, path: str = "") -> list[str]:
+    """Where `whole` lacks something of `part`. Empty values say nothing."""
     if isinstance(part, dict):
-        return all(key in whole and _contains(whole[key], item) for key, item in part.items() if item not in ({}, []))
-    if isinstance(part, list):
-        return len(whole) == len(part) and all(_contains(a, b) for a, b in zip(whole, part, strict=True))
-    return bool(whole == part)
+        here = whole if isinstance(whole, dict) else {}
+        return [found for key, item in part.items() for found in _missing(item, here.get(key), f"{path}.{key}")]
+    if isinstance(part, list) and isinstance(whole, list) and len(part) == len(whole):
+        pairs = enumerate(zip(part, whole, strict=True))
+        return [found for index, (a, b) in pairs for found in _missing(a, b, f"{path}[{index}]")]
+    return [] if part == whole or part in ("", [], {}) else [path]
+
+
+def service(**template: Any) -> dict[str, Any]:
+    return {"template": {"containers": [{"image": "x"}], **template}}
+
+
+def test_what_v1_can_say_needs_no_annotation_of_ours() -> None:
+    """gcloud users do not get to see how we keep things together."""
+    written = {
+        "labels": {"team": "a"},
+        "client": "me",
+        "ingress": "INGRESS_TRAFFIC_INTERNAL_ONLY",
+        "binaryAuthorization": {"useDefault": True},
+        "customAudiences": ["https://a"],
+        "scaling": {"scalingMode": "MANUAL", "manualInstanceCount": 2},
+        "template": {
+            "revision": "hello-blue",
+            "serviceAccount": "me@example.com",
+            "serviceMesh": {"mesh": "projects/p/locations/global/meshes/m"},
+            "nodeSelector": {"accelerator": "nvidia-l4"},
+            "encryptionKey": "key",
+            "encryptionKeyShutdownDuration": "7200s",
+            "vpcAccess": {"networkInterfaces": [{"network": "n", "tags": ["a", "b"]}]},
+            "containers": [
+                {
+                    "name": "app",
+                    "image": "x",
+                    "dependsOn": ["side"],
+                    "baseImageUri": "base",
+                    "resources": {"limits": {"cpu": "1"}, "cpuIdle": False, "startupCpuBoost": True},
+                    "env": [
+                        {"name": "A", "value": "1"},
+                        {"name": "S", "valueSource": {"secretKeyRef": {"secret": "s", "version": "latest"}}},
+                        {"name": "T", "valueSource": {"secretKeyRef": {"secret": "projects/p/secrets/t"}}},
+                    ],
+                    "livenessProbe": {"grpc": {"port": 1, "service": "x"}},
+                    "readinessProbe": {"httpGet": {"path": "/"}},
+                    "volumeMounts": [{"name": "f", "mountPath": "/f"}, {"name": "cloudsql", "mountPath": "/cloudsql"}],
+                },
+                {
+                    "name": "side",
+                    "image": "y",
+                    "resources": {"cpuIdle": False, "startupCpuBoost": True},
+                    "volumeMounts": [{"name": "cloudsql", "mountPath": "/cloudsql"}],
+                },
+            ],
+            "volumes": [
+                {"name": "f", "secret": {"secret": "s", "defaultMode": 292, "items": [{"version": "1", "path": "p"}]}},
+                {"name": "e", "emptyDir": {"medium": "MEMORY", "sizeLimit": "1Gi"}},
+                {"name": "n", "nfs": {"server": "h", "path": "/p", "readOnly": True}},
+                {"name": "g", "gcs": {"bucket": "b", "readOnly": True, "mountOptions": ["a", "b=c"]}},
+                {"name": "cloudsql", "cloudSqlInstance": {"instances": ["p:r:i", "p:r:j"]}},
+            ],
+        },
+        "traffic": [{"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "percent": 100}],
+    }
+    shown = convert.to_v1("Service", written)
+    assert V2_ONLY not in shown["metadata"]["annotations"]
+    template = shown["spec"]["template"]["metadata"]["annotations"]
+    assert template == {
+        RUN + "mesh": "projects/p/locations/global/meshes/m",
+        RUN + "encryption-key": "key",
+        RUN + "encryption-key-shutdown-hours": "2",
+        RUN + "network-interfaces": '[{"network":"n","tags":["a","b"]}]',
+        RUN + "cloudsql-instances": "p:r:i,p:r:j",
+        RUN + "secrets": "t:projects/p/secrets/t",
+        RUN + "container-dependencies": '{"app":["side"]}',
+        RUN + "base-images": '{"app":"base"}',
+        RUN + "cpu-throttling": "false",
+        RUN + "startup-cpu-boost": "true",
+    }
+    spec = shown["spec"]["template"]["spec"]
+    assert spec["containers"][0]["env"][2]["valueFrom"] == {"secretKeyRef": {"name": "t"}}
+    assert [volume["name"] for volume in spec["volumes"]] == ["f", "e", "n", "g"]
+    assert spec["volumes"][3]["csi"]["volumeAttributes"] == {"bucketName": "b", "mountOptions": "a,b=c"}
+    assert convert.to_v2("Service", shown) == (written, [])
+
+
+def test_defaults_need_no_annotation_of_ours_either() -> None:
+    for kind, stored in (
+        ("Service", with_service_defaults(service(), "hello", "1")),
+        ("Job", with_job_defaults({"template": {"template": {"containers": [{"image": "x"}]}}}, "work", "1")),
+    ):
+        shown = convert.to_v1(kind, stored)
+        assert V2_ONLY not in shown["metadata"].get("annotations", {})
+        assert convert.to_v2(kind, shown) == (stored, [])
+
+
+def test_what_v1_cannot_say_is_an_annotation_that_a_change_in_v1_overrides() -> None:
+    shown = convert.to_v1("Service", service(timeout="1.5s", scaling={"cpuUtilization": 0.5}))
+    assert shown["spec"]["template"]["spec"]["timeoutSeconds"] == 1
+    assert V2_ONLY in shown["metadata"]["annotations"]
+    shown["spec"]["template"]["spec"]["timeoutSeconds"] = 30
+    back, _ = convert.to_v2("Service", shown)
+    assert back["template"]["timeout"] == "30s"
+    assert back["template"]["scaling"] == {"cpuUtilization": 0.5}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["no json", "[1]", '[[["template"],null,"x"]]', '[[["template","containers"],[],{}]]', '[[[["a"]],null,1]]', "{}"],
+)
+def test_our_annotation_is_not_trusted(text: str) -> None:
+    sent = {"metadata": {"annotations": {V2_ONLY: text}}, "spec": {}}
+    v2, violations = convert.to_v2("Service", sent)
+    assert v2 == {}
+    assert {v.field for v in violations} <= {f"metadata.annotations[{V2_ONLY}]"}
+
+
+def test_aliases_stay_those_of_the_author_when_another_secret_joins() -> None:
+    env = [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "mine", "key": "1"}}}]
+    metadata = {"annotations": {RUN + "secrets": "mine:projects/1/secrets/s"}}
+    sent = {"spec": {"template": {"metadata": metadata, "spec": {"containers": [{"image": "x", "env": env}]}}}}
+    v2, _ = convert.to_v2("Service", sent)
+    reference = v2["template"]["containers"][0]["env"][0]["valueSource"]["secretKeyRef"]
+    assert reference == {"secret": "projects/1/secrets/s", "version": "1"}
+    entries = convert.baggage("Service", sent, v2)
+    v2["template"]["containers"][0]["env"].append(
+        {"name": "B", "valueSource": {"secretKeyRef": {"secret": "projects/2/secrets/s"}}}
+    )
+    shown = restored(convert.to_v1("Service", v2, convert.aliases_of(entries)), entries)
+    template = shown["spec"]["template"]
+    assert template["metadata"]["annotations"][RUN + "secrets"] == "mine:projects/1/secrets/s,s:projects/2/secrets/s"
+    names = [v["valueFrom"]["secretKeyRef"]["name"] for v in template["spec"]["containers"][0]["env"]]
+    assert names == ["mine", "s"]
 
 
 def test_what_the_server_adds_is_no_baggage() -> None:
     sent = {
         "metadata": {
-            "annotations": {"run.googleapis.com/operation-id": "x", "serving.knative.dev/creator": "me"},
+            "name": "hello",
+            "uid": "u",
+            "annotations": {RUN + "operation-id": "x", "serving.knative.dev/creator": "me"},
             "labels": {"cloud.googleapis.com/location": "r"},
         },
         "spec": {"template": {"spec": {"containers": [{"image": "x"}]}}},
         "status": {"url": "x"},
     }
     v2, _ = convert.to_v2("Service", sent)
-    assert convert.baggage("Service", sent, v2) == {}
+    assert convert.baggage("Service", sent, v2) == []
+
+
+def test_several_wrong_annotations_are_all_named() -> None:
+    template = {RUN + "secrets": "x", RUN + "cpu-throttling": "maybe", RUN + "container-dependencies": '{"z":["y"]}'}
+    volumes = [{"name": "v", "csi": {"driver": "other"}}]
+    sent = {
+        "metadata": {"annotations": {RUN + "minScale": "many"}},
+        "spec": {
+            "template": {
+                "metadata": {"annotations": template},
+                "spec": {"containers": [{"image": "x"}], "volumes": volumes},
+            }
+        },
+    }
+    _, violations = convert.to_v2("Service", sent)
+    assert sorted(v.field for v in violations) == [
+        "metadata.annotations[run.googleapis.com/minScale]",
+        "spec.template.metadata.annotations[run.googleapis.com/container-dependencies]",
+        "spec.template.metadata.annotations[run.googleapis.com/cpu-throttling]",
+        "spec.template.metadata.annotations[run.googleapis.com/secrets]",
+        "spec.template.spec.volumes[0].csi.driver",
+    ]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from homerun.apis.run_v1.tables import TABLES, Row, v1_path
+from homerun.apis.run_v1.tables import LAYOUTS, TABLES, TEMPLATE_METADATA, Row
 from homerun.wire.discovery import description
 
 ROWS = [(kind, row) for kind, rows in TABLES.items() for row in rows]
@@ -35,22 +35,9 @@ def test_no_field_has_two_rows(kind: str) -> None:
     assert len({row.v1 for row in TABLES[kind]}) == len(TABLES[kind]) == len({row.v2 for row in TABLES[kind]})
 
 
-@pytest.mark.parametrize(
-    ("kind", "v2", "v1"),
-    [
-        ("Service", "template.containers[0].image", "spec.template.spec.containers[0].image"),
-        ("Service", "template.timeout", "spec.template.spec.timeoutSeconds"),
-        ("Service", "template.revision", "spec.template.metadata.name"),
-        ("Service", "template.labels[a]", "spec.template.metadata.labels[a]"),
-        ("Service", "scaling.minInstanceCount", "metadata.annotations[run.googleapis.com/minScale]"),
-        ("Service", "traffic[0].revision", "spec.traffic[0].revisionName"),
-        ("Service", "traffic", "spec.traffic"),
-        ("Service", "labels[x]", "metadata.labels[x]"),
-        ("Job", "template.taskCount", "spec.template.spec.taskCount"),
-        ("Job", "template.template.timeout", "spec.template.spec.template.spec.timeoutSeconds"),
-        ("Job", "template.template.containers[1].env", "spec.template.spec.template.spec.containers[1].env"),
-        ("Service", "somethingElse", "somethingElse"),
-    ],
-)
-def test_paths_are_translated_for_v1_callers(kind: str, v2: str, v1: str) -> None:
-    assert v1_path(kind, v2) == v1
+@pytest.mark.parametrize("kind", TABLES)
+def test_every_kind_with_rows_says_where_its_containers_are(kind: str) -> None:
+    layout = LAYOUTS[kind]
+    assert walk("run.v1", kind, (*layout.v1_spec, "containers"))
+    assert walk("run.v2", f"GoogleCloudRunV2{kind}", (*layout.v2_spec, "containers"))
+    assert walk("run.v1", kind, TEMPLATE_METADATA)

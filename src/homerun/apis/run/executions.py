@@ -53,7 +53,7 @@ async def run(
         raise_violations([*violations, *(Violation(path(v.field), v.description) for v in found)])
         name = job.child("executions", f"{job.id}-{ids.suffix(5)}")
         body = execution_body(old.body, name.id, overrides, backend.clock.now(), AUTHOR)
-        internal = {"v1": old.internal.get("v1", {}), "digests": old.internal.get("digests", [])}
+        internal = {"v1": old.internal.get("v1", []), "digests": old.internal.get("digests", [])}
         operation = operation_put(name, "Execution", body, "run", internal, done=validate_only)
         internal = with_operation(internal, operation, 1)
         return [

@@ -38,7 +38,7 @@ class Wish:
 
     body: Mapping[str, Any]
     violations: Sequence[Violation] = ()
-    v1: Mapping[str, Any] | None = None
+    v1: Sequence[Any] | None = None
     path: Callable[[str], str] = field(default=lambda path: path)
     extra_checks: Callable[[Mapping[str, Any]], Iterable[Violation]] = field(default=lambda body: ())
 
@@ -49,7 +49,7 @@ async def create(backend: Backend, kind: Kind, name: Name, wish: Wish, *, valida
         wish = replace(wish, violations=[Violation(field, problem), *wish.violations])
     body = {**_complete(backend, kind, name, wish.body, wish), **_born(backend, kind, name)}
     body |= _progress(kind, body, backend.clock.now())
-    internal = {"etag": new_etag(), "v1": dict(wish.v1 or {})}
+    internal = {"etag": new_etag(), "v1": list(wish.v1 or ())}
     operation = operation_put(name, kind.name, body, "create", internal, done=validate_only)
     put = Put(kind.name, str(name), body, with_operation(internal, operation, 1), if_version=ABSENT)
     if validate_only:
@@ -123,7 +123,7 @@ def _update(
     backend: Backend, kind: Kind, name: Name, old: Document, wish: Wish, *, validate_only: bool
 ) -> Sequence[Write]:
     wanted = _complete(backend, kind, name, wish.body, wish)
-    v1 = old.internal.get("v1", {}) if wish.v1 is None else dict(wish.v1)
+    v1 = old.internal.get("v1", []) if wish.v1 is None else list(wish.v1)
     if _settled(old) and not _changes(kind, old, wanted, v1):
         # Nothing to do, and nobody would end an operation about it.
         operation = operation_put(name, kind.name, old.body, "update", old.internal, done=True)
@@ -150,7 +150,7 @@ async def _check_revision(backend: Backend, kind: Kind, name: Name, wish: Callab
     if revision is None:
         return
     template = _complete(backend, kind, name, wanted.body, wanted)["template"]
-    hash = template_hash(template, stored.internal.get("v1", {}) if wanted.v1 is None else wanted.v1)
+    hash = template_hash(template, stored.internal.get("v1", []) if wanted.v1 is None else wanted.v1)
     if revision.internal.get("template_hash", hash) != hash:
         raise AlreadyExists(f"Revision named '{id}' with different configuration already exists.")
 
@@ -213,10 +213,10 @@ def _settled(document: Document) -> bool:
     return ready.get("state") == SUCCEEDED and not document.internal.get("operations")
 
 
-def _changes(kind: Kind, old: Document, wanted: Mapping[str, Any], v1: Mapping[str, Any]) -> bool:
+def _changes(kind: Kind, old: Document, wanted: Mapping[str, Any], v1: Sequence[Any]) -> bool:
     """A kind with revisions that does not know the latest template's asks for one."""
     unknown = kind is not JOB and "template_hash" not in old.internal
-    return unknown or wanted != kind.written(old.body) or v1 != old.internal.get("v1", {})
+    return unknown or wanted != kind.written(old.body) or v1 != old.internal.get("v1", [])
 
 
 def _absent(document: Document | None, name: Name) -> None:

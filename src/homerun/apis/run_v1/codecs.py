@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from homerun.wire.discovery import description
+from homerun.wire.schema import parse
+
 
 @dataclass(frozen=True, slots=True)
 class Codec:
@@ -29,17 +32,41 @@ def _int(text: str) -> int:
     return int(text)
 
 
-def _json(kind: type) -> Callable[[str], Any]:
-    def convert(text: str) -> Any:
-        try:
-            value = json.loads(text)
-        except ValueError:
-            value = None
-        if not isinstance(value, kind):
-            raise ValueError(f"must be a JSON {kind.__name__}, and is {text!r}")
-        return value
+def read_json(text: str) -> Any:
+    """None for what is no JSON, or has text in it that is no Unicode (lone surrogates)."""
+    try:
+        value = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    return value
 
-    return convert
+
+def _texts(text: str) -> list[str]:
+    value = read_json(text)
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"must be a JSON list of texts, and is {text[:200]!r}")
+    return value
+
+
+def _text_map(text: str) -> dict[str, str]:
+    value = read_json(text)
+    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+        raise ValueError(f"must be a JSON object of texts, and is {text[:200]!r}")
+    return value
+
+
+def _network_interfaces(text: str) -> list[Any]:
+    """Their shape is v2's already."""
+    value = read_json(text)
+    if not isinstance(value, list):
+        raise ValueError(f"must be a JSON list of network interfaces, and is {text[:200]!r}")
+    schemas, schema = description("run.v2").schemas, "GoogleCloudRunV2NetworkInterface"
+    parsed = [parse(schemas, schema, item) for item in value]
+    for index, (_, violations) in enumerate(parsed):
+        for violation in violations:
+            raise ValueError(f"[{index}].{violation.field}: {violation.description}")
+    return [item for item, _ in parsed]
 
 
 def choice(values: dict[str, str]) -> Codec:
@@ -55,13 +82,27 @@ def choice(values: dict[str, str]) -> Codec:
 
 
 def _seconds_to_v1(duration: str) -> int:
-    return round(float(duration[:-1]))
+    """Fractions are left to the difference."""
+    return int(duration[:-1].partition(".")[0])
+
+
+def _hours_to_v1(duration: str) -> str | None:
+    hours, rest = divmod(_seconds_to_v1(duration), 3600)
+    return None if rest else str(hours)
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 TEXT = Codec(lambda text: text, lambda value: value)
 BOOL = Codec(_bool, lambda value: "true" if value else "false")
 INT = Codec(_int, str)
-JSON_LIST = Codec(_json(list), json.dumps)
+TEXTS = Codec(_texts, _compact)
+TEXT_MAP = Codec(_text_map, _compact)
+NETWORK_INTERFACES = Codec(_network_interfaces, _compact)
+COMMAS = Codec(lambda text: [part.strip() for part in text.split(",") if part.strip()], ",".join)
+HOURS = Codec(lambda hours: f"{_int(hours) * 3600}s", _hours_to_v1)
 SECONDS = Codec(lambda seconds: f"{seconds}s", _seconds_to_v1)
 SECONDS_TEXT = Codec(lambda seconds: f"{seconds}s", lambda duration: str(_seconds_to_v1(duration)))
 """int64 in v1's JSON: a string."""

@@ -1,65 +1,58 @@
-"""Containers: nearly the same in both versions (contract §7.5)."""
+"""Containers: nearly the same in both versions (contract §7.5). What differs is where variables come from.
+
+Sandbox templates are containers too, with fewer fields.
+"""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
-_SAME = ("name", "image", "command", "args", "workingDir", "ports", "startupProbe", "livenessProbe", "readinessProbe")
-_PROBE = (
-    "initialDelaySeconds",
-    "timeoutSeconds",
-    "periodSeconds",
-    "failureThreshold",
-    "httpGet",
-    "tcpSocket",
-    "grpc",
-)
-_NESTED = {
-    "ports": ("name", "containerPort"),
-    "httpGet": ("path", "port", "httpHeaders"),
-    "tcpSocket": ("port",),
-    "grpc": ("port", "service"),
-    "env": ("name", "value"),
-}
-"""What v2 has of these; v1 has more (`protocol`, `host`, `scheme`, …), which stays behind as baggage."""
+from homerun.apis.run_v1.projection import kept
+
+Json = dict[str, Any]
+CONTAINER, SANDBOX = "Container", "SandboxTemplate"
 
 
-def to_v2(container: Mapping[str, Any]) -> dict[str, Any]:
-    made = {key: copy.deepcopy(container[key]) for key in _SAME if container.get(key)}
-    if "ports" in made:
-        made["ports"] = [_only(port, _NESTED["ports"]) for port in made["ports"]]
-    for key in ("startupProbe", "livenessProbe", "readinessProbe"):
-        if key in made:
-            made[key] = _probe(made[key])
-    if container.get("env"):
-        made["env"] = [_env(variable) for variable in container["env"]]
-    if limits := container.get("resources", {}).get("limits"):
-        made["resources"] = {"limits": dict(limits)}
+def to_v2(container: Mapping[str, Any], aliases: Mapping[str, str], schema: str = CONTAINER) -> Json:
+    """`aliases`: of secrets, alias -> full name."""
+    made = _full(kept(container, "run.v2", f"GoogleCloudRunV2{schema}"))
+    for variable, before in zip(made.get("env", ()), container.get("env", ()), strict=True):
+        if reference := (before.get("valueFrom") or {}).get("secretKeyRef"):
+            variable["valueSource"] = {"secretKeyRef": _secret_to_v2(reference, aliases)}
+        elif "valueFrom" not in before:
+            variable.setdefault("value", "")
     return made
 
 
-def to_v1(container: Mapping[str, Any]) -> dict[str, Any]:
-    made = {key: copy.deepcopy(container[key]) for key in _SAME if container.get(key)}
-    if container.get("env"):
-        made["env"] = [{"name": v["name"], "value": v.get("value", "")} for v in container["env"]]
-    if limits := container.get("resources", {}).get("limits"):
-        made["resources"] = {"limits": dict(limits)}
+def to_v1(container: Mapping[str, Any], aliases: Mapping[str, str], schema: str = CONTAINER) -> Json:
+    """`aliases`: of secrets, full name -> alias."""
+    made = _full(kept(container, "run.v1", schema))
+    for variable, before in zip(made.get("env", ()), container.get("env", ()), strict=True):
+        if reference := (before.get("valueSource") or {}).get("secretKeyRef"):
+            variable["valueFrom"] = {"secretKeyRef": _secret_to_v1(reference, aliases)}
+        elif "valueSource" not in before:
+            variable.setdefault("value", "")
     return made
 
 
-def _env(variable: Mapping[str, Any]) -> dict[str, Any]:
-    return {"name": variable.get("name", ""), "value": variable.get("value", "")}
-
-
-def _probe(probe: Mapping[str, Any]) -> dict[str, Any]:
-    made = _only(probe, _PROBE)
-    for kind in ("httpGet", "tcpSocket", "grpc"):
-        if kind in made:
-            made[kind] = _only(made[kind], _NESTED[kind])
+def _full(container: Json) -> Json:
+    """gcloud sends "" for an unnamed container, and {} for resources that it does not set."""
+    made = {key: value for key, value in container.items() if value not in ("", [], {})}
+    if made.get("resources", {}).get("limits") == {}:
+        del made["resources"]
     return made
 
 
-def _only(values: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
-    return {key: values[key] for key in keys if key in values}
+def _secret_to_v2(reference: Mapping[str, Any], aliases: Mapping[str, str]) -> Json:
+    name = reference.get("name", "")
+    return _given({"secret": aliases.get(name, name), "version": reference.get("key")})
+
+
+def _secret_to_v1(reference: Mapping[str, Any], aliases: Mapping[str, str]) -> Json:
+    name = reference.get("secret", "")
+    return _given({"name": aliases.get(name, name), "key": reference.get("version")})
+
+
+def _given(values: Json) -> Json:
+    return {key: value for key, value in values.items() if value not in (None, "")}

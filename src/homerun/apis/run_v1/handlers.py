@@ -13,10 +13,12 @@ from homerun.apis.run.resources import Wish, raise_violations
 from homerun.apis.run_v1 import convert, names, objects
 from homerun.apis.run_v1.locations import locations
 from homerun.apis.run_v1.overrides import overrides_path, overrides_to_v2
+from homerun.apis.run_v1.paths import v1_path
 from homerun.apis.run_v1.tables import RUN
 from homerun.lib.errors import Invalid, Violation
+from homerun.model import unsupported
 from homerun.model.names import Name
-from homerun.model.unsupported import V1_JOB, V1_SERVICE, refused, unsupported
+from homerun.model.unsupported import refused
 from homerun.store.base import Document
 from homerun.wire.discovery import description
 from homerun.wire.labels import Selector, parse_selector
@@ -37,9 +39,12 @@ PARTIAL = {
             for at in ("namespaces", "projects.locations")
             for verb in ("create", "replaceService")
         ),
-        refused(V1_SERVICE),
+        refused(v1_path("Service", pattern) for pattern in unsupported.SERVICE),
     ),
-    **dict.fromkeys(("run.namespaces.jobs.create", "run.namespaces.jobs.replaceJob"), refused(V1_JOB)),
+    **dict.fromkeys(
+        ("run.namespaces.jobs.create", "run.namespaces.jobs.replaceJob"),
+        refused(v1_path("Job", pattern) for pattern in unsupported.JOB),
+    ),
 }
 """What is missing of methods that are there, by method id (docs/api-coverage.md)."""
 
@@ -188,7 +193,9 @@ class Writer:
     def _wish(self, call: Call) -> tuple[Json, Wish]:
         kind = self._kind.name
         body, violations = _body(call)
-        violations += unsupported(body, V1_SERVICE if self._kind is SERVICE else V1_JOB)
+        violations += unsupported.unsupported(
+            body, unsupported.V1_SERVICE if self._kind is SERVICE else unsupported.V1_JOB
+        )
         v2, more = convert.to_v2(kind, body)
         baggage = convert.baggage(kind, body, v2)
         return body, Wish(v2, [*violations, *more], v1=baggage, path=convert.path_to_v1(kind))

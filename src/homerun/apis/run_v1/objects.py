@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
+from homerun.apis.run.kinds import JOB, SERVICE
 from homerun.apis.run.writes import TYPE_URL, etag
 from homerun.apis.run_v1 import conditions, convert
-from homerun.apis.run_v1.baggage import restored
-from homerun.apis.run_v1.tables import RUN
+from homerun.apis.run_v1.difference import below, restored
+from homerun.apis.run_v1.tables import RUN, TEMPLATE_METADATA
 from homerun.model.names import Name, last
 from homerun.model.project import Projects
 from homerun.store.base import Document
@@ -32,15 +33,15 @@ def labels(document: Document) -> dict[str, str]:
     """Those of its v1 object, by themselves: a selector looks at many objects that are never shown."""
     name, body = Name.parse(document.name), document.body
     found = {**body.get("labels", {}), "cloud.googleapis.com/location": name.location}
-    baggage = document.internal.get("v1", {})
+    baggage = document.internal.get("v1", ())
     match document.kind:
         case "Service":
-            found |= baggage.get("metadata", {}).get("labels", {})
+            found = restored(found, below(baggage, "metadata", "labels"))
         case "Job":
-            found |= baggage.get("metadata", {}).get("labels", {})
+            found = restored(found, below(baggage, "metadata", "labels"))
             found[RUN + "lastUpdatedTime"] = body["updateTime"]
         case "Revision":
-            found |= baggage.get("spec", {}).get("template", {}).get("metadata", {}).get("labels", {})
+            found = restored(found, below(baggage, *TEMPLATE_METADATA, "labels"))
             found |= {SERVING + "service": name.parent.id, SERVING + "configuration": name.parent.id}
             found[SERVING + "configurationGeneration"] = str(document.internal.get("ordinal", 1))
         case "Execution":
@@ -50,9 +51,23 @@ def labels(document: Document) -> dict[str, str]:
     return found
 
 
+def _written(document: Document) -> Json:
+    """What its author wrote: `metadata` and `spec`."""
+    baggage = document.internal.get("v1", ())
+    own = {"Service": SERVICE, "Job": JOB}[document.kind].written(document.body)
+    return cast(Json, restored(convert.to_v1(document.kind, own, convert.aliases_of(baggage)), baggage))
+
+
+def _template(kind: str, body: Mapping[str, Any], document: Document) -> Json:
+    """The template of what was made from one: `body` is that part of a `kind`."""
+    baggage = document.internal.get("v1", ())
+    made = convert.shown(kind, body, convert.aliases_of(baggage))["spec"]["template"]
+    return cast(Json, restored(made, below(baggage, "spec", "template")))
+
+
 def _service(document: Document, name: Name, projects: Projects) -> Json:
     body = document.body
-    made = restored(convert.to_v1("Service", body), document.internal.get("v1"))
+    made = _written(document)
     annotations = made["metadata"].setdefault("annotations", {})
     annotations |= {SERVING + "creator": body["creator"], SERVING + "lastModifier": body["lastModifier"]}
     annotations[RUN + "ingress-status"] = annotations.get(RUN + "ingress", "all")
@@ -86,9 +101,7 @@ def _traffic_status(body: Mapping[str, Any]) -> list[Json]:
 
 def _revision(document: Document, name: Name, projects: Projects) -> Json:
     body, service = document.body, name.parent.id
-    template = convert.to_v1("Service", {"template": body})["spec"]["template"]
-    baggage = document.internal.get("v1", {}).get("spec", {}).get("template")
-    template = restored(template, baggage)
+    template = _template("Service", {"template": body}, document)
     metadata = template["metadata"]
     metadata.setdefault("annotations", {})[SERVING + "creator"] = body.get("creator", "")
     digests = document.internal.get("digests") or [""]
@@ -104,7 +117,7 @@ def _revision(document: Document, name: Name, projects: Projects) -> Json:
 
 def _job(document: Document, name: Name, projects: Projects) -> Json:
     body = document.body
-    made = restored(convert.to_v1("Job", body), document.internal.get("v1"))
+    made = _written(document)
     annotations = made["metadata"].setdefault("annotations", {})
     annotations |= {RUN + "creator": body["creator"], RUN + "lastModifier": body["lastModifier"]}
     status: Json = {
@@ -123,8 +136,7 @@ def _execution(document: Document, name: Name, projects: Projects) -> Json:
     """Its template is the job's, so it is converted as one."""
     body = document.body
     as_job = {"template": {key: body[key] for key in ("taskCount", "parallelism", "template") if key in body}}
-    made = convert.to_v1("Job", as_job)["spec"]["template"]
-    made = restored(made, document.internal.get("v1", {}).get("spec", {}).get("template"))
+    made = _template("Job", as_job, document)
     annotations = {**made["metadata"].get("annotations", {}), **body.get("annotations", {})}
     metadata: Json = {"annotations": {**annotations, RUN + "creator": body.get("creator", "")}}
     status: Json = {
@@ -144,7 +156,7 @@ def _execution(document: Document, name: Name, projects: Projects) -> Json:
 def _task(document: Document, name: Name, projects: Projects) -> Json:
     body = document.body
     template = {k: body[k] for k in ("containers", "maxRetries", "timeout", "serviceAccount") if k in body}
-    spec = convert.to_v1("Job", {"template": {"template": template}})["spec"]["template"]["spec"]["template"]["spec"]
+    spec = convert.shown("Job", {"template": {"template": template}})["spec"]["template"]["spec"]["template"]["spec"]
     status: Json = {
         "observedGeneration": int(body["generation"]),
         "conditions": conditions.to_v1(body["conditions"]),

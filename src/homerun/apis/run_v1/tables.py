@@ -8,7 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from homerun.apis.run_v1 import codecs
-from homerun.apis.run_v1.codecs import BOOL, INT, JSON_LIST, SECONDS, SECONDS_TEXT, TEXT, Codec
+from homerun.apis.run_v1.codecs import (
+    BOOL,
+    COMMAS,
+    HOURS,
+    INT,
+    NETWORK_INTERFACES,
+    SECONDS,
+    SECONDS_TEXT,
+    TEXT,
+    TEXT_MAP,
+    TEXTS,
+    Codec,
+)
 
 RUN = "run.googleapis.com/"
 _RESOURCE = "metadata.annotations"
@@ -42,24 +54,48 @@ _RESOURCE_ROWS = (
     _annotation(_RESOURCE, RUN + "client-name", "client"),
     _annotation(_RESOURCE, RUN + "client-version", "clientVersion"),
     _annotation(_RESOURCE, RUN + "launch-stage", "launchStage", codecs.LAUNCH_STAGE),
-    _annotation(_RESOURCE, RUN + "binary-authorization", "binaryAuthorization.policy"),
     _annotation(_RESOURCE, RUN + "binary-authorization-breakglass", "binaryAuthorization.breakglassJustification"),
 )
+_TEMPLATE = "spec.template.metadata.annotations"
 
 
-def _vpc_rows(annotations: str, v2: str) -> tuple[Row, ...]:
+def _pod_rows(spec: str, v2: str) -> tuple[Row, ...]:
+    """What every template that runs containers has: `spec` is its v1 spec, `v2` its v2 message."""
     return (
+        _annotation(_TEMPLATE, RUN + "client-name", "template.client"),
+        _annotation(_TEMPLATE, RUN + "client-version", "template.clientVersion"),
+        _annotation(_TEMPLATE, RUN + "vpc-access-connector", f"{v2}.vpcAccess.connector"),
+        _annotation(_TEMPLATE, RUN + "vpc-access-egress", f"{v2}.vpcAccess.egress", codecs.VPC_EGRESS),
+        _annotation(_TEMPLATE, RUN + "network-interfaces", f"{v2}.vpcAccess.networkInterfaces", NETWORK_INTERFACES),
+        _annotation(_TEMPLATE, RUN + "encryption-key", f"{v2}.encryptionKey"),
+        _annotation(_TEMPLATE, RUN + "gpu-zonal-redundancy-disabled", f"{v2}.gpuZonalRedundancyDisabled", BOOL),
+        _annotation(_TEMPLATE, RUN + "identity", f"{v2}.workloadIdentityConfig.identity"),
         _annotation(
-            annotations, RUN + "execution-environment", f"{v2}executionEnvironment", codecs.EXECUTION_ENVIRONMENT
+            _TEMPLATE,
+            RUN + "enable-workload-certificate",
+            f"{v2}.workloadIdentityConfig.identityCertificateEnabled",
+            BOOL,
         ),
-        _annotation(annotations, RUN + "vpc-access-connector", f"{v2}vpcAccess.connector"),
-        _annotation(annotations, RUN + "vpc-access-egress", f"{v2}vpcAccess.egress", codecs.VPC_EGRESS),
-        _annotation(annotations, RUN + "network-interfaces", f"{v2}vpcAccess.networkInterfaces", JSON_LIST),
-        _annotation(annotations, RUN + "encryption-key", f"{v2}encryptionKey"),
+        _annotation(f"{spec}.nodeSelector", RUN + "accelerator", f"{v2}.nodeSelector.accelerator"),
+        _row(f"{spec}.serviceAccountName", f"{v2}.serviceAccount"),
     )
 
 
-_TEMPLATE = "spec.template.metadata.annotations"
+def _execution_environment(v2: str) -> Row:
+    key, codec = RUN + "execution-environment", codecs.EXECUTION_ENVIRONMENT
+    return _annotation(_TEMPLATE, key, f"{v2}.executionEnvironment", codec)
+
+
+_REVISION_ROWS = (
+    _row("spec.template.metadata.name", "template.revision"),
+    _annotation(_TEMPLATE, RUN + "mesh", "template.serviceMesh.mesh"),
+    _annotation(
+        _TEMPLATE, RUN + "post-key-revocation-action-type", "template.encryptionKeyRevocationAction", codecs.REVOCATION
+    ),
+    _annotation(_TEMPLATE, RUN + "encryption-key-shutdown-hours", "template.encryptionKeyShutdownDuration", HOURS),
+    *_pod_rows("spec.template.spec", "template"),
+)
+"""Of templates that become revisions: a service's, a worker pool's."""
 
 SERVICE = (
     *_RESOURCE_ROWS,
@@ -72,62 +108,59 @@ SERVICE = (
     _annotation(_RESOURCE, RUN + "invoker-iam-disabled", "invokerIamDisabled", BOOL),
     _annotation(_RESOURCE, RUN + "default-url-disabled", "defaultUriDisabled", BOOL),
     _annotation(_RESOURCE, RUN + "iap-enabled", "iapEnabled", BOOL),
-    _annotation(_RESOURCE, RUN + "custom-audiences", "customAudiences", JSON_LIST),
-    _row("spec.template.metadata.name", "template.revision"),
+    _annotation(_RESOURCE, RUN + "custom-audiences", "customAudiences", TEXTS),
+    _annotation(_RESOURCE, RUN + "regions", "multiRegionSettings.regions", COMMAS),
+    _annotation(_RESOURCE, RUN + "build-source-location", "buildConfig.sourceLocation"),
+    _annotation(_RESOURCE, RUN + "build-function-target", "buildConfig.functionTarget"),
+    _annotation(_RESOURCE, RUN + "build-image-uri", "buildConfig.imageUri"),
+    _annotation(_RESOURCE, RUN + "build-base-image", "buildConfig.baseImage"),
+    _annotation(_RESOURCE, RUN + "build-enable-automatic-updates", "buildConfig.enableAutomaticUpdates", BOOL),
+    _annotation(_RESOURCE, RUN + "build-worker-pool", "buildConfig.workerPool"),
+    _annotation(_RESOURCE, RUN + "build-environment-variables", "buildConfig.environmentVariables", TEXT_MAP),
+    _annotation(_RESOURCE, RUN + "build-service-account", "buildConfig.serviceAccount"),
+    *_REVISION_ROWS,
+    _execution_environment("template"),
     _annotation(_TEMPLATE, "autoscaling.knative.dev/minScale", "template.scaling.minInstanceCount", INT),
     _annotation(_TEMPLATE, "autoscaling.knative.dev/maxScale", "template.scaling.maxInstanceCount", INT),
     _annotation(_TEMPLATE, RUN + "sessionAffinity", "template.sessionAffinity", BOOL),
     _annotation(_TEMPLATE, RUN + "health-check-disabled", "template.healthCheckDisabled", BOOL),
-    _annotation(_TEMPLATE, RUN + "gpu-zonal-redundancy-disabled", "template.gpuZonalRedundancyDisabled", BOOL),
-    _annotation(
-        _TEMPLATE, RUN + "post-key-revocation-action-type", "template.encryptionKeyRevocationAction", codecs.REVOCATION
-    ),
-    *_vpc_rows(_TEMPLATE, "template."),
     _row("spec.template.spec.containerConcurrency", "template.maxInstanceRequestConcurrency"),
     _row("spec.template.spec.timeoutSeconds", "template.timeout", SECONDS),
-    _row("spec.template.spec.serviceAccountName", "template.serviceAccount"),
 )
 
+_TASK = "spec.template.spec.template.spec"
 JOB = (
     *_RESOURCE_ROWS,
-    *_vpc_rows(_TEMPLATE, "template.template."),
+    *_pod_rows(_TASK, "template.template"),
+    _execution_environment("template.template"),
     _row("spec.startExecutionToken", "startExecutionToken"),
     _row("spec.runExecutionToken", "runExecutionToken"),
     _row("spec.template.spec.taskCount", "template.taskCount"),
     _row("spec.template.spec.parallelism", "template.parallelism"),
-    _row("spec.template.spec.template.spec.maxRetries", "template.template.maxRetries"),
-    _row("spec.template.spec.template.spec.timeoutSeconds", "template.template.timeout", SECONDS_TEXT),
-    _row("spec.template.spec.template.spec.serviceAccountName", "template.template.serviceAccount"),
+    _row("spec.template.spec.delayExecution", "template.delayExecution"),
+    _row(f"{_TASK}.maxRetries", "template.template.maxRetries"),
+    _row(f"{_TASK}.timeoutSeconds", "template.template.timeout", SECONDS_TEXT),
 )
 
-CPU_IDLE = RUN + "cpu-throttling"
-STARTUP_BOOST = RUN + "startup-cpu-boost"
-"""Annotations of the template in v1, fields of the container in v2."""
+TABLES = {"Service": SERVICE, "Job": JOB}
 
-PREFIXES = {
-    "Service": (
-        ("template.containers", "spec.template.spec.containers"),
-        ("template.labels", "spec.template.metadata.labels"),
-        ("template.annotations", "spec.template.metadata.annotations"),
-        ("template.volumes", "spec.template.spec.volumes"),
-        ("template", "spec.template.spec"),
-        ("traffic", "spec.traffic"),
-        ("labels", "metadata.labels"),
-        ("annotations", "metadata.annotations"),
-        ("name", "metadata.name"),
-    ),
-    "Job": (
-        ("template.template.containers", "spec.template.spec.template.spec.containers"),
-        ("template.template", "spec.template.spec.template.spec"),
-        ("template.labels", "spec.template.metadata.labels"),
-        ("template.annotations", "spec.template.metadata.annotations"),
-        ("template", "spec.template.spec"),
-        ("labels", "metadata.labels"),
-        ("annotations", "metadata.annotations"),
-        ("name", "metadata.name"),
-    ),
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a kind has the template's metadata, and the spec with its containers and volumes, in each version."""
+
+    v1_spec: tuple[str, ...]
+    v2_spec: tuple[str, ...]
+    throttled: bool
+    """CPU may be idle outside of requests."""
+
+
+LAYOUTS = {
+    "Service": Layout(("spec", "template", "spec"), ("template",), throttled=True),
+    "Job": Layout(("spec", "template", "spec", "template", "spec"), ("template", "template"), throttled=False),
 }
-"""Where a v2 path leads in v1, for what no row says; the first that fits."""
+TEMPLATE_METADATA = ("spec", "template", "metadata")
+"""In v1, of every kind; in v2 it is in `template`."""
 
 OUTPUT_ANNOTATIONS = frozenset(
     {
@@ -149,16 +182,15 @@ OUTPUT_LABELS = frozenset(
 )
 """Ours to set: what a client sends back of them is ignored."""
 
-TABLES = {"Service": SERVICE, "Job": JOB}
-
-
-def v1_path(kind: str, v2_path: str) -> str:
-    """A field path as a v1 caller knows the field."""
-    for row in sorted(TABLES[kind], key=lambda row: -len(row.v2_path)):
-        if v2_path == row.v2_path or v2_path.startswith((f"{row.v2_path}[", f"{row.v2_path}.")):
-            return row.v1_path + v2_path[len(row.v2_path) :]
-    for v2, v1 in PREFIXES[kind]:
-        if v2_path == v2 or v2_path.startswith((f"{v2}[", f"{v2}.")):
-            rest = v2_path[len(v2) :]
-            return v1 + (rest.replace(".revision", ".revisionName") if v2 == "traffic" else rest)
-    return v2_path
+SERVER_METADATA = (
+    "name",
+    "namespace",
+    "selfLink",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+)
+"""Of a v1 object: what they say, the store knows."""
