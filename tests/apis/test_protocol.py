@@ -1,4 +1,4 @@
-"""What a client hears that asks the API port for a tunnel."""
+"""What the API port speaks, and what a client hears that asks it for a tunnel."""
 
 import asyncio
 from typing import Any, cast
@@ -7,7 +7,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from homerun.apis.protocol import NO_TUNNELS, ApiProtocol
+from homerun.apis.protocol import NO_TUNNELS, PREFACE, ApiProtocol
 
 
 class Wire(asyncio.Transport):
@@ -17,6 +17,7 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.written = b""
         self.closed = False
+        self.reading = True
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return default
@@ -30,15 +31,53 @@ class Wire(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.closed
 
+    def pause_reading(self) -> None:
+        self.reading = False
+
+
+class Connection:
+    def __init__(self) -> None:
+        self.taken: list[bytes] = []
+        config = uvicorn.Config(app=lambda *_: None, log_config=None, lifespan="off")
+        config.load()
+        self.state = ServerState()
+        self.protocol = ApiProtocol(
+            config=config,
+            server_state=self.state,
+            app_state={},
+            _loop=asyncio.get_running_loop(),
+            http2=lambda transport, said: self.taken.append(said),
+        )
+        self.wire = Wire()
+        self.protocol.connection_made(cast(asyncio.Transport, self.wire))
+
 
 async def talk(request: bytes) -> Wire:
-    config = uvicorn.Config(app=lambda *_: None, log_config=None, lifespan="off")
-    config.load()
-    protocol = ApiProtocol(config=config, server_state=ServerState(), app_state={}, _loop=asyncio.get_running_loop())
-    wire = Wire()
-    protocol.connection_made(cast(asyncio.Transport, wire))
-    protocol.data_received(request)
-    return wire
+    connection = Connection()
+    connection.protocol.data_received(request)
+    return connection.wire
+
+
+@pytest.mark.parametrize("step", [1, 10, 100])
+async def test_http2_is_handed_on_with_all_that_it_said(step: int) -> None:
+    connection, said = Connection(), PREFACE + b"frames"
+    for start in range(0, len(said), step):
+        if connection.wire.reading:
+            connection.protocol.data_received(said[start : start + step])
+    assert len(connection.taken) == 1
+    assert connection.taken[0].startswith(PREFACE) and said.startswith(connection.taken[0])
+    assert not connection.wire.reading, "what comes now is for whoever took it"
+    assert connection.state.connections == set(), "uvicorn has nothing to do with it any more"
+
+
+async def test_what_only_begins_like_it_is_http1() -> None:
+    connection = Connection()
+    connection.protocol.data_received(b"PR")
+    assert connection.wire.written == b""
+    connection.protocol.data_received(b"OPFIND")
+    connection.protocol.data_received(b" / nonsense\r\n\r\n")
+    assert b"Invalid HTTP request received." in connection.wire.written
+    assert connection.taken == []
 
 
 async def test_a_tunnel_is_refused_with_the_reason() -> None:

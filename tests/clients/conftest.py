@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
+import grpc
 import pytest
 import uvloop
+from google.auth.credentials import AnonymousCredentials
 
-from homerun.daemon.control import ApiServer, Control, api, server_config
+from homerun.apis.rpc_server import RpcServer
+from homerun.daemon.control import ApiServer, Control, api, rpc, server_config
 from homerun.engine.fake import FakeEngine
 from homerun.lib.clock import SystemClock
 from homerun.settings import Settings
 from homerun.store.memory import MemoryStore
 from tests.support.api import IMAGES
 
+Make = Callable[[Any], Any]
+"""From one of Google's client classes, e.g. run_v2.ServicesClient, to a client that is connected."""
+
 
 class Server:
     """One port and all that is behind it."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         self._started = threading.Event()
@@ -30,8 +40,12 @@ class Server:
         self._thread = threading.Thread(target=lambda: uvloop.run(self._serve()), name="homerun")
 
     @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}"
 
     def start(self) -> None:
         self._thread.start()
@@ -45,21 +59,48 @@ class Server:
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         clock = SystemClock()
-        control = Control(Settings(api=f"127.0.0.1:{self.port}"), MemoryStore(), FakeEngine(clock, IMAGES), clock)
+        control = Control(Settings(api=self.address), MemoryStore(), FakeEngine(clock, IMAGES), clock)
         await control.open()
         app = api(control, self._stop.set)
-        server = ApiServer(server_config(app))
+        grpc_server = RpcServer(rpc(control), self._folder / "grpc.sock")
+        server = ApiServer(server_config(app, grpc_server.take))
         serving = control.supervisor.spawn(server.serve(sockets=[self._socket]), name="api server")
         self._started.set()
         await self._stop.wait()
         server.should_exit = True
         await serving
         await control.close()
+        await grpc_server.close()
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    made = Server()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    made = Server(tmp_path_factory.mktemp("homerun"))
     made.start()
     yield made
     made.close()
+
+
+@pytest.fixture(params=["rest", "grpc"])
+def transport(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def make(transport: str, server: Server) -> Iterator[Make]:
+    """Each test that uses it runs over both transports."""
+    if transport == "rest":
+        options = {"credentials": AnonymousCredentials(), "client_options": {"api_endpoint": server.url}}
+        yield lambda client: client(transport="rest", **options)
+        return
+    with grpc.insecure_channel(server.address) as channel:
+        yield lambda client: client(transport=client.get_transport_class("grpc")(channel=channel))
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def fresh() -> Callable[[str], str]:
+    """An id that no other test uses: they share a server."""
+    return lambda name: f"{name}-{next(_numbers)}"

@@ -1,4 +1,4 @@
-"""Failures as responses: the one place where exceptions become HTTP."""
+"""Failures as responses: the one place where exceptions become HTTP, and where bugs become failures."""
 
 from __future__ import annotations
 
@@ -23,5 +23,10 @@ async def on_homerun_error(request: Request, error: Exception) -> Response:
 
 
 async def on_bug(request: Request, error: Exception) -> Response:
-    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return failure_response(Internal(f"homerun failed at this: {type(error).__name__}; its log has the details"))
+    return failure_response(bug(f"{request.method} {request.url.path}", error))
+
+
+def bug(what: str, error: Exception) -> Internal:
+    """What the caller of `what` hears of a failure that is our fault. The log has all of it."""
+    _log.error("%s failed", what, exc_info=error)
+    return Internal(f"homerun failed at this: {type(error).__name__}; its log has the details")

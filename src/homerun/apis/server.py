@@ -13,6 +13,7 @@ from homerun.apis.homerun.insight import Insight
 from homerun.apis.logging import handlers as logging
 from homerun.apis.logging.handlers import LogSource
 from homerun.apis.rest import RestApp
+from homerun.apis.rpc import RpcApp
 from homerun.apis.run.backend import Backend
 from homerun.apis.run_v1 import handlers as run_v1
 from homerun.apis.run_v2 import handlers as run_v2
@@ -38,6 +39,13 @@ def create_app(*, store: Store, logs: LogSource, insight: Insight, clock: Clock,
         exception_handlers={HomerunError: on_homerun_error, Exception: on_bug},
     )
     return Guard(app, names={settings.api.rpartition(":")[0]})
+
+
+def create_rpc(*, store: Store, clock: Clock, settings: Settings) -> RpcApp:
+    """What the API port serves to those who speak gRPC: the same handlers."""
+    backend = create_backend(store, clock, settings)
+    locations = "run.projects.locations.list"  # only the first version has it
+    return RpcApp({locations: run_v1.handlers(backend)[locations], **run_v2.handlers(backend)})
 
 
 def create_backend(store: Store, clock: Clock, settings: Settings) -> Backend:

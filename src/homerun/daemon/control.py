@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import signal
 import socket
@@ -14,8 +15,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from homerun.aio.tasks import Supervisor
-from homerun.apis.protocol import ApiProtocol
-from homerun.apis.server import create_app
+from homerun.apis.protocol import ApiProtocol, Take
+from homerun.apis.rpc import RpcApp
+from homerun.apis.rpc_server import RpcServer
+from homerun.apis.server import create_app, create_rpc
 from homerun.controllers import execution, job, service, worker_pool
 from homerun.controllers.capacity import Capacity
 from homerun.controllers.crews import Crews
@@ -150,9 +153,15 @@ class ApiServer(uvicorn.Server):
         yield
 
 
-def server_config(app: ASGIApp) -> uvicorn.Config:
+def server_config(app: ASGIApp, http2: Take) -> uvicorn.Config:
+    """HTTP/1.1 goes to `app`, connections that speak HTTP/2 to `http2`."""
     return uvicorn.Config(
-        app, http=ApiProtocol, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=75
+        app,
+        http=functools.partial(ApiProtocol, http2=http2),  # type: ignore[arg-type]  # uvicorn only calls it
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=75,
     )
 
 
@@ -182,6 +191,11 @@ def api(control: Control, shutdown: Callable[[], None]) -> ASGIApp:
     )
 
 
+def rpc(control: Control) -> RpcApp:
+    """The same over gRPC."""
+    return create_rpc(store=control.store, clock=control.clock, settings=control.settings)
+
+
 async def run(settings: Settings, listener: socket.socket) -> None:
     """Serve until SIGTERM or a shutdown over the API; then stop all instances and return."""
     clock = SystemClock()
@@ -193,9 +207,11 @@ async def run(settings: Settings, listener: socket.socket) -> None:
     await control.open()
     await control.plane.listen(settings.state / "run" / "control.sock")
     app = api(control, stopping.requested.set)
-    server = ApiServer(server_config(app))
+    grpc = RpcServer(rpc(control), settings.state / "run" / "grpc.sock")
+    server = ApiServer(server_config(app, grpc.take))
     control.supervisor.spawn(server.serve(sockets=[listener]), name="api server")
     _log.info("ready")
     await stopping.requested.wait()
     await control.close()
+    await grpc.close()
     await store.close()

@@ -18,6 +18,7 @@ class Method:
     """`id`: `run.projects.locations.services.create`. `path`: a template, `v2/projects/{projectsId}/…:verb`.
 
     `request`: the name of the body's schema, or empty. `parameters`: those of the query; None: whatever is sent.
+    `short`: the path with its resource name in one piece, `v2/{+parent}/services`; empty for what is in no description.
     """
 
     id: str
@@ -25,6 +26,7 @@ class Method:
     path: str
     request: str
     parameters: frozenset[str] | None = None
+    short: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,6 @@ def _methods(resource: Mapping[str, Any], common: frozenset[str]) -> Iterator[Me
         path = method.get("flatPath") or method["path"]
         query = {name for name, value in method.get("parameters", {}).items() if value["location"] == "query"}
         request = method.get("request", {}).get("$ref", "")
-        yield Method(method["id"], method["httpMethod"], path, request, common | query)
+        yield Method(method["id"], method["httpMethod"], path, request, common | query, method["path"])
     for child in resource.get("resources", {}).values():
         yield from _methods(child, common)

@@ -1,0 +1,71 @@
+"""gRPC: a message becomes the Call that REST would have made of it, for the same handlers.
+
+Messages pass the grpc library as bytes, so that it is us who say what is wrong with one that cannot be read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import NoReturn
+
+import grpc
+
+from homerun.apis.absent import why
+from homerun.apis.failure import bug
+from homerun.apis.rest import Call, Handler
+from homerun.lib.errors import HomerunError, Unimplemented
+from homerun.wire import transcode
+from homerun.wire.catalog import catalog
+from homerun.wire.status import rpc_status
+
+Context = grpc.aio.ServicerContext[bytes, bytes]
+
+MANY = 10
+"""More elements than these become a message beside the event loop: each takes half a millisecond."""
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class RpcApp(grpc.GenericRpcHandler):
+    """Every RPC of the catalog. `handlers`: by method id, as RestApp takes them."""
+
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        self._handlers = handlers
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
+        path = details.method
+
+        async def serve(data: bytes, context: Context) -> bytes:
+            try:
+                return await self.answer(path, data)
+            except HomerunError as error:
+                failure = error
+            except Exception as error:
+                failure = bug(path, error)
+            await refuse(context, failure)
+
+        return grpc.unary_unary_rpc_method_handler(serve)
+
+    async def answer(self, path: str, data: bytes) -> bytes:
+        """`path`: `/google.cloud.run.v2.Services/GetService`. Raises HomerunError."""
+        rpc = catalog().get(path)
+        if rpc is None:
+            raise Unimplemented(f"{path} is no method that homerun knows")
+        if not rpc.methods:
+            raise Unimplemented(f"Cloud Run does not have {rpc.name}")
+        request = transcode.request(rpc, data)
+        handler = self._handlers.get(request.method.id)
+        if handler is None:
+            raise Unimplemented(f"homerun does not have {rpc.name}: {why(request.method.id)}")
+        result = await handler(Call(request.method, request.variables, request.query, request.body))
+        if any(isinstance(value, list) and len(value) > MANY for value in result.values()):
+            return await asyncio.to_thread(transcode.answer, rpc, result)
+        return transcode.answer(rpc, result)
+
+
+async def refuse(context: Context, error: HomerunError) -> NoReturn:
+    """End the call with `error`, its details in the trailers where google.api_core looks for them."""
+    status = rpc_status(error)
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    await context.abort(_CODES[error.code], status.message)
