@@ -9,14 +9,17 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import random
 import sys
 import time
 
-from tests.support.aftermath import Aftermath, shortened
+from tests.support.aftermath import Aftermath
 from tests.support.api import IMAGES, Api
 from tests.support.control import SlowStore, world
 from tests.support.fuzzer import Fuzzer
 from tests.support.loops import run_virtual
+
+SHOWN = 12
 
 
 class Errors(logging.Handler):
@@ -39,8 +42,14 @@ class Report:
         if problems:
             self.problems += len(problems)
             print(f"== {title}: {len(problems)}")
-            for problem in shortened(problems):
+            for problem in problems[:SHOWN]:
                 print(f"  {problem}")
+
+
+def seeded(seed: int) -> None:
+    """Ids are random too: with these, a seed is always the same run (given the same PYTHONHASHSEED)."""
+    source = random.Random(seed)
+    os.urandom = random._urandom = source.randbytes  # type: ignore[attr-defined]
 
 
 async def fuzz(seed: int, requests: int, report: Report, errors: Errors) -> None:
@@ -73,6 +82,7 @@ def main() -> int:
     options = parser.parse_args()
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # junk is not always text
     print(f"seed {options.seed}")
+    seeded(options.seed)
     errors, report = Errors(), Report()
     logging.getLogger().addHandler(errors)
     run_virtual(fuzz(options.seed, options.requests, report, errors))

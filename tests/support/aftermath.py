@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from google.cloud import run_v2
 
@@ -59,7 +58,7 @@ class Aftermath:
     async def _document(self, document: Document) -> Sequence[str]:
         found = complaints("run.v2", f"GoogleCloudRunV2{document.kind}", document.body)
         try:
-            getattr(run_v2, document.kind).from_json(json.dumps(document.body), ignore_unknown_fields=False)
+            getattr(run_v2, document.kind).from_json(json.dumps(document.body), ignore_unknown_fields=True)
         except Exception as error:
             found.append(f"protobuf refuses it: {error}")
         name = Name.parse(document.name)
@@ -91,10 +90,6 @@ class Aftermath:
             for document in await self._store.list(kind):
                 await self._api("DELETE", f"/v2/{document.name}")
         left = await self.settled()
-        for kind in (*KINDS, "Policy"):
+        for kind in KINDS:
             left += [f"{document.name} is left" for document in await self._store.list(kind)]
         return left
-
-
-def shortened(problems: Sequence[str], keep: int = 12) -> Any:
-    return [*problems[:keep], *([f"… and {len(problems) - keep} more"] if len(problems) > keep else [])]

@@ -13,7 +13,8 @@ class HighWater:
     def __init__(self, value: int = 0) -> None:
         self.value = value
         self.closed = False
-        self._waiters: set[asyncio.Future[None]] = set()
+        self._waiters: dict[asyncio.Future[None], None] = {}
+        """In the order in which they came, which is that in which they wake."""
 
     def rise(self, value: int) -> None:
         """A lower or equal `value` is no news and wakes nobody."""
@@ -25,11 +26,11 @@ class HighWater:
         """Return True once the number is greater than `value`, False as soon as it is closed."""
         while self.value <= value and not self.closed:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiters.add(waiter)
+            self._waiters[waiter] = None
             try:
                 await waiter
             finally:
-                self._waiters.discard(waiter)
+                del self._waiters[waiter]
         return not self.closed
 
     def close(self) -> None:
