@@ -15,7 +15,7 @@ from homerun.model.container_checks import Ports, check_containers, check_env
 from homerun.model.limits import Range
 from homerun.model.names import check_id, last
 from homerun.model.quantity import parse_cpu, parse_seconds
-from homerun.model.unsupported import JOB, SERVICE, WORKER_POOL, unsupported
+from homerun.model.unsupported import JOB, OVERRIDES, SERVICE, WORKER_POOL, unsupported
 
 Json = Mapping[str, Any]
 _TOKEN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -94,6 +94,7 @@ def check_overrides(overrides: Json, containers: Sequence[Json], path: str = "ov
     if overrides.get("taskCount"):
         yield from check_task_count(overrides["taskCount"], f"{path}.taskCount")
     yield from check_duration(overrides, "timeout", f"{path}.timeout", limits.TASK_TIMEOUT)
+    yield from unsupported({path: overrides}, {f"{path}.{field}": why for field, why in OVERRIDES.items()})
     names = [container.get("name", "") for container in containers]
     for index, override in enumerate(overrides.get("containerOverrides", ())):
         here = f"{path}.containerOverrides[{index}]"

@@ -34,6 +34,8 @@ SERVICE = {
 WORKER_POOL = {f"template.{path}": why for path, why in _TEMPLATE.items()}
 JOB = {f"template.template.{path}": why for path, why in _TEMPLATE.items()}
 
+OVERRIDES = {"containerOverrides[].env[].valueSource": _CONTAINER["env[].valueSource"]}
+
 _NEVER = "is not supported by Cloud Run"
 _V1_CONTAINER = {
     "env[].valueFrom.configMapKeyRef": f"{_NEVER}: give a plain value",

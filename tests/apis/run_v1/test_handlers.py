@@ -303,8 +303,14 @@ async def test_overrides_of_a_run() -> None:
         assert execution["spec"]["taskCount"] == 2
         assert execution["spec"]["template"]["spec"]["timeoutSeconds"] == "30"
         with pytest.raises(Refused) as caught:
-            await a("POST", f"{RUN}/jobs/work:run", {"overrides": {"timeoutSeconds": 9999999, "taskCount": -1}})
-        assert set(caught.value.fields) == {"overrides.timeoutSeconds", "overrides.taskCount"}
+            secret = {"name": "S", "valueFrom": {"secretKeyRef": {"name": "s", "key": "1"}}}
+            overrides = {"timeoutSeconds": 9999999, "taskCount": -1, "containerOverrides": [{"env": [secret]}]}
+            await a("POST", f"{RUN}/jobs/work:run", {"overrides": overrides})
+        assert set(caught.value.fields) == {
+            "overrides.timeoutSeconds",
+            "overrides.taskCount",
+            "overrides.containerOverrides[0].env[0].valueFrom",
+        }
 
 
 async def test_a_name_with_hyphens_is_found_in_the_flat_namespace() -> None:
