@@ -211,6 +211,8 @@ def operation(document: Document, projects: Projects) -> Json:
 
 def _operation_part(resource: Mapping[str, Any], operation: Document, projects: Projects) -> Json:
     kind = str(resource["@type"]).removeprefix(TYPE_URL)
+    if kind not in _MAKERS:
+        return dict(resource)
     document = Document(kind, resource["name"], operation.version, dict(resource), operation.internal)
     return {"@type": f"type.googleapis.com/google.cloud.run.v1.{kind}", **to_v1(document, projects)}
 
