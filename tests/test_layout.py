@@ -53,6 +53,7 @@ TESTED_THROUGH = {
         "apis/run/revisions.py",
         "apis/run_v2/views.py",
     ),
+    "tests/apis/run_v1/test_domains.py": ("apis/run_v1/domain_status.py", "controllers/domain.py"),
     "tests/apis/run_v1/test_handlers.py": (
         "apis/run_v1/locations.py",
         "apis/run_v1/names.py",

@@ -142,6 +142,27 @@ def test_executions_that_do_not_end_well(gcloud: Gcloud) -> None:
     assert "Cancelled execution" in gcloud("run", "jobs", "executions", "cancel", execution["metadata"]["name"])
 
 
+def test_a_domain_of_one_s_own(gcloud: Gcloud) -> None:
+    gcloud("run", "deploy", "mapped", f"--image={WEB}", "--no-allow-unauthenticated")
+    domain, region = "--domain=www.example.com", "--region=us-central1"
+    printed = gcloud("beta", "run", "domain-mappings", "create", "--service=mapped", domain, region)
+    assert re.search(r"www +A +127\.0\.0\.1", printed), printed
+    (found,) = gcloud.json("beta", "run", "domain-mappings", "list", region)
+    assert found["spec"]["routeName"] == "mapped"
+    assert "DomainRoutable" in gcloud("beta", "run", "domain-mappings", "describe", domain, region)
+    code, printed = gcloud.attempt("beta", "run", "domain-mappings", "create", "--service=mapped", domain, region)
+    assert (code, "already exists in this region" in printed) == (1, True)
+    gcloud("beta", "run", "domain-mappings", "delete", domain, region)
+    assert gcloud.json("beta", "run", "domain-mappings", "list", region) == []
+
+
+def test_the_address_of_a_service_can_be_taken_away(gcloud: Gcloud) -> None:
+    flags = ("--no-allow-unauthenticated", "--no-default-url")
+    printed = gcloud("beta", "run", "deploy", "hidden", f"--image={WEB}", *flags)
+    assert "run.localhost" not in printed
+    assert gcloud.json("run", "services", "describe", "hidden")["status"].get("url") is None
+
+
 def test_regions(gcloud: Gcloud) -> None:
     gcloud("run", "deploy", "abroad", f"--image={WEB}", "--region=europe-west1", "--no-allow-unauthenticated")
     assert [r["locationId"] for r in gcloud.json("run", "regions", "list")] == ["europe-west1", "us-central1"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp
@@ -55,4 +57,10 @@ def create_backend(store: Store, clock: Clock, settings: Settings) -> Backend:
         projects=Projects(settings.project, settings.project_number),
         addresses=Addresses(settings.domain, int(settings.http.rpartition(":")[2])),
         region=settings.region,
+        host=_reachable(settings.http.rpartition(":")[0]),
     )
+
+
+def _reachable(host: str) -> str:
+    """An address to listen on, as others can name it."""
+    return socket.gethostname() if host in ("", "0.0.0.0", "::", "[::]") else host.strip("[]")

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, cast
 
+import msgspec
+
 from homerun.wire import link
 from homerun.wire.link import (
     Demand,
@@ -47,6 +49,9 @@ class Plane:
 
     def __init__(self) -> None:
         self._routes: dict[str, RouteSet] = {}
+        self._domains: dict[str, str] = {}
+        """Host names of users' own, and the services that they lead to."""
+        self._domains_of: dict[str, set[str]] = {}
         self._revisions: dict[str, RevisionSet] = {}
         self._instances: dict[str, InstanceUp] = {}
         self._draining: dict[str, set[RouterLink]] = {}
@@ -79,11 +84,32 @@ class Plane:
     def set_route(self, route: RouteSet) -> None:
         if self._routes.get(route.service) != route:
             self._routes[route.service] = route
-            self._send(route)
+            self._send(self._with_domains(route))
 
     def drop_route(self, service: str) -> None:
         if self._routes.pop(service, None) is not None:
             self._send(RouteGone(service))
+
+    def set_domain(self, domain: str, service: str) -> None:
+        if self._domains.get(domain) != service:
+            self.drop_domain(domain)
+            self._domains[domain] = service
+            self._domains_of.setdefault(service, set()).add(domain)
+            self._send_route(service)
+
+    def drop_domain(self, domain: str) -> None:
+        service = self._domains.pop(domain, None)
+        if service is not None:
+            self._domains_of[service].discard(domain)
+            self._send_route(service)
+
+    def _send_route(self, service: str) -> None:
+        if service in self._routes:
+            self._send(self._with_domains(self._routes[service]))
+
+    def _with_domains(self, route: RouteSet) -> RouteSet:
+        own = self._domains_of.get(route.service)
+        return msgspec.structs.replace(route, hosts=sorted({*route.hosts, *own})) if own else route
 
     def set_revision(self, revision: RevisionSet) -> None:
         """A failure is an event as well as a state: it is sent each time, to refuse those who wait now."""
@@ -121,7 +147,7 @@ class Plane:
 
     def joined(self, router: RouterLink) -> None:
         snapshot = Snapshot(
-            list(self._routes.values()),
+            [self._with_domains(route) for route in self._routes.values()],
             list(self._revisions.values()),
             list(self._instances.values()),
             list(self._draining),

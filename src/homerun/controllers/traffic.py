@@ -50,13 +50,13 @@ def _combined(statuses: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _status(service: Mapping[str, Any], target: Mapping[str, Any], revision: str) -> dict[str, Any]:
     status = {"type": target.get("type", LATEST), "revision": revision, "percent": target.get("percent", 0)}
     if tag := target.get("tag"):
-        status |= {"tag": tag, "uri": tag_url(service["uri"], tag)}
+        status |= {"tag": tag, "uri": tag_url(service["uri"], tag) if service.get("uri") else ""}
     return {key: value for key, value in status.items() if value}
 
 
 def route(service: Mapping[str, Any], statuses: Sequence[Mapping[str, Any]]) -> RouteSet:
     """What the router must know to carry out `statuses`."""
-    urls = service.get("urls") or [service["uri"]]
+    urls = [] if service.get("defaultUriDisabled") else service.get("urls") or [service["uri"]]
     return RouteSet(
         service=service["name"],
         hosts=sorted({urlsplit(url).hostname or "" for url in urls}),

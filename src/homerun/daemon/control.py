@@ -19,10 +19,11 @@ from homerun.apis.protocol import ApiProtocol, Take
 from homerun.apis.rpc import RpcApp
 from homerun.apis.rpc_server import RpcServer
 from homerun.apis.server import create_app, create_rpc
-from homerun.controllers import execution, job, service, worker_pool
+from homerun.controllers import domain, execution, job, service, worker_pool
 from homerun.controllers.capacity import Capacity
 from homerun.controllers.crews import Crews
 from homerun.controllers.discards import Discards
+from homerun.controllers.domain import DomainController
 from homerun.controllers.execution import ExecutionController
 from homerun.controllers.job import JobController
 from homerun.controllers.loop import Loop
@@ -82,12 +83,15 @@ class Control:
         self._revisions = Loop("revisions", store, service.SHAPE.kinds, revisions.keys, revisions.reconcile)
         self._pools = Loop("worker pools", store, worker_pool.SHAPE.kinds, pools.keys, pools.reconcile)
         self._workers = Loop("workers", store, worker_pool.SHAPE.kinds, workers.keys, workers.reconcile)
+        domains = DomainController(store, self.plane)
+        self._domains = Loop("domains", store, domain.KINDS, lambda d: [d.name], domains.reconcile)
         self.capacity.on_minimum = self._revisions.look_at
         self.loops = [
             self._services,
             self._revisions,
             self._pools,
             self._workers,
+            self._domains,
             Loop("jobs", store, job.KINDS, lambda d: [jobs.key(d)], jobs.reconcile),
             Loop("executions", store, execution.KINDS, lambda d: [d.name], self.executions.reconcile),
         ]
@@ -107,6 +111,7 @@ class Control:
         # What was ready is ready again before the first router hears of anything: nobody sees half of it.
         started = [d for d in stored if ready_state(d) == SUCCEEDED]
         await self._revisions.sync(started)
+        await self._domains.sync(await self.store.list("Domain"))
         await self._services.sync(await self.store.list("Service"))
         # And what a worker pool has is counted before it is given more.
         await self._workers.sync(started)

@@ -15,6 +15,7 @@ COLLECTIONS = {
     "tasks": "Task",
     "operations": "Operation",
     "workerPools": "WorkerPool",
+    "domainmappings": "DomainMapping",
 }
 _LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 

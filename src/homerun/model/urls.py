@@ -16,8 +16,11 @@ class Addresses:
     scheme: str = "http"
 
     def service(self, name: Name, project_number: str) -> str:
+        return self.of_host(f"{name.id}-{project_number}.{name.location}.{self.domain}")
+
+    def of_host(self, host: str) -> str:
         port = "" if self.port == {"http": 80, "https": 443}[self.scheme] else f":{self.port}"
-        return f"{self.scheme}://{name.id}-{project_number}.{name.location}.{self.domain}{port}"
+        return f"{self.scheme}://{host}{port}"
 
 
 def tag_url(url: str, tag: str) -> str:

@@ -18,13 +18,14 @@ AUTHOR = "homerun@localhost"
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """`region`: the location of requests that name none."""
+    """`region`: the location of requests that name none. `host`: where users' requests are taken, address or name."""
 
     store: Store
     clock: Clock
     projects: Projects
     addresses: Addresses
     region: str
+    host: str = "127.0.0.1"
     _known: set[str] = field(default_factory=set)
 
     def now(self) -> str:

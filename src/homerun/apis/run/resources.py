@@ -47,8 +47,8 @@ async def create(backend: Backend, kind: Kind, name: Name, wish: Wish, *, valida
     if problem := check_id(name.id, kind.id_field, kind.id_limit):
         field = kind.id_field if wish.v1 is None else wish.path("name")
         wish = replace(wish, violations=[Violation(field, problem), *wish.violations])
-    body = {**_complete(backend, kind, name, wish.body, wish), **_born(backend, kind, name)}
-    body |= _progress(kind, body, backend.clock.now())
+    body = {**_complete(backend, kind, name, wish.body, wish), **_born(backend, name)}
+    body |= _addresses(backend, kind, name, body) | _progress(kind, body, backend.clock.now())
     internal = {"etag": new_etag(), "v1": list(wish.v1 or ())}
     operation = operation_put(name, kind.name, body, "create", internal, done=validate_only)
     put = Put(kind.name, str(name), body, with_operation(internal, operation, 1), if_version=ABSENT)
@@ -132,7 +132,7 @@ def _update(
     generation = int(old.body["generation"]) + 1
     body = {**kind.server(old.body), **wanted, "generation": str(generation)}
     body |= {"updateTime": backend.now(), "lastModifier": AUTHOR, "reconciling": True}
-    body |= _addresses(backend, kind, name) | _progress(kind, body, backend.clock.now())
+    body |= _addresses(backend, kind, name, body) | _progress(kind, body, backend.clock.now())
     internal = {**old.internal, "etag": new_etag(), "v1": v1}
     operation = operation_put(name, kind.name, body, "update", internal, done=validate_only)
     internal = with_operation(internal, operation, generation)
@@ -179,7 +179,7 @@ def _covers(field: str, other: str) -> bool:
     return other == field or other.startswith((f"{field}.", f"{field}["))
 
 
-def _born(backend: Backend, kind: Kind, name: Name) -> dict[str, Any]:
+def _born(backend: Backend, name: Name) -> dict[str, Any]:
     now = backend.now()
     return {
         "name": str(name),
@@ -190,13 +190,14 @@ def _born(backend: Backend, kind: Kind, name: Name) -> dict[str, Any]:
         "creator": AUTHOR,
         "lastModifier": AUTHOR,
         "reconciling": True,
-        **_addresses(backend, kind, name),
     }
 
 
-def _addresses(backend: Backend, kind: Kind, name: Name) -> dict[str, Any]:
+def _addresses(backend: Backend, kind: Kind, name: Name, body: Mapping[str, Any]) -> dict[str, Any]:
     if kind.name != "Service":
         return {}
+    if body.get("defaultUriDisabled"):
+        return {"uri": "", "urls": []}
     url = backend.addresses.service(name, backend.projects.number_of(name.project))
     return {"uri": url, "urls": [url]}
 

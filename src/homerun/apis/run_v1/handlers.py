@@ -10,22 +10,20 @@ from homerun.apis.run import executions, operations, policies, reads, resources,
 from homerun.apis.run.backend import Backend
 from homerun.apis.run.kinds import JOB, SERVICE, Kind
 from homerun.apis.run.resources import Wish, raise_violations
-from homerun.apis.run_v1 import convert, names, objects
+from homerun.apis.run_v1 import convert, domains, names, objects
 from homerun.apis.run_v1.locations import locations
 from homerun.apis.run_v1.overrides import overrides_path, overrides_to_v2
 from homerun.apis.run_v1.paths import v1_path
+from homerun.apis.run_v1.requests import SUCCESS, body_of, check_field_selector, dry_run
 from homerun.apis.run_v1.tables import RUN
-from homerun.lib.errors import Invalid, Violation
+from homerun.lib.errors import Invalid, NotFound
 from homerun.model import unsupported
 from homerun.model.names import Name
 from homerun.model.unsupported import refused
 from homerun.store.base import Document
-from homerun.wire.discovery import description
 from homerun.wire.labels import Selector, parse_selector
 from homerun.wire.paging import page
-from homerun.wire.schema import parse
 
-SUCCESS = {"status": "Success"}
 _VARIABLES = ("servicesId", "revisionsId", "routesId", "configurationsId", "jobsId", "executionsId", "tasksId")
 _STORED = {"routes": "services", "configurations": "services"}
 """Collections that are a view of another."""
@@ -87,7 +85,7 @@ def handlers(backend: Backend) -> dict[str, Handler]:
             f"run.projects.locations.{collection}.setIamPolicy": v1.set_policy,
             f"run.projects.locations.{collection}.testIamPermissions": v1.test_permissions,
         }
-    return found
+    return found | domains.handlers(backend)
 
 
 class Reader:
@@ -109,8 +107,8 @@ class Reader:
         """Selected by labels; a selector for the owner makes it a look at that owner's alone."""
         location = await names.parent(self._backend, call)
         selector = parse_selector(call.query.get("labelSelector", ""))
-        _check_field_selector(call)
-        prefix = self._prefix(location, selector)
+        check_field_selector(call)
+        prefix = await self._prefix(location, selector)
         key = f"{prefix} {self._collection} {call.query.get('labelSelector', '')}"
         wanted = page(
             key, call.query.get("limit", ""), call.query.get("continue", ""), size_field="limit", token_field="continue"
@@ -130,17 +128,20 @@ class Reader:
             "kind": f"{self._collection.removesuffix('s').capitalize()}List",
             "metadata": {"continue": found.next_token} if found.next_token else {},
             "items": items,
+            "unreachable": [],
         }
 
-    def _prefix(self, location: Name, selector: Selector) -> str:
+    async def _prefix(self, location: Name, selector: Selector) -> str:
         if location.location == "-":
             return f"projects/{location.project}/locations/"
         owner_label, owner_collection = _OWNERS.get(self._stored, ("", ""))
         owner = selector.value(owner_label) if owner_label else None
-        if self._stored == "tasks" and owner and "-" in owner:
-            job = owner.rpartition("-")[0]
-            return f"{location.child('jobs', job).child('executions', owner)}/tasks/"
-        if owner and self._stored != "tasks":
+        if self._stored == "tasks" and owner:
+            try:
+                return f"{(await names.find(self._backend, location, 'executions', owner)).name}/tasks/"
+            except NotFound:
+                pass  # whatever has such a label
+        if owner and owner_collection:
             return f"{location.child(owner_collection, owner)}/{self._stored}/"
         root = {"revisions": "services", "executions": "jobs", "tasks": "jobs"}.get(self._stored, self._stored)
         return f"{location}/{root}/"
@@ -165,7 +166,7 @@ class Writer:
         body, wish = self._wish(call)
         id = body.get("metadata", {}).get("name", "")
         name = location.child(self._kind.collection, id)
-        written = await resources.create(self._backend, self._kind, name, wish, validate_only=_dry_run(call))
+        written = await resources.create(self._backend, self._kind, name, wish, validate_only=dry_run(call))
         return objects.to_v1(written.resource, self._backend.projects)
 
     async def replace(self, call: Call) -> Any:
@@ -180,19 +181,19 @@ class Writer:
             location.child(self._kind.collection, _id(call)),
             lambda stored: wish,
             etag=metadata.get("resourceVersion", ""),
-            validate_only=_dry_run(call),
+            validate_only=dry_run(call),
         )
         return objects.to_v1(written.resource, self._backend.projects)
 
     async def delete(self, call: Call) -> Any:
         location = await names.parent(self._backend, call)
         name = location.child(self._kind.collection, _id(call))
-        await resources.delete(self._backend, self._kind, name, validate_only=_dry_run(call))
+        await resources.delete(self._backend, self._kind, name, validate_only=dry_run(call))
         return SUCCESS
 
     def _wish(self, call: Call) -> tuple[Json, Wish]:
         kind = self._kind.name
-        body, violations = _body(call)
+        body, violations = body_of(call)
         violations += unsupported.unsupported(
             body, unsupported.V1_SERVICE if self._kind is SERVICE else unsupported.V1_JOB
         )
@@ -209,7 +210,7 @@ class RunV1:
 
     async def run_job(self, call: Call) -> Any:
         location = await names.parent(self._backend, call)
-        body, violations = _body(call)
+        body, violations = body_of(call)
         written = await executions.run(
             self._backend,
             location.child("jobs", _id(call)),
@@ -232,7 +233,7 @@ class RunV1:
     async def delete_revision(self, call: Call) -> Any:
         location = await names.parent(self._backend, call)
         document = await names.find(self._backend, location, "revisions", _id(call))
-        await revisions.delete(self._backend, Name.parse(document.name), validate_only=_dry_run(call))
+        await revisions.delete(self._backend, Name.parse(document.name), validate_only=dry_run(call))
         return SUCCESS
 
     async def list_locations(self, call: Call) -> Any:
@@ -243,7 +244,7 @@ class RunV1:
         return self._operation(await operations.get(self._backend, await self._operation_name(call)))
 
     async def wait_operation(self, call: Call) -> Any:
-        body, violations = _body(call)
+        body, violations = body_of(call)
         raise_violations(violations)
         seconds = float(body.get("timeout", "0s").rstrip("s"))
         return self._operation(await operations.wait(self._backend, await self._operation_name(call), seconds))
@@ -263,13 +264,13 @@ class RunV1:
         return await policies.get_policy(self._backend, await self._policy_target(call))
 
     async def set_policy(self, call: Call) -> Any:
-        body, violations = _body(call)
+        body, violations = body_of(call)
         raise_violations(violations)
         return await policies.set_policy(self._backend, await self._policy_target(call), body.get("policy", {}))
 
     async def test_permissions(self, call: Call) -> Any:
         """Whoever reaches this API may do everything."""
-        body, violations = _body(call)
+        body, violations = body_of(call)
         raise_violations(violations)
         return {"permissions": body.get("permissions", [])}
 
@@ -291,19 +292,3 @@ class RunV1:
 
 def _id(call: Call) -> str:
     return next(call.variables[variable] for variable in _VARIABLES if variable in call.variables)
-
-
-def _dry_run(call: Call) -> bool:
-    text = call.query.get("dryRun", "")
-    if text not in ("", "all", "All"):
-        raise Invalid.field("dryRun", f"must be 'all' or left out, and is {text!r}")
-    return bool(text)
-
-
-def _check_field_selector(call: Call) -> None:
-    if call.query.get("fieldSelector"):
-        raise Invalid.field("fieldSelector", "is not supported by Cloud Run: use labelSelector")
-
-
-def _body(call: Call) -> tuple[Json, list[Violation]]:
-    return parse(description("run.v1").schemas, call.method.request, call.body)

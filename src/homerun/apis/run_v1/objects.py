@@ -83,7 +83,7 @@ def _service(document: Document, name: Name, projects: Projects) -> Json:
         "url": body["uri"],
         "address": {"url": body["uri"]},
     }
-    return _object("serving.knative.dev/v1", document, name, projects, made["metadata"], made["spec"], status)
+    return v1_object("serving.knative.dev/v1", document, name, projects, made["metadata"], made["spec"], status)
 
 
 def _traffic_status(body: Mapping[str, Any]) -> list[Json]:
@@ -112,7 +112,7 @@ def _revision(document: Document, name: Name, projects: Projects) -> Json:
         "serviceName": service,
         "logUrl": body.get("logUri", ""),
     }
-    return _object("serving.knative.dev/v1", document, name, projects, metadata, template["spec"], status)
+    return v1_object("serving.knative.dev/v1", document, name, projects, metadata, template["spec"], status)
 
 
 def _job(document: Document, name: Name, projects: Projects) -> Json:
@@ -129,7 +129,7 @@ def _job(document: Document, name: Name, projects: Projects) -> Json:
         status["latestCreatedExecution"] = {"name": last(latest["name"])} | {
             new: latest[old] for old, new in _EXECUTION_REFERENCE.items() if latest.get(old)
         }
-    return _object("run.googleapis.com/v1", document, name, projects, made["metadata"], made["spec"], status)
+    return v1_object("run.googleapis.com/v1", document, name, projects, made["metadata"], made["spec"], status)
 
 
 def _execution(document: Document, name: Name, projects: Projects) -> Json:
@@ -150,7 +150,7 @@ def _execution(document: Document, name: Name, projects: Projects) -> Json:
     for key in ("runningCount", "succeededCount", "failedCount", "cancelledCount", "retriedCount"):
         if body.get(key):
             status[key] = body[key]
-    return _object("run.googleapis.com/v1", document, name, projects, metadata, made["spec"], status)
+    return v1_object("run.googleapis.com/v1", document, name, projects, metadata, made["spec"], status)
 
 
 def _task(document: Document, name: Name, projects: Projects) -> Json:
@@ -166,7 +166,7 @@ def _task(document: Document, name: Name, projects: Projects) -> Json:
     for key in ("startTime", "completionTime", "retried", "lastAttemptResult"):
         if body.get(key):
             status[key] = body[key]
-    return _object("run.googleapis.com/v1", document, name, projects, {}, spec, status)
+    return v1_object("run.googleapis.com/v1", document, name, projects, {}, spec, status)
 
 
 def route(document: Document, projects: Projects) -> Json:
@@ -217,7 +217,7 @@ def _operation_part(resource: Mapping[str, Any], operation: Document, projects: 
     return {"@type": f"type.googleapis.com/google.cloud.run.v1.{kind}", **to_v1(document, projects)}
 
 
-def _object(
+def v1_object(
     api_version: str, document: Document, name: Name, projects: Projects, metadata: Json, spec: Json, status: Json
 ) -> Json:
     """gcloud needs the location's label on every object, and fails without it (contract §7.5)."""
