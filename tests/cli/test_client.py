@@ -124,3 +124,15 @@ def test_an_address_without_a_port_is_refused(address: str) -> None:
 
 def test_path_parts_cannot_break_out() -> None:
     assert path("projects", "../x", "a b") == "projects/..%2Fx/a%20b"
+
+
+def test_a_daemon_that_does_not_answer_is_waited_for_and_named(
+    client: Client, handler: type[Handler], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = threading.Event()
+    monkeypatch.setattr("homerun.cli.client.PATIENCE", 0.01)
+    monkeypatch.setattr("click.echo", lambda text, err: (print(text), told.set()))
+    monkeypatch.setattr(handler, "do_GET", lambda self: told.wait(10) and self.answer(), raising=False)
+    handler.answers.append((200, b"{}"))
+    assert client.get("/x") == {}
+    assert f"Waiting for homerun at {client.address}" in capsys.readouterr().out

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import select
 import socket
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode
+
+import click
 
 from homerun.cli.errors import ApiError, CommandFailed, Unreachable
 
@@ -16,6 +19,8 @@ Json = dict[str, Any]
 CONNECT_TIMEOUT = 5.0
 ANSWER_TIMEOUT = 900.0
 """An answer may take as long as the import of a large image."""
+PATIENCE = 2.0
+"""Seconds after which the user is told that nobody has answered what is usually answered at once."""
 
 
 def path(*parts: str) -> str:
@@ -91,6 +96,8 @@ class Client:
         try:
             connection = self._connection or self._connect()
             connection.request(method, url, body, headers)
+            if method == "GET":
+                self._tell_if_slow(connection)
             return connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             self.close()
@@ -98,6 +105,12 @@ class Client:
             if kept and method == "GET" and isinstance(error, (http.client.RemoteDisconnected, ConnectionError)):
                 return self._send(method, url, body, headers)
             raise self._lost(error) from error
+
+    def _tell_if_slow(self, connection: http.client.HTTPConnection) -> None:
+        """The port is open while homerun starts, or starts again: then one waits, and should know for what."""
+        readable, _, _ = select.select([connection.sock], [], [], PATIENCE)
+        if not readable:
+            click.echo(f"Waiting for homerun at {self.address} to answer: is it still starting? See its log", err=True)
 
     def _connect(self) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection(*self._endpoint, timeout=CONNECT_TIMEOUT)

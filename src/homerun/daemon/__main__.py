@@ -41,6 +41,16 @@ def main(arguments: Sequence[str]) -> int:
     except HomerunError as error:
         print(f"homerun: {error.message}", file=sys.stderr)
         return EXIT_FATAL
+    except ModuleNotFoundError as error:
+        # An update brought a new dependency. Starting again would end the same way.
+        if error.name is None or error.name.partition(".")[0] == "homerun":
+            raise
+        print(
+            f"homerun: the Python package that provides {error.name!r} is missing: run scripts/setup, or pip install "
+            "homerun once more",
+            file=sys.stderr,
+        )
+        return EXIT_FATAL
     return 0
 
 
