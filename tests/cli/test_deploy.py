@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from homerun.cli import deploy as module
 from homerun.cli.deploy import NONCE, ServiceFlags, wanted
+from homerun.cli.errors import ApiError
 from homerun.cli.flags import ContainerFlags
 from tests.cli.conftest import Invoke
 from tests.support.fake_api import FakeApi
@@ -83,7 +83,7 @@ def deploys(api: FakeApi, **operation: Any) -> None:
 
 def test_a_new_service_is_created_and_its_url_printed_alone(homerun: Invoke, api: FakeApi) -> None:
     deploys(api, response={})
-    api.on("GET", HELLO, module.ApiError("no", 404, "NOT_FOUND"), {**READY, "latestReadyRevision": ""}, READY)
+    api.on("GET", HELLO, ApiError("no", 404, "NOT_FOUND"), {**READY, "latestReadyRevision": ""}, READY)
     api.on("GET", f"/v2/{REVISION}", {"conditions": [{"type": "ResourcesAvailable", "state": "CONDITION_SUCCEEDED"}]})
     result = homerun("deploy", "hello", "--image", "i")
     assert (result.exit_code, result.stdout) == (0, URL + "\n")

@@ -38,7 +38,16 @@ def test_a_job_is_found_too(homerun: Invoke, api: FakeApi) -> None:
     assert "resource.labels.job_name = ingest" in filters(api)[0]
 
 
-@pytest.mark.parametrize("flag,label", [("--job", "job_name"), ("--service", "service_name")])
+def test_a_worker_pool_is_found_last(homerun: Invoke, api: FakeApi) -> None:
+    api.on("GET", f"{LOCATION}/workerPools/queue", {})
+    api.on("POST", LIST, {})
+    assert homerun("logs", "queue").exit_code == 0
+    assert "resource.type = cloud_run_worker_pool AND resource.labels.worker_pool_name = queue" in filters(api)[0]
+
+
+@pytest.mark.parametrize(
+    "flag,label", [("--job", "job_name"), ("--service", "service_name"), ("--worker-pool", "worker_pool_name")]
+)
 def test_who_says_which_is_not_asked_about(homerun: Invoke, api: FakeApi, flag: str, label: str) -> None:
     api.on("POST", LIST, {"entries": [entry("1")]})
     result = homerun("logs", "gone", flag, "--format", "json")
@@ -56,7 +65,7 @@ def test_one_task_of_one_execution(homerun: Invoke, api: FakeApi) -> None:
 def test_a_name_of_nothing_says_where_to_look(homerun: Invoke) -> None:
     result = homerun("logs", "nothing")
     assert result.exit_code == 1
-    assert "no service and no job called nothing in r of p" in result.stderr
+    assert "no service, no job and no worker pool called nothing in r of p" in result.stderr
 
 
 def test_following_prints_each_entry_once_until_ctrl_c(homerun: Invoke, api: FakeApi) -> None:

@@ -2,6 +2,7 @@ import click
 import pytest
 
 from homerun.cli import lookup
+from homerun.cli.errors import ApiError
 from homerun.cli.session import Session
 from tests.support.fake_api import FakeApi
 
@@ -24,6 +25,16 @@ def test_a_person_is_asked(monkeypatch: pytest.MonkeyPatch, answer: bool) -> Non
     else:
         with pytest.raises(click.Abort):
             lookup.confirm("Sure?", yes=False)
+
+
+def test_what_is_not_there_is_nothing_and_no_error(api: FakeApi) -> None:
+    session = Session("h:1", "p", "r", "table")
+    assert lookup.existing(session, "x/jobs/j") is None
+    api.on("GET", "/v2/x/jobs/j", {"name": "x/jobs/j"})
+    assert lookup.existing(session, "x/jobs/j") == {"name": "x/jobs/j"}
+    api.on("GET", "/v2/x/jobs/j", ApiError("no", 403, "PERMISSION_DENIED"))
+    with pytest.raises(ApiError):
+        lookup.existing(session, "x/jobs/j")
 
 
 def test_delete_waits_for_the_operation(api: FakeApi) -> None:

@@ -21,3 +21,8 @@ def revision(*succeeded: str) -> dict[str, Any]:
 )
 def test_stages_follow_the_conditions(service: dict[str, Any], made: dict[str, Any] | None, stage: str) -> None:
     assert stage_of(service, made) == stage
+
+
+def test_the_last_stage_says_what_the_revision_is_for() -> None:
+    pool = {"latestCreatedRevision": "x"}
+    assert stage_of(pool, None, "Handing over the instances") == "Handing over the instances"

@@ -50,3 +50,11 @@ def test_decisions_are_newest_first_and_not_endless() -> None:
 
 def test_nothing_is_said_to_be_nothing() -> None:
     assert (revisions({}, [], NOW), instances([], NOW), decisions([])) == ("  none", "  none", "  none yet")
+
+
+def test_a_worker_pool_shows_shares_of_instances_and_no_requests() -> None:
+    pool = {"instanceSplitStatuses": [{"revision": "q-1", "percent": 100}]}
+    text = click.unstyle(revisions(pool, [{"name": "x/q-1"}], NOW))
+    assert text.splitlines()[0].split() == ["REVISION", "INSTANCES", "IMAGE", "CREATED"]
+    instance = {"id": "0123", "revision": "q-1", "phase": "ready", "startTime": "2024-11-24T11:00:00Z", "phases": {}}
+    assert "IN FLIGHT" not in instances([instance], NOW)

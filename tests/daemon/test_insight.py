@@ -57,6 +57,21 @@ async def test_a_service_tells_its_instances_its_decisions_and_their_reason() ->
         assert view["cost"]["requests"] == 0
 
 
+async def test_a_worker_pool_tells_its_instances_its_restarts_and_what_it_costs_while_it_runs() -> None:
+    image = "registry.test/crashing:1"
+    async with explained(**{image: Script(exit=Exit(code=7), exit_after=5)}) as (made, told):
+        await made.deploy_pool("crew", image)
+        await asyncio.sleep(12)
+        view = await told.explain_worker_pool(f"{LOCATION}/workerPools/crew")
+        [instance] = view["instances"]
+        assert instance["revision"].startswith("crew-00001-") and "inFlight" not in instance
+        assert view["decisions"][0]["reason"] == "deployment check: 1 started"
+        assert any("Container called exit(7). Another starts at once." in d["reason"] for d in view["decisions"])
+        assert len(view["timeline"]) == len(view["decisions"])
+        assert 12 < view["cost"]["billableSeconds"] < 14, "two that ended, and the one that runs"
+        assert (await made("GET", f"/homerun/v1/{LOCATION}/workerPools/crew:explain"))["decisions"]
+
+
 async def test_each_attempt_of_a_task_is_told_while_it_runs_and_afterwards() -> None:
     async with explained() as (made, told):
         await made.create_job(image=FAILING, maxRetries=1)
@@ -97,6 +112,8 @@ async def test_what_does_not_exist_is_said_with_where_to_look() -> None:
     async with explained() as (made, told):
         with pytest.raises(NotFound, match="homerun services list"):
             await told.explain_service(HELLO)
+        with pytest.raises(NotFound, match="homerun worker-pools list"):
+            await told.explain_worker_pool(f"{LOCATION}/workerPools/crew")
         await made.create_job()
         with pytest.raises(NotFound, match="homerun jobs executions list"):
             await told.explain_execution(f"{LOCATION}/jobs/work/executions/work-abcde")

@@ -145,8 +145,14 @@ class Daemon:
     def execute(self, job: str, timeout: float = 300) -> dict[str, Any]:
         return self.wait(self.call("POST", f"/v2/{LOCATION}/jobs/{job}:run", {}), timeout)
 
-    def explain(self, service: str) -> Any:
-        return self.call("GET", f"/homerun/v1/{LOCATION}/services/{service}:explain")
+    def deploy_pool(self, name: str, image: str, instances: int = 1, **container: Any) -> dict[str, Any]:
+        """Create or change a worker pool and wait until it is ready."""
+        template = {"containers": [{"image": image, **container}]}
+        body = {"template": template, "scaling": {"manualInstanceCount": instances}}
+        return self.wait(self.call("PATCH", f"/v2/{LOCATION}/workerPools/{name}?allowMissing=true", body))
+
+    def explain(self, name: str, collection: str = "services") -> Any:
+        return self.call("GET", f"/homerun/v1/{LOCATION}/{collection}/{name}:explain")
 
     def until(self, what: Any, timeout: float = 30) -> None:
         deadline = time.monotonic() + timeout

@@ -18,7 +18,8 @@ VERBS = {
     "deploy": ("homerun.cli.deploy:deploy", "Deploy a service from an image or a source folder."),
     "services": ("homerun.cli.services:services", "List, describe, delete services; move their traffic."),
     "jobs": ("homerun.cli.jobs:jobs", "Deploy and execute jobs; follow their executions."),
-    "logs": ("homerun.cli.logs:logs", "Print the log of a service, a job or one execution."),
+    "worker-pools": ("homerun.cli.worker_pools:worker_pools", "Deploy, scale and describe worker pools."),
+    "logs": ("homerun.cli.logs:logs", "Print the log of a service, a job, one execution or a worker pool."),
 }
 """Verb -> where it is and its line in the help, which must not cost an import."""
 
@@ -51,7 +52,7 @@ class Verbs(click.Group):
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="homerun")
 def cli() -> None:
-    """Cloud Run that you own: services and jobs from any container, on this machine, behind Google's own APIs.
+    """Cloud Run that you own: services, jobs, worker pools from any container, on this machine, behind Google's APIs.
 
     \b
     Examples:

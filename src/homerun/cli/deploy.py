@@ -10,7 +10,6 @@ import click
 
 from homerun.cli import traffic
 from homerun.cli.build import build
-from homerun.cli.errors import ApiError
 from homerun.cli.flags import (
     ContainerFlags,
     Json,
@@ -20,6 +19,7 @@ from homerun.cli.flags import (
     set_if_given,
     take_container_flags,
 )
+from homerun.cli.lookup import existing
 from homerun.cli.output import last, print_json
 from homerun.cli.progress import Progress
 from homerun.cli.rollout import follow
@@ -77,20 +77,20 @@ def deploy(session: Session, service: str, no_wait: bool, allow_unauthenticated:
     """
     container = take_container_flags(given)
     with Progress() as progress:
-        existing = _existing(session, session.name("services", service))
-        if existing is None and not (container.image or container.source):
+        before = existing(session, session.name("services", service))
+        if before is None and not (container.image or container.source):
             raise click.UsageError(f"Service {service} does not exist yet: give --image or --source.")
         image = container.image or ""
         if container.source:
             image = build(session, service, container.source, progress)
         progress.stage(f"Deploying {service}")
-        body = wanted(service, existing, container, image, ServiceFlags(**given))
-        operation = _send(session, service, existing, body)
+        body = wanted(service, before, container, image, ServiceFlags(**given))
+        operation = _send(session, service, before, body)
         if no_wait:
             click.echo(f"homerun services describe {service}{session.flags()}   shows how it goes.", err=True)
             return
-        before = (existing or {}).get("latestCreatedRevision", "")
-        ready = follow(session, session.name("services", service), operation, progress, before=before)
+        created = (before or {}).get("latestCreatedRevision", "")
+        ready = follow(session, session.name("services", service), operation, progress, before=created)
     _report(session, ready)
 
 
@@ -136,17 +136,8 @@ def _set_traffic(service: str, existing: Json | None, body: Json, flags: Service
         body["template"]["revision"] = f"{service}-{suffix}"
 
 
-def _existing(session: Session, name: str) -> Json | None:
-    try:
-        return session.client.get(f"/v2/{name}")
-    except ApiError as error:
-        if error.not_found:
-            return None
-        raise
-
-
-def _send(session: Session, service: str, existing: Json | None, body: Json) -> Json:
-    if existing is None:
+def _send(session: Session, service: str, before: Json | None, body: Json) -> Json:
+    if before is None:
         return session.client.post(f"/v2/{session.name('services')}", body, serviceId=service)
     return session.client.patch(f"/v2/{session.name('services', service)}", body)
 

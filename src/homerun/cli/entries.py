@@ -29,6 +29,13 @@ def job_filter(region: str, job: str) -> str:
     )
 
 
+def worker_pool_filter(region: str, pool: str) -> str:
+    return (
+        f"resource.type = cloud_run_worker_pool AND resource.labels.worker_pool_name = {pool} "
+        f"AND resource.labels.location = {region} AND severity >= DEFAULT"
+    )
+
+
 def execution_filter(region: str, job: str, execution: str, task: int | None = None) -> str:
     filter = f'{job_filter(region, job)} AND labels."run.googleapis.com/execution_name" = {execution}'
     return filter if task is None else filter + f' AND labels."run.googleapis.com/task_index" = {task}'

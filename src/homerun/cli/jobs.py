@@ -8,13 +8,12 @@ import click
 
 from homerun.cli.build import build
 from homerun.cli.client import Json
-from homerun.cli.errors import ApiError
 from homerun.cli.execute import check, come_back, follow, overrides, run
 from homerun.cli.execution_view import completed, execution_row, progress_line, took
 from homerun.cli.executions import executions
 from homerun.cli.flags import parse_duration, split_list, split_pairs, take_container_flags
 from homerun.cli.job_template import JobFlags, job_options, wanted
-from homerun.cli.lookup import confirm, delete
+from homerun.cli.lookup import confirm, delete, existing
 from homerun.cli.output import ago, conditions, last, mark, print_json, section, table
 from homerun.cli.progress import Progress
 from homerun.cli.session import Session, session_options
@@ -183,15 +182,15 @@ def _summary(job: Json) -> str:
 def _deploy(session: Session, job: str, given: dict[str, Any], *, must_be_new: bool) -> None:
     container = take_container_flags(given)
     with Progress() as progress:
-        existing = None if must_be_new else _existing(session, job)
-        if existing is None and not (container.image or container.source):
+        before = None if must_be_new else existing(session, session.name("jobs", job))
+        if before is None and not (container.image or container.source):
             raise click.UsageError(f"Job {job} does not exist yet: give --image or --source.")
         image = container.image or ""
         if container.source:
             image = build(session, job, container.source, progress)
         progress.stage(f"Deploying job {job}")
-        body = wanted(existing, container, image, JobFlags(**given))
-        if existing is None:
+        body = wanted(before, container, image, JobFlags(**given))
+        if before is None:
             operation = session.client.post(f"/v2/{session.name('jobs')}", body, jobId=job)
         else:
             operation = session.client.patch(f"/v2/{session.name('jobs', job)}", body)
@@ -200,15 +199,6 @@ def _deploy(session: Session, job: str, given: dict[str, Any], *, must_be_new: b
         print_json(settled)
     else:
         click.echo(f"Run it: homerun jobs execute {job} --wait{session.flags()}", err=True)
-
-
-def _existing(session: Session, job: str) -> Json | None:
-    try:
-        return session.client.get(f"/v2/{session.name('jobs', job)}")
-    except ApiError as error:
-        if error.not_found:
-            return None
-        raise
 
 
 def _execute(session: Session, job: str, changes: Json, *, wait: bool, no_wait: bool) -> None:

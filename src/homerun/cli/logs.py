@@ -1,4 +1,4 @@
-"""`homerun logs`: what services and jobs wrote, and the requests that services answered."""
+"""`homerun logs`: what services, jobs and worker pools wrote, and the requests that services answered."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from homerun.cli.entries import (
     lines,
     read,
     service_filter,
+    worker_pool_filter,
 )
 from homerun.cli.entries import since as newer_than
 from homerun.cli.errors import ApiError, CommandFailed
@@ -22,14 +23,17 @@ from homerun.cli.waiting import ticks
 from homerun.lib.clock import SystemClock
 from homerun.lib.timestamps import from_rfc3339, to_rfc3339
 
+_FILTERS = {"services": service_filter, "jobs": job_filter, "workerPools": worker_pool_filter}
+"""By collection, in the order in which a name is looked for."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 PAGE = 1000
 
 
-@click.command(short_help="Print the log of a service, a job or one execution.")
+@click.command(short_help="Print the log of a service, a job, one execution or a worker pool.")
 @click.argument("name")
 @click.option("--job", "kind", flag_value="jobs", help="NAME is a job, even if a service has the same name.")
 @click.option("--service", "kind", flag_value="services", help="NAME is a service.")
+@click.option("--worker-pool", "kind", flag_value="workerPools", help="NAME is a worker pool.")
 @click.option("--execution", metavar="EXECUTION", help="Of this execution of the job only.")
 @click.option("--task", type=click.IntRange(0), help="Of this task only (with --execution).")
 @click.option(
@@ -48,7 +52,9 @@ def logs(
     limit: int,
     follow: bool,
 ) -> None:
-    """Print what the containers of service or job NAME wrote, and the requests that a service answered. Times are UTC.
+    """Print what the containers of NAME wrote, and the requests that a service answered. Times are UTC.
+
+    NAME is a service, a job or a worker pool; of several with the same name, the first of these.
 
     \b
     Examples:
@@ -84,12 +90,11 @@ def parse_since(text: str, now: float) -> str:
 def _filter(session: Session, name: str, kind: str | None, execution: str | None, task: int | None) -> str:
     if execution:
         return execution_filter(session.region, name, execution, task)
-    kind = kind or _kind(session, name)
-    return (service_filter if kind == "services" else job_filter)(session.region, name)
+    return _FILTERS[kind or _kind(session, name)](session.region, name)
 
 
 def _kind(session: Session, name: str) -> str:
-    for kind in ("services", "jobs"):
+    for kind in _FILTERS:
         try:
             session.client.get(f"/v2/{session.name(kind, name)}")
             return kind
@@ -97,8 +102,9 @@ def _kind(session: Session, name: str) -> str:
             if not error.not_found:
                 raise
     raise CommandFailed(
-        f"There is no service and no job called {name} in {session.region} of {session.project}: "
-        "see `homerun services list` and `homerun jobs list`; the log of a deleted one needs --service or --job"
+        f"There is no service, no job and no worker pool called {name} in {session.region} of {session.project}: see "
+        "`homerun services list`, `homerun jobs list` and `homerun worker-pools list`; the log of a deleted one needs "
+        "--service, --job or --worker-pool"
     )
 
 

@@ -6,10 +6,22 @@ import sys
 
 import click
 
+from homerun.cli.client import Json
+from homerun.cli.errors import ApiError
 from homerun.cli.output import last
 from homerun.cli.progress import Progress
 from homerun.cli.session import Session
 from homerun.cli.waiting import finish
+
+
+def existing(session: Session, name: str) -> Json | None:
+    """The resource, or None when there is none of that name."""
+    try:
+        return session.client.get(f"/v2/{name}")
+    except ApiError as error:
+        if error.not_found:
+            return None
+        raise
 
 
 def confirm(question: str, yes: bool) -> None:

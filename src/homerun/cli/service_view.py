@@ -1,4 +1,4 @@
-"""The parts of `homerun services describe` as text. Pure."""
+"""The parts of `homerun services describe` and `homerun worker-pools describe` as text. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHOWN_DECISIONS = 10
 
 
 def revisions(service: Json, made: list[Json], now: float) -> str:
-    """Newest first, each with its share of the traffic and, when it failed, why."""
+    """Newest first, each with its share (of traffic, or of instances) and, when it failed, why."""
     rows = []
     failures = []
     for revision in sorted(made, key=lambda r: r.get("createTime", ""), reverse=True):
@@ -25,21 +25,29 @@ def revisions(service: Json, made: list[Json], now: float) -> str:
             failures.append(f"  {id}: {ready.get('message', '')}".replace("\n", "\n      "))
     if not rows:
         return "  none"
-    return "\n".join([table(("", "REVISION", "TRAFFIC", "IMAGE", "CREATED"), rows, "  "), *failures])
+    share = "INSTANCES" if "instanceSplitStatuses" in service else "TRAFFIC"
+    return "\n".join([table(("", "REVISION", share, "IMAGE", "CREATED"), rows, "  "), *failures])
 
 
 def _share(service: Json, revision: str) -> str:
-    shares = [t for t in service.get("trafficStatuses", ()) if last(t.get("revision", "")) == revision]
+    targets = [*service.get("trafficStatuses", ()), *service.get("instanceSplitStatuses", ())]
+    shares = [t for t in targets if last(t.get("revision", "")) == revision]
     percent = sum(t.get("percent", 0) for t in shares)
     return " ".join([f"{percent} %" if percent else "-", *(t["tag"] for t in shares if t.get("tag"))])
 
 
 def instances(found: list[Json], now: float) -> str:
     """Each with the time that its start took, and what that went into."""
+    if not found:
+        return "  none"
+    requests = any("inFlight" in i for i in found)
     rows = [
-        (i["id"][:12], i["revision"], i["phase"], i["inFlight"], ago(i["startTime"], now), _startup(i)) for i in found
-    ]
-    return table(("INSTANCE", "REVISION", "STATE", "IN FLIGHT", "STARTED", "START"), rows, "  ") if rows else "  none"
+        (i["id"][:12], i["revision"], i["phase"], *([i["inFlight"]] if requests else []), ago(i["startTime"], now),
+         _startup(i))
+        for i in found
+    ]  # fmt: skip
+    columns = ("INSTANCE", "REVISION", "STATE", *(["IN FLIGHT"] if requests else []), "STARTED", "START")
+    return table(columns, rows, "  ")
 
 
 def _startup(instance: Json) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -23,15 +23,19 @@ from homerun.apis.homerun.insight import (
     ServiceView,
     TaskView,
 )
+from homerun.controllers import crews
 from homerun.controllers.capacity import Group
 from homerun.controllers.task_document import task_from, timeline
 from homerun.core.billing import Bill
+from homerun.core.crew import Crew
+from homerun.core.instance import Instance
 from homerun.core.task import Attempt, Outcome, Task
+from homerun.engine.base import Ready
 from homerun.engine.images.build import build
 from homerun.engine.images.sources import unpack
 from homerun.lib.errors import NotFound
 from homerun.lib.timestamps import to_rfc3339
-from homerun.meter.meter import execution_bill
+from homerun.meter.meter import Totals, execution_bill, worker_bill
 from homerun.model import names
 from homerun.model.environment import gcloud_environment
 from homerun.model.execution import ExecutionSpec
@@ -79,14 +83,25 @@ class DaemonInsight:
             "instances": [view for g in groups for view in _instances(g, offset)],
             "decisions": decisions,
             "timeline": [{"time": d["time"], "what": _sentence(d)} for d in decisions],
-            "cost": {
-                "vcpuSeconds": totals.vcpu_seconds,
-                "gibSeconds": totals.gib_seconds,
-                "requests": totals.requests,
-                "billableSeconds": totals.seconds,
-                "usd": totals.usd,
-                "freeTierNote": FREE_TIER,
-            },
+            "cost": _total(totals),
+        }
+
+    async def explain_worker_pool(self, name: str) -> ServiceView:
+        control = self._control
+        if await control.store.get("WorkerPool", name) is None:
+            raise NotFound(f"Worker pool {name} does not exist: `homerun worker-pools list` shows those that do")
+        group, now = control.crews.group(name), control.clock.mono()
+        offset = control.clock.now() - now
+        decisions = _crew_decisions(group.crew, offset) if group is not None else []
+        # What is running is on nobody's bill yet.
+        totals = replace(control.meter.totals(name))
+        for running in _running(group, now) if group is not None else ():
+            totals.add(running)
+        return {
+            "instances": _workers(group, offset) if group is not None else [],
+            "decisions": decisions,
+            "timeline": [{"time": d["time"], "what": _sentence(d)} for d in decisions],
+            "cost": _total(totals),
         }
 
     async def explain_execution(self, name: str) -> ExecutionView:
@@ -124,20 +139,61 @@ class DaemonInsight:
 
 
 def _instances(group: Group, offset: float) -> list[InstanceView]:
-    views: list[InstanceView] = []
-    for instance in group.fleet.instances.values():
-        view: InstanceView = {
-            "id": instance.id,
-            "revision": names.last(group.spec.name),
-            "phase": instance.state.value,
-            "startTime": to_rfc3339(instance.created + offset),
-            "inFlight": instance.in_flight,
-            "phases": dict(group.ready[instance.id].phases) if instance.id in group.ready else {},
+    return [
+        {**_instance(instance, group.spec.name, group.ready.get(instance.id), offset), "inFlight": instance.in_flight}
+        for instance in group.fleet.instances.values()
+    ]
+
+
+def _workers(group: crews.Group, offset: float) -> list[InstanceView]:
+    return [
+        _instance(instance, group.crew.revision_of[instance.id], group.ready.get(instance.id), offset)
+        for instance in group.crew.instances.values()
+    ]
+
+
+def _instance(instance: Instance, revision: str, ready: Ready | None, offset: float) -> InstanceView:
+    view: InstanceView = {
+        "id": instance.id,
+        "revision": names.last(revision),
+        "phase": instance.state.value,
+        "startTime": to_rfc3339(instance.created + offset),
+        "phases": dict(ready.phases) if ready is not None else {},
+    }
+    if instance.ready_at is not None:
+        view["readyTime"] = to_rfc3339(instance.ready_at + offset)
+    return view
+
+
+def _running(group: crews.Group, now: float) -> Iterator[Bill]:
+    """What each instance of a worker pool has cost since its start."""
+    for instance in group.crew.instances.values():
+        if (known := group.specs.get(group.crew.revision_of[instance.id])) is not None:
+            yield worker_bill(known[0], [now - instance.created])
+
+
+def _crew_decisions(crew: Crew, offset: float) -> list[DecisionView]:
+    return [
+        {
+            "time": to_rfc3339(entry.at + offset),
+            "revision": names.last(entry.revision),
+            "want": entry.want,
+            "ready": entry.ready,
+            "reason": entry.reason,
         }
-        if instance.ready_at is not None:
-            view["readyTime"] = to_rfc3339(instance.ready_at + offset)
-        views.append(view)
-    return views
+        for entry in crew.history
+    ]
+
+
+def _total(totals: Totals) -> Cost:
+    return {
+        "vcpuSeconds": totals.vcpu_seconds,
+        "gibSeconds": totals.gib_seconds,
+        "requests": totals.requests,
+        "billableSeconds": totals.seconds,
+        "usd": totals.usd,
+        "freeTierNote": FREE_TIER,
+    }
 
 
 def _decisions(group: Group, offset: float) -> list[DecisionView]:

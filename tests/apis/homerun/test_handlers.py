@@ -41,6 +41,11 @@ class Fake:
             raise NotFound(name)
         return {"instances": [], "decisions": [], "timeline": [], "cost": COST}  # type: ignore[typeddict-item]
 
+    async def explain_worker_pool(self, name: str) -> ServiceView:
+        if name != "projects/p/locations/l/workerPools/crew":
+            raise NotFound(name)
+        return await self.explain_service("projects/p/locations/l/services/hello")
+
     async def explain_execution(self, name: str) -> ExecutionView:
         if name != "projects/p/locations/l/jobs/j/executions/j-abcde":
             raise NotFound(name)
@@ -80,6 +85,11 @@ async def test_info_is_what_the_daemon_says(app: Starlette, insight: Fake) -> No
 async def test_a_service_is_explained_by_its_full_name(app: Starlette) -> None:
     answer = await call(app, "GET", f"{LOCATION}/services/hello:explain")
     assert answer.json()["cost"] == COST
+
+
+async def test_a_worker_pool_is_explained_by_its_full_name(app: Starlette) -> None:
+    answer = await call(app, "GET", f"{LOCATION}/workerPools/crew:explain")
+    assert (answer.status, answer.json()["cost"]) == (200, COST)
 
 
 async def test_an_execution_is_explained_by_its_full_name(app: Starlette) -> None:

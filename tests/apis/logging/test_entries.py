@@ -17,10 +17,23 @@ OF_TASK = {
 }
 
 
+OF_WORKER = {
+    "worker_pool": f"{PARENT}/workerPools/queue",
+    "revision": f"{PARENT}/workerPools/queue/revisions/queue-1",
+}
+
+
 def made(text: str, labels: dict[str, str] = OF_SERVICE, stream: str = "stdout") -> dict[str, Any]:
     found = entry(LogLine(1_700_000_000.25, "0123", stream, text, labels))
     assert found is not None
     return found
+
+
+def test_a_line_of_a_worker_pool() -> None:
+    assert made("hi", OF_WORKER)["resource"] == {
+        "type": "cloud_run_worker_pool",
+        "labels": {"project_id": "p", "worker_pool_name": "queue", "revision_name": "queue-1", "location": "l"},
+    }
 
 
 def test_a_line_of_a_service() -> None:

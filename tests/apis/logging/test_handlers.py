@@ -103,3 +103,16 @@ async def test_what_is_wrong_is_named(body: Any, field: str) -> None:
         with pytest.raises(Refused) as caught:
             await a("POST", "/v2/entries:list", sent)
         assert caught.value.fields == [field]
+
+
+async def test_the_lines_of_a_worker_pool_as_gcloud_asks_for_them() -> None:
+    async with api() as a:
+        await busy(a)
+        await a.deploy_pool("hello")
+        filter = (
+            "resource.type = cloud_run_worker_pool \n AND resource.labels.worker_pool_name = hello \n "
+            "AND resource.labels.location = us-central1 \n AND severity >= DEFAULT"
+        )
+        found = (await read(a, filter))["entries"]
+        assert {entry["resource"]["type"] for entry in found} == {"cloud_run_worker_pool"}
+        assert texts({"entries": found}) == ["listening"]

@@ -35,6 +35,9 @@ def routes(insight: Insight, *, max_archive: int = MAX_ARCHIVE) -> list[Route]:
     async def explain_service(request: Request) -> Response:
         return JSONResponse(await insight.explain_service(_name(request, "services/{service}")))
 
+    async def explain_worker_pool(request: Request) -> Response:
+        return JSONResponse(await insight.explain_worker_pool(_name(request, "workerPools/{pool}")))
+
     async def explain_execution(request: Request) -> Response:
         return JSONResponse(await insight.explain_execution(_name(request, "jobs/{job}/executions/{execution}")))
 
@@ -51,6 +54,7 @@ def routes(insight: Insight, *, max_archive: int = MAX_ARCHIVE) -> list[Route]:
         Route(f"{PREFIX}/info", info, methods=["GET"]),
         Route(f"{PREFIX}:shutdown", shutdown, methods=["POST"]),
         Route(f"{LOCATION}/services/{{service}}:explain", explain_service, methods=["GET"]),
+        Route(f"{LOCATION}/workerPools/{{pool}}:explain", explain_worker_pool, methods=["GET"]),
         Route(f"{LOCATION}/jobs/{{job}}/executions/{{execution}}:explain", explain_execution, methods=["GET"]),
         Route(f"{LOCATION}/builds", build, methods=["POST"]),
     ]

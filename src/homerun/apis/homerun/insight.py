@@ -42,19 +42,19 @@ class Cost(TypedDict):
 
 
 class InstanceView(TypedDict):
-    """`phases`: how long each part of its start took, in order."""
+    """`phases`: how long each part of its start took, in order. `inFlight`: of a service's."""
 
     id: str
     revision: str
     phase: str
     startTime: str
     readyTime: NotRequired[str]
-    inFlight: int
+    inFlight: NotRequired[int]
     phases: dict[str, float]
 
 
 class DecisionView(TypedDict):
-    """The autoscaler wanted so many instances while so many were ready, for this reason."""
+    """So many instances were wanted while so many were ready, for this reason."""
 
     time: str
     revision: str
@@ -64,6 +64,8 @@ class DecisionView(TypedDict):
 
 
 class ServiceView(TypedDict):
+    """Of a worker pool as well, whose decisions also tell which instance ended how, and when another starts."""
+
     instances: list[InstanceView]
     decisions: list[DecisionView]
     timeline: list[Moment]
@@ -111,6 +113,10 @@ class Insight(Protocol):
     def info(self) -> Info: ...
 
     async def explain_service(self, name: str) -> ServiceView:
+        """Raises NotFound."""
+        ...
+
+    async def explain_worker_pool(self, name: str) -> ServiceView:
         """Raises NotFound."""
         ...
 

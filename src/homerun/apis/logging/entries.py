@@ -26,9 +26,10 @@ _LIFTED = {
 
 
 def entry(line: LogLine) -> dict[str, Any] | None:
-    """None for a line of an instance that belongs to no service and no job."""
-    owner = line.labels.get(instance_labels.SERVICE) or line.labels.get(instance_labels.JOB)
-    if not owner:
+    """None for a line of an instance that belongs to nobody."""
+    owners = (instance_labels.SERVICE, instance_labels.JOB, instance_labels.WORKER_POOL)
+    owner = next((line.labels[label] for label in owners if line.labels.get(label)), None)
+    if owner is None:
         return None
     name = Name.parse(owner)
     time = to_rfc3339(line.time)
@@ -48,11 +49,20 @@ def _resource(name: Name, labels: Mapping[str, str]) -> dict[str, Any]:
     if name.kind == "Job":
         values = {"project_id": name.project, "job_name": name.id, "location": name.location}
         return {"type": "cloud_run_job", "labels": values}
+    revision = last(labels.get(instance_labels.REVISION, ""))
+    if name.kind == "WorkerPool":
+        values = {
+            "project_id": name.project,
+            "worker_pool_name": name.id,
+            "revision_name": revision,
+            "location": name.location,
+        }
+        return {"type": "cloud_run_worker_pool", "labels": values}
     values = {
         "project_id": name.project,
         "service_name": name.id,
         "configuration_name": name.id,
-        "revision_name": last(labels.get(instance_labels.REVISION, "")),
+        "revision_name": revision,
         "location": name.location,
     }
     return {"type": "cloud_run_revision", "labels": values}

@@ -24,6 +24,14 @@ PARTIAL: dict[str, str] = {}
 """What is missing of methods that are there, by method id (docs/api-coverage.md)."""
 
 
+_OWNERS = {
+    "service_name": (labels.SERVICE, "services"),
+    "job_name": (labels.JOB, "jobs"),
+    "worker_pool_name": (labels.WORKER_POOL, "workerPools"),
+}
+"""Label of a resource -> the label that its instances have."""
+
+
 class LogSource(Protocol):
     """Where log lines come from: the engine, by structure; other sources can be put in front of it."""
 
@@ -83,14 +91,12 @@ async def _project(backend: Backend, name: str) -> str:
 
 def _labels(node: Node, projects: list[str]) -> dict[str, str]:
     """Labels that an instance must have for its lines to match."""
-    values = {key: required(node, ("resource", "labels", key)) for key in ("location", "service_name", "job_name")}
-    if len(projects) != 1 or not values["location"]:
+    location = required(node, ("resource", "labels", "location"))
+    if len(projects) != 1 or not location:
         return {}
-    parent = f"projects/{projects[0]}/locations/{values['location']}"
-    if values["service_name"]:
-        return {labels.SERVICE: f"{parent}/services/{values['service_name']}"}
-    if values["job_name"]:
-        return {labels.JOB: f"{parent}/jobs/{values['job_name']}"}
+    for key, (label, collection) in _OWNERS.items():
+        if id := required(node, ("resource", "labels", key)):
+            return {label: f"projects/{projects[0]}/locations/{location}/{collection}/{id}"}
     return {}
 
 
