@@ -156,7 +156,11 @@ def test_a_good_job_is_taken() -> None:
     ],
 )
 def test_overrides_follow_the_rules_of_what_they_override(overrides: dict[str, Any], fields: list[str]) -> None:
-    assert [v.field for v in check_overrides(overrides, [{"name": "main"}])] == fields
+    assert [v.field for v in check_overrides(overrides, [{"name": "main"}], "work")] == fields
+
+
+def test_a_container_without_a_name_can_be_called_by_the_one_that_it_got() -> None:
+    assert list(check_overrides({"containerOverrides": [{"name": "work-1"}]}, CONTAINERS, "work")) == []
 
 
 def test_labels_and_annotations_of_the_platform_are_reserved() -> None:

@@ -20,12 +20,10 @@ def test_a_service_of_nothing_but_an_image() -> None:
         "template": {
             "timeout": "300s",
             "serviceAccount": "1-compute@developer.gserviceaccount.com",
-            "executionEnvironment": "EXECUTION_ENVIRONMENT_GEN2",
             "scaling": {"maxInstanceCount": 100},
             "maxInstanceRequestConcurrency": 80,
             "containers": [
                 {
-                    "name": "hello-1",
                     "image": "x",
                     "ports": [{"name": "http1", "containerPort": 8080}],
                     "resources": {"cpuIdle": True, "limits": {"cpu": "1000m", "memory": "512Mi"}},
@@ -52,9 +50,7 @@ def test_a_job_of_nothing_but_an_image() -> None:
                 "timeout": "600s",
                 "serviceAccount": "1-compute@developer.gserviceaccount.com",
                 "executionEnvironment": "EXECUTION_ENVIRONMENT_GEN2",
-                "containers": [
-                    {"name": "work-1", "image": "x", "resources": {"limits": {"cpu": "1000m", "memory": "512Mi"}}}
-                ],
+                "containers": [{"image": "x", "resources": {"limits": {"cpu": "1000m", "memory": "512Mi"}}}],
             },
         },
     }
@@ -125,7 +121,7 @@ def test_a_worker_pool_is_one_instance_of_the_latest_revision() -> None:
     assert made["instanceSplits"] == [{"type": "INSTANCE_SPLIT_ALLOCATION_TYPE_LATEST", "percent": 100}]
     assert made["template"] == {
         "serviceAccount": "1-compute@developer.gserviceaccount.com",
-        "containers": [{"image": "x", "name": "crew-1", "resources": {"limits": {"cpu": "1000m", "memory": "512Mi"}}}],
+        "containers": [{"image": "x", "resources": {"limits": {"cpu": "1000m", "memory": "512Mi"}}}],
     }, "no port, no probe, nothing about requests"
 
 
@@ -142,3 +138,36 @@ def test_a_worker_pool_s_probe_asks_its_port() -> None:
 def test_an_instance_split_with_a_revision_is_of_that_revision() -> None:
     made = pool(instanceSplits=[{"revision": "crew-1", "percent": 100}])
     assert made["instanceSplits"][0]["type"] == "INSTANCE_SPLIT_ALLOCATION_TYPE_REVISION"
+
+
+@pytest.mark.parametrize("key", ["startupProbe", "livenessProbe", "readinessProbe"])
+@pytest.mark.parametrize(
+    ("given", "kind", "full"),
+    [
+        ({"httpGet": {}}, "httpGet", {"path": "/", "port": 8080}),
+        ({"httpGet": {"path": "/up", "port": 9}}, "httpGet", {"path": "/up", "port": 9}),
+        ({"grpc": {"service": "s"}}, "grpc", {"service": "s", "port": 8080}),
+        ({"tcpSocket": {"port": 0}}, "tcpSocket", {"port": 8080}),
+    ],
+)
+def test_every_probe_asks_the_container_s_port_unless_it_says_another(
+    key: str, given: Any, kind: str, full: Any
+) -> None:
+    probe = service({key: given})["template"]["containers"][0][key]
+    assert probe == {"timeoutSeconds": 1, "periodSeconds": 10, "failureThreshold": 3, kind: full}
+
+
+def test_what_the_real_platform_does_not_show_is_not_written_down() -> None:
+    """Terraform would plan to take it away again, each time."""
+    made = service(scaling={"minInstanceCount": 1})["template"]
+    assert made["scaling"] == {"minInstanceCount": 1}
+    assert "executionEnvironment" not in made
+    assert "name" not in made["containers"][0]
+    assert "livenessProbe" not in made["containers"][0]
+
+
+def test_a_sidecar_gets_neither_port_nor_probe() -> None:
+    body = {"template": {"containers": [{"image": "side"}, {"image": "x", "ports": [{"containerPort": 9}]}]}}
+    side, main = with_service_defaults(body, "hello", "1")["template"]["containers"]
+    assert side == {"image": "side", "resources": {"cpuIdle": True, "limits": {"cpu": "1000m", "memory": "512Mi"}}}
+    assert main["startupProbe"]["tcpSocket"] == {"port": 9}

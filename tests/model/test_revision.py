@@ -20,3 +20,7 @@ def test_a_service_finds_its_variables() -> None:
         "K_CONFIGURATION": "s",
         "K_REVISION": "v",
     }
+
+
+def test_a_container_without_a_name_is_called_after_its_service() -> None:
+    assert RevisionSpec.parse(BODY).container.name == "s-1"

@@ -11,6 +11,7 @@ from typing import Any
 
 from homerun.lib.errors import Violation
 from homerun.model import limits
+from homerun.model.container import container_names
 from homerun.model.container_checks import Ports, check_containers, check_env
 from homerun.model.limits import Range
 from homerun.model.names import check_id, last
@@ -89,13 +90,15 @@ def _tokens(body: Json, id: str) -> Iterator[Violation]:
             yield Violation(key, f"must have fewer than {limits.DNS_LABEL} characters together with the job's name")
 
 
-def check_overrides(overrides: Json, containers: Sequence[Json], path: str = "overrides") -> Iterator[Violation]:
-    """Of one run of a job with these containers."""
+def check_overrides(
+    overrides: Json, containers: Sequence[Json], job: str, path: str = "overrides"
+) -> Iterator[Violation]:
+    """Of one run of the job with the id `job` and these containers."""
     if overrides.get("taskCount"):
         yield from check_task_count(overrides["taskCount"], f"{path}.taskCount")
     yield from check_duration(overrides, "timeout", f"{path}.timeout", limits.TASK_TIMEOUT)
     yield from unsupported({path: overrides}, {f"{path}.{field}": why for field, why in OVERRIDES.items()})
-    names = [container.get("name", "") for container in containers]
+    names = container_names(containers, job)
     for index, override in enumerate(overrides.get("containerOverrides", ())):
         here = f"{path}.containerOverrides[{index}]"
         name = override.get("name", "")

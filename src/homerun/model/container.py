@@ -6,13 +6,21 @@ documents that were stored before a default existed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from homerun.model.quantity import parse_bytes, parse_cpu
 
 DEFAULT_PORT = 8080
+
+
+def container_names(containers: Sequence[Mapping[str, Any]], owner: str) -> list[str]:
+    """What they are called, in order: `hello-1` is the first of `hello` if nobody named it (contract §1.11).
+
+    `owner`: the id of the service, job or worker pool.
+    """
+    return [container.get("name") or f"{owner}-{number}" for number, container in enumerate(containers, 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +67,14 @@ class Container:
     startup_probe: StartupProbe | None = None
 
     @classmethod
-    def parse(cls, json: Mapping[str, Any], *, takes_requests: bool) -> Container:
+    def parse(cls, json: Mapping[str, Any], *, owner: str, takes_requests: bool) -> Container:
+        """The only container of `owner`, the id of a service, job or worker pool."""
         resources = json.get("resources") or {}
         limits = resources.get("limits") or {}
         ports = json.get("ports") or [{}]
         port = (ports[0].get("containerPort") or DEFAULT_PORT) if takes_requests else None
         return cls(
-            name=json.get("name", ""),
+            name=container_names([json], owner)[0],
             image=json["image"],
             command=tuple(json.get("command") or ()),
             args=tuple(json.get("args") or ()),

@@ -1,6 +1,9 @@
 """What a document says where its author said nothing (contract §2.3, §3, §5.1, §1.11).
 
-Applied once, before a document is stored, so that nobody who reads one needs to know a default.
+Applied once, before a document is stored, so that nobody who reads one needs to know a default. What the real platform
+does not show is not written down either: a default that appears beside what its author wrote is a difference to tools
+that compare, such as Terraform (containers without a name, a service's execution environment, a maximum beside a
+minimum).
 """
 
 from __future__ import annotations
@@ -21,6 +24,10 @@ MAX_INSTANCES = 100
 TASK_TIMEOUT = "600s"
 MAX_RETRIES = 3
 EXECUTION_ENVIRONMENT = "EXECUTION_ENVIRONMENT_GEN2"
+PROBE = {"timeoutSeconds": 1, "periodSeconds": 10, "failureThreshold": 3}
+DEFAULT_STARTUP_PROBE = {"timeoutSeconds": 240, "periodSeconds": 240, "failureThreshold": 1}
+"""Of a container that takes requests and has no startup probe of its own: TCP, at its port."""
+
 TRAFFIC_TARGET = "TRAFFIC_TARGET_ALLOCATION_TYPE_"
 INSTANCE_SPLIT = "INSTANCE_SPLIT_ALLOCATION_TYPE_"
 WORKERS = 1
@@ -32,7 +39,6 @@ def with_service_defaults(body: Mapping[str, Any], id: str, project_number: str)
     service.setdefault("ingress", "INGRESS_TRAFFIC_ALL")
     service.setdefault("launchStage", "GA")
     service["traffic"] = _shares(service.get("traffic"), TRAFFIC_TARGET)
-    _names(service["template"]["containers"], id)
     _revision_template(service["template"], project_number)
     return service
 
@@ -44,15 +50,10 @@ def with_worker_pool_defaults(body: Mapping[str, Any], id: str, project_number: 
     pool.setdefault("scaling", {}).setdefault("manualInstanceCount", WORKERS)
     pool["instanceSplits"] = _shares(pool.get("instanceSplits"), INSTANCE_SPLIT)
     template = pool["template"]
-    template["serviceAccount"] = template.get("serviceAccount") or default_service_account(project_number)
-    _names(template["containers"], id)
+    _account(template, project_number)
     for container in template["containers"]:
         _limits(container)
-        if probe := container.get("startupProbe"):
-            port = next(
-                (p["containerPort"] for p in container.get("ports", ()) if p.get("containerPort")), DEFAULT_PORT
-            )
-            container["startupProbe"] = _startup_probe(probe, port)
+        _probes(container, DEFAULT_PORT)
     return pool
 
 
@@ -65,10 +66,12 @@ def with_job_defaults(body: Mapping[str, Any], id: str, project_number: str) -> 
     task = execution["template"]
     task.setdefault("maxRetries", MAX_RETRIES)
     task.setdefault("timeout", TASK_TIMEOUT)
-    _identity(task, project_number)
-    _names(task["containers"], id)
+    _account(task, project_number)
+    if task.get("executionEnvironment", "EXECUTION_ENVIRONMENT_UNSPECIFIED").endswith("_UNSPECIFIED"):
+        task["executionEnvironment"] = EXECUTION_ENVIRONMENT
     for container in task["containers"]:
         _limits(container)
+        _probes(container, None)
     return job
 
 
@@ -83,32 +86,25 @@ def _shares(targets: list[dict[str, Any]] | None, prefix: str) -> list[dict[str,
 
 def _revision_template(template: dict[str, Any], project_number: str) -> None:
     template.setdefault("timeout", REQUEST_TIMEOUT)
-    _identity(template, project_number)
-    scaling = template.setdefault("scaling", {})
-    scaling["maxInstanceCount"] = scaling.get("maxInstanceCount") or MAX_INSTANCES
+    _account(template, project_number)
+    template["scaling"] = template.get("scaling") or {"maxInstanceCount": MAX_INSTANCES}
     containers = template["containers"]
     ingress = next((c for c in containers if c.get("ports")), containers[0])
+    ingress["ports"] = [{**PORT, **_given(port)} for port in ingress.get("ports") or [{}]]
     for container in containers:
         _cpu_idle(container)
         _limits(container)
-    ingress["ports"] = [{**PORT, **_given(port)} for port in ingress.get("ports") or [{}]]
-    port = ingress["ports"][0]["containerPort"]
-    ingress["startupProbe"] = _startup_probe(ingress.get("startupProbe"), port)
+        _probes(container, None)
+    if not ingress.get("startupProbe"):
+        port = ingress["ports"][0]["containerPort"]
+        ingress["startupProbe"] = {**DEFAULT_STARTUP_PROBE, "tcpSocket": {"port": port}}
     if not template.get("maxInstanceRequestConcurrency"):
         whole = parse_cpu(ingress["resources"]["limits"]["cpu"]) >= 1
         template["maxInstanceRequestConcurrency"] = CONCURRENCY if whole else 1
 
 
-def _names(containers: list[dict[str, Any]], id: str) -> None:
-    """`hello-1`, as the real platform calls a container without a name (contract §1.11)."""
-    for number, container in enumerate(containers, 1):
-        container["name"] = container.get("name") or f"{id}-{number}"
-
-
-def _identity(template: dict[str, Any], project_number: str) -> None:
+def _account(template: dict[str, Any], project_number: str) -> None:
     template["serviceAccount"] = template.get("serviceAccount") or default_service_account(project_number)
-    if template.get("executionEnvironment", "EXECUTION_ENVIRONMENT_UNSPECIFIED").endswith("_UNSPECIFIED"):
-        template["executionEnvironment"] = EXECUTION_ENVIRONMENT
 
 
 def default_service_account(project_number: str) -> str:
@@ -129,15 +125,17 @@ def _limits(container: dict[str, Any]) -> None:
     limits.setdefault("memory", MEMORY)
 
 
-def _startup_probe(probe: Mapping[str, Any] | None, port: int) -> dict[str, Any]:
-    if not probe:
-        return {"timeoutSeconds": 240, "periodSeconds": 240, "failureThreshold": 1, "tcpSocket": {"port": port}}
-    full = {"timeoutSeconds": 1, "periodSeconds": 10, "failureThreshold": 3, **_given(probe)}
-    if "httpGet" in full:
-        full["httpGet"] = {"path": "/", "port": port, **_given(full["httpGet"])}
-    else:
-        full["tcpSocket"] = {"port": port, **_given(full.get("tcpSocket", {}))}
-    return full
+def _probes(container: dict[str, Any], port: int | None) -> None:
+    """Those that were given. `port`: where to ask if neither the probe nor the container says so."""
+    port = next((p["containerPort"] for p in container.get("ports", ()) if p.get("containerPort")), port)
+    at = {"port": port} if port else {}
+    for key in ("startupProbe", "livenessProbe", "readinessProbe"):
+        if not container.get(key):
+            continue
+        probe = container[key] = {**PROBE, **_given(container[key])}
+        kind = next((kind for kind in ("httpGet", "grpc", "tcpSocket") if kind in probe), "tcpSocket")
+        path = {"path": "/"} if kind == "httpGet" else {}
+        probe[kind] = path | at | _given(probe.get(kind, {}))
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,11 +25,11 @@ class ExecutionSpec:
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> ExecutionSpec:
-        template = body["template"]
+        template, job = body["template"], names.parent(body["name"])
         return cls(
             name=body["name"],
-            job=names.parent(body["name"]),
-            container=Container.parse(template["containers"][0], takes_requests=False),
+            job=job,
+            container=Container.parse(template["containers"][0], owner=names.last(job), takes_requests=False),
             task_count=int(body.get("taskCount", 1)),
             parallelism=int(body.get("parallelism", 0)),
             max_retries=int(template.get("maxRetries", 3)),

@@ -12,6 +12,7 @@ from typing import Any
 from homerun.lib import ids
 from homerun.lib.timestamps import to_rfc3339
 from homerun.model.conditions import RECONCILING, condition
+from homerun.model.container import container_names
 from homerun.model.names import last
 
 Json = Mapping[str, Any]
@@ -35,7 +36,7 @@ def execution_body(job: Json, id: str, overrides: Json, now: float, creator: str
         "job": last(job["name"]),
         "parallelism": min(template.get("parallelism", 0), task_count),
         "taskCount": task_count,
-        "template": _overridden(template["template"], overrides),
+        "template": _overridden(template["template"], overrides, last(job["name"])),
         "reconciling": True,
         "conditions": [condition(type, RECONCILING, now) for type in STAGES],
     }
@@ -51,14 +52,14 @@ def with_latest(job: Json, execution: Json) -> dict[str, Any]:
     return {**job, "latestCreatedExecution": latest, "executionCount": int(job.get("executionCount", 0)) + 1}
 
 
-def _overridden(template: Json, overrides: Json) -> dict[str, Any]:
+def _overridden(template: Json, overrides: Json, job: str) -> dict[str, Any]:
     """args replace, env merges over what is there (contract §5.4)."""
     task = copy.deepcopy(dict(template))
+    containers = dict(zip(container_names(task["containers"], job), task["containers"], strict=True))
     if float(overrides.get("timeout", "0s").rstrip("s")):
         task["timeout"] = overrides["timeout"]
     for override in overrides.get("containerOverrides", ()):
-        containers = task["containers"]
-        container = next((c for c in containers if c.get("name") == override.get("name")), containers[0])
+        container = containers.get(override.get("name", ""), task["containers"][0])
         if override.get("args") or override.get("clearArgs"):
             container["args"] = override.get("args", [])
         if env := override.get("env"):

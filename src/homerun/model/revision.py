@@ -36,11 +36,12 @@ class RevisionSpec:
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> RevisionSpec:
-        container = Container.parse(body["containers"][0], takes_requests=True)
+        service = names.parent(body["name"])
+        container = Container.parse(body["containers"][0], owner=names.last(service), takes_requests=True)
         scaling = body.get("scaling") or {}
         return cls(
             name=body["name"],
-            service=names.parent(body["name"]),
+            service=service,
             container=container,
             concurrency=body.get("maxInstanceRequestConcurrency") or (80 if container.cpu >= 1 else 1),
             timeout=parse_seconds(body.get("timeout", "300s")),

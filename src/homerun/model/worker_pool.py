@@ -21,12 +21,12 @@ class WorkerSpec:
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> WorkerSpec:
-        container = body["containers"][0]
+        container, pool = body["containers"][0], names.parent(body["name"])
         probe, ports = container.get("startupProbe"), container.get("ports") or [{}]
         return cls(
             name=body["name"],
-            pool=names.parent(body["name"]),
-            container=Container.parse(container, takes_requests=False),
+            pool=pool,
+            container=Container.parse(container, owner=names.last(pool), takes_requests=False),
             startup_probe=StartupProbe.parse(probe, ports[0].get("containerPort") or DEFAULT_PORT) if probe else None,
         )
 

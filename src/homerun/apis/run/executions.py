@@ -49,7 +49,7 @@ async def run(
         check_etag(old, etag)
         _check_runnable(old)
         task = old.body["template"]["template"]
-        found = check_overrides(overrides, task["containers"])
+        found = check_overrides(overrides, task["containers"], job.id)
         raise_violations([*violations, *(Violation(path(v.field), v.description) for v in found)])
         name = job.child("executions", f"{job.id}-{ids.suffix(5)}")
         body = execution_body(old.body, name.id, overrides, backend.clock.now(), AUTHOR)
