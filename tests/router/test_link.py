@@ -135,3 +135,16 @@ async def test_logs_go_in_one_piece_and_are_dropped_when_control_does_not_listen
     ends.control.transports[0].resume_reading()
     await until(lambda: Demand("r", 1, 0) in ends.control.heard)
     assert len(ends.control.heard) == 101 + 40_000 - ends.link.dropped + 1
+
+
+@pytest.mark.looptime
+async def test_a_long_absence_of_control_is_said_once_and_a_short_one_not_at_all(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiting = asyncio.create_task(ControlLink(tmp_path / "nobody", lambda: Hello(1, []), lambda _: None).run())
+    await asyncio.sleep(0.5)
+    assert not caplog.records
+    await asyncio.sleep(60)
+    waiting.cancel()
+    [record] = caplog.records
+    assert "cannot be reached: No such file or directory" in record.getMessage()

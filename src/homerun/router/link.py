@@ -39,9 +39,11 @@ class ControlLink(asyncio.Protocol):
             try:
                 await asyncio.get_running_loop().create_unix_connection(lambda: self, str(self._path))
             except OSError as error:
-                if not delay:
+                longer = min(max(_FIRST_DELAY, 2 * delay), _LAST_DELAY)
+                if delay < longer == _LAST_DELAY:
+                    # Once for each absence, and not for one that is over soon: control starts when we do.
                     _log.warning("control at %s cannot be reached: %s", self._path, error.strerror)
-                delay = min(max(_FIRST_DELAY, 2 * delay), _LAST_DELAY)
+                delay = longer
                 continue
             delay = _FIRST_DELAY
             await self._lost.wait()
