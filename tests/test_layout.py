@@ -37,6 +37,7 @@ TESTED_THROUGH = {
         "controllers/traffic.py",
         "daemon/control.py",
     ),
+    "tests/controllers/test_janitor.py": ("controllers/burial.py",),
     "tests/controllers/test_revision.py": ("controllers/revision_status.py", "controllers/surplus.py"),
     "tests/controllers/test_execution.py": (
         "controllers/execution_record.py",
@@ -47,7 +48,6 @@ TESTED_THROUGH = {
     "tests/apis/run_v2/test_handlers.py": (
         "apis/run/executions.py",
         "apis/run/kinds.py",
-        "apis/run/operations.py",
         "apis/run/policies.py",
         "apis/run/resources.py",
         "apis/run/revisions.py",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from homerun.controllers.burial import buried
 from homerun.controllers.operations import finish, pending_operations
 from homerun.controllers.revision_status import image_reason
 from homerun.controllers.surplus import Surplus
@@ -140,7 +141,7 @@ def deletion(job: Document, executions: Sequence[Document], operations: Sequence
     if executions:
         return _marked(executions, now)
     ended, _ = finish(operations, job.internal, "Job", job.body)
-    return [*ended, Delete("Job", job.name, if_version=job.version)]
+    return [*ended, buried(job), Delete("Job", job.name, if_version=job.version)]
 
 
 def _ready(job: Document, ready: Condition) -> dict[str, Any]:

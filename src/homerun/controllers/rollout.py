@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from homerun.controllers.burial import buried
 from homerun.controllers.operations import finish, pending_operations
 from homerun.controllers.revision_document import revision_document, revision_name
 from homerun.controllers.surplus import Surplus
@@ -156,7 +157,7 @@ def _delete(shape: Shape, world: World) -> Plan:
     owner = world.owner
     ended, _ = finish(world.operations, owner.internal, shape.kind, owner.body)
     gone: list[Write] = [Delete("Revision", name) for name in world.surplus]
-    return Plan([*gone, *ended, Delete(shape.kind, owner.name, if_version=owner.version)])
+    return Plan([*gone, *ended, buried(owner), Delete(shape.kind, owner.name, if_version=owner.version)])
 
 
 def _create_revision(shape: Shape, world: World, now: float) -> Plan:

@@ -19,12 +19,13 @@ from homerun.apis.protocol import ApiProtocol, Take
 from homerun.apis.rpc import RpcApp
 from homerun.apis.rpc_server import RpcServer
 from homerun.apis.server import create_app, create_rpc
-from homerun.controllers import domain, execution, job, service, worker_pool
+from homerun.controllers import domain, execution, janitor, job, service, worker_pool
 from homerun.controllers.capacity import Capacity
 from homerun.controllers.crews import Crews
 from homerun.controllers.discards import Discards
 from homerun.controllers.domain import DomainController
 from homerun.controllers.execution import ExecutionController
+from homerun.controllers.janitor import Janitor
 from homerun.controllers.job import JobController
 from homerun.controllers.loop import Loop
 from homerun.controllers.plane import Plane
@@ -83,6 +84,7 @@ class Control:
         self._revisions = Loop("revisions", store, service.SHAPE.kinds, revisions.keys, revisions.reconcile)
         self._pools = Loop("worker pools", store, worker_pool.SHAPE.kinds, pools.keys, pools.reconcile)
         self._workers = Loop("workers", store, worker_pool.SHAPE.kinds, workers.keys, workers.reconcile)
+        cleaner = Janitor(store, clock)
         domains = DomainController(store, self.plane)
         self._domains = Loop("domains", store, domain.KINDS, lambda d: [d.name], domains.reconcile)
         self.capacity.on_minimum = self._revisions.look_at
@@ -92,6 +94,7 @@ class Control:
             self._pools,
             self._workers,
             self._domains,
+            Loop("janitor", store, janitor.KINDS, cleaner.keys, cleaner.reconcile),
             Loop("jobs", store, job.KINDS, lambda d: [jobs.key(d)], jobs.reconcile),
             Loop("executions", store, execution.KINDS, lambda d: [d.name], self.executions.reconcile),
         ]

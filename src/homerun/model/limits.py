@@ -35,6 +35,8 @@ TAG_ID = 46
 DNS_LABEL = 63
 DESCRIPTION = 512
 
+KEEP_DELETED = 30 * 86400.0
+"""Seconds that what was deleted can still be listed."""
 REVISIONS = 1000
 """Of a service; beyond it, those that nothing leads to are deleted, oldest first."""
 RUNNING_EXECUTIONS = 1000

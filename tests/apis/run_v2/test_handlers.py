@@ -1,6 +1,7 @@
 """Admin API v2, against real controllers on a fake engine, in virtual time."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -382,3 +383,139 @@ async def test_ten_thousand_tasks_come_in_pages_of_at_most_a_thousand() -> None:
             if not token:
                 break
         assert seen == 10_000
+
+
+async def test_what_was_deleted_can_still_be_listed_and_its_name_is_free() -> None:
+    async with api() as a:
+        first = await a.deploy("hello")
+        deleted = (await a.done(await a("DELETE", f"{V2}/services/hello")))["response"]
+        assert deleted["deleteTime"] < deleted["expireTime"]
+        assert await a("GET", f"{V2}/services") == {"services": []}
+        [shown] = (await a("GET", f"{V2}/services?showDeleted=true"))["services"]
+        assert (shown["uid"], shown["deleteTime"]) == (first["uid"], deleted["deleteTime"])
+        with pytest.raises(Refused, match="NOT_FOUND"):
+            await a("GET", f"{V2}/services/hello")
+        second = await a.deploy("hello")
+        await a.deploy("hello-again")
+        shown = (await a("GET", f"{V2}/services?showDeleted=true"))["services"]
+        assert {s["uid"] for s in shown} >= {first["uid"], second["uid"]}
+        pages, token = [], ""
+        for _ in range(3):
+            answer = await a("GET", f"{V2}/services?showDeleted=true&pageSize=1&pageToken={token}")
+            pages += [s["uid"] for s in answer["services"]]
+            token = answer.get("nextPageToken", "")
+        assert pages == [s["uid"] for s in shown]
+        await asyncio.sleep(31 * 86400)
+        assert first["uid"] not in [s["uid"] for s in (await a("GET", f"{V2}/services?showDeleted=true"))["services"]]
+
+
+async def test_a_deleted_job_is_listed_too() -> None:
+    async with api() as a:
+        await a.create_job()
+        await a.done(await a("DELETE", f"{V2}/jobs/work"))
+        assert [j["name"] for j in (await a("GET", f"{V2}/jobs?showDeleted=true"))["jobs"]] == [f"{LOCATION}/jobs/work"]
+
+
+async def test_a_dash_stands_for_any_parent_and_a_name_after_it_for_that_name() -> None:
+    async with api() as a:
+        made = {}
+        for name in ("a", "b"):
+            await a.create_job(name)
+            operation = await a.done(await a("POST", f"{V2}/jobs/{name}:run", {}))
+            made[name] = operation["response"]["name"].rpartition("/")[2]
+        found = (await a("GET", f"{V2}/jobs/-/executions/{made['b']}/tasks"))["tasks"]
+        assert [task["execution"].rpartition("/")[2] for task in found] == [made["b"]]
+        assert len((await a("GET", f"{V2}/jobs/a/executions/-/tasks"))["tasks"]) == 1
+
+
+async def test_pages_stay_right_while_the_list_changes() -> None:
+    async with api() as a:
+        for name in ("a1", "c1", "e1", "g1"):
+            await a.deploy(name)
+        first = await a("GET", f"{V2}/services?pageSize=2")
+        for name in ("b1", "d1", "f1"):
+            await a.deploy(name)
+        await a.done(await a("DELETE", f"{V2}/services/c1"))
+        rest = await a("GET", f"{V2}/services?pageToken={first['nextPageToken']}")
+        seen = [s["name"].rpartition("/")[2] for s in (*first["services"], *rest["services"])]
+        assert seen == ["a1", "c1", "d1", "e1", "f1", "g1"], "none twice, none of the old ones missing"
+
+
+@pytest.mark.parametrize(
+    ("mask", "sent", "changed"),
+    [
+        ("template.timeout", {"template": {"timeout": "9s"}}, {"timeout": "9s"}),
+        ("template.scaling.max_instance_count", {"template": {"scaling": {"maxInstanceCount": 7}}}, {"max": 7}),
+        ("description,template.timeout", {"description": "x"}, {"description": "x", "timeout": "300s"}),
+        ("labels", {"labels": {"a": "b"}, "description": "not named"}, {"labels": {"a": "b"}}),
+    ],
+)
+async def test_update_masks_reach_into_the_template(mask: str, sent: dict[str, Any], changed: dict[str, Any]) -> None:
+    async with api() as a:
+        await a.deploy("hello", timeout="30s")
+        made = (await a.done(await a("PATCH", f"{V2}/services/hello?updateMask={mask}", sent)))["response"]
+        got = {
+            "timeout": made["template"]["timeout"],
+            "max": made["template"]["scaling"]["maxInstanceCount"],
+            "description": made.get("description"),
+            "labels": made.get("labels"),
+        }
+        assert got == {"timeout": "30s", "max": 100, "description": None, "labels": None} | changed
+
+
+async def test_a_mask_of_everything_replaces_and_a_wrong_one_is_refused() -> None:
+    async with api() as a:
+        await a.deploy("hello", timeout="30s")
+        made = (await a.done(await a("PATCH", f"{V2}/services/hello?updateMask=*", service())))["response"]
+        assert made["template"]["timeout"] == "300s"
+        for mask in ("template.nothing", "timeout", "template..timeout"):
+            with pytest.raises(Refused) as caught:
+                await a("PATCH", f"{V2}/services/hello?updateMask={mask}", service())
+            assert caught.value.fields == ["updateMask"]
+
+
+async def test_nothing_that_only_validates_changes_anything() -> None:
+    async with api() as a:
+        await a.deploy("hello")
+        await a.done(await a("PATCH", f"{V2}/services/hello", service(timeout="9s")))
+        await a.create_job("slow", SLOW)
+        running = await a("POST", f"{V2}/jobs/slow:run", {})
+        await asyncio.sleep(5)
+        execution = running["metadata"]["name"].removeprefix(LOCATION)
+        old = (await a("GET", f"{V2}/services/hello/revisions"))["revisions"][0]["name"].removeprefix(LOCATION)
+        before = await a.world.store.version()
+        for method, path, body in (
+            ("PATCH", "/jobs/slow?validateOnly=true", job(SLOW, timeout="7s")),
+            ("DELETE", "/jobs/slow?validateOnly=true", None),
+            ("POST", "/jobs/slow:run", {"validateOnly": True}),
+            ("POST", f"{execution}:cancel", {"validateOnly": True}),
+            ("DELETE", f"{execution}?validateOnly=true", None),
+            ("DELETE", f"{old}?validateOnly=true", None),
+            ("POST", "/jobs?jobId=more&validateOnly=true", job()),
+            ("PATCH", "/jobs/more?validateOnly=true&allowMissing=true", job()),
+        ):
+            assert (await a(method, V2 + path, body))["done"] is True
+        assert await a.world.store.version() == before
+
+
+async def test_everything_that_is_written_can_be_guarded_by_an_etag() -> None:
+    async with api() as a:
+        await a.deploy("hello")
+        await a.done(await a("PATCH", f"{V2}/services/hello", service(timeout="9s")))
+        await a.create_job("slow", SLOW)
+        running = await a("POST", f"{V2}/jobs/slow:run", {})
+        execution = running["metadata"]["name"].removeprefix(LOCATION)
+        old = (await a("GET", f"{V2}/services/hello/revisions"))["revisions"][0]["name"].removeprefix(LOCATION)
+        for method, path, body in (
+            ("PATCH", "/services/hello", {**service(), "etag": "x"}),
+            ("DELETE", "/services/hello?etag=x", None),
+            ("PATCH", "/jobs/slow", {**job(SLOW), "etag": "x"}),
+            ("POST", "/jobs/slow:run", {"etag": "x"}),
+            ("DELETE", "/jobs/slow?etag=x", None),
+            ("POST", f"{execution}:cancel", {"etag": "x"}),
+            ("DELETE", f"{execution}?etag=x", None),
+            ("DELETE", f"{old}?etag=x", None),
+        ):
+            with pytest.raises(Refused) as caught:
+                await a(method, V2 + path, body)
+            assert (caught.value.http, caught.value.error["status"]) == (409, "ABORTED"), path

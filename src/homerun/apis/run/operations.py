@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from homerun.apis.rest import Call
+from homerun.apis.run import reads
 from homerun.apis.run.backend import Backend
 from homerun.apis.run.writes import not_found
+from homerun.model.names import Name
 from homerun.store.base import Conflict, Delete, Document
+from homerun.wire.filters import parse_filter
+from homerun.wire.paging import page
 
 DEFAULT_WAIT = 30.0
 MAX_WAIT = 300.0
@@ -24,6 +32,20 @@ async def wait(backend: Backend, name: str, seconds: float) -> Document:
     if operation is None:
         raise not_found(name)
     return operation
+
+
+async def listing(
+    backend: Backend, parent: Name, call: Call, view: Callable[[Document], dict[str, Any]]
+) -> dict[str, Any]:
+    """Those that its `filter` matches, such as `done=true`; it is asked about what `view` shows."""
+    prefix, text = f"{parent}/operations/", call.query.get("filter", "")
+    key, node = f"{prefix} {text}", parse_filter(text)
+    wanted = page(key, call.query.get("pageSize", ""), call.query.get("pageToken", ""))
+    found = await reads.listing(
+        backend.store, "Operation", prefix, wanted, key, keep=lambda document: not text or node.matches(view(document))
+    )
+    answer: dict[str, Any] = {"operations": [view(document) for document in found.documents]}
+    return answer | ({"nextPageToken": found.next_token} if found.next_token else {})
 
 
 async def delete(backend: Backend, name: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from homerun.apis.run.writes import existing
+from homerun.model.names import Name
 from homerun.store.base import Document, Store
 from homerun.wire.paging import Page, next_token
 
@@ -33,12 +34,19 @@ async def listing(
     query: str,
     *,
     keep: Callable[[Document], bool] = lambda document: "deleteTime" not in document.body,
+    deleted: bool = False,
 ) -> Listing:
-    """A page of the documents under `prefix` that `keep` keeps. Other requests get their turn between batches."""
+    """A page of the documents under `prefix` that `keep` keeps. Other requests get their turn between batches.
+
+    `deleted`: among them those that are gone already.
+    """
     found: list[Document] = []
     after = page.after
     while True:
         batch = await store.list(kind, prefix=prefix, after=after, limit=min(BATCH, page.size + 1))
+        if deleted:
+            gone = await store.list(f"Deleted{kind}", prefix=prefix, after=after, limit=min(BATCH, page.size + 1))
+            batch = sorted([*batch, *gone], key=lambda document: document.name)[: min(BATCH, page.size + 1)]
         for document in batch:
             if keep(document):
                 if len(found) == page.size:
@@ -48,6 +56,14 @@ async def listing(
             return Listing(found, "")
         after = batch[-1].name
         await asyncio.sleep(0)
+
+
+def under(parent: Name) -> Callable[[Document], bool]:
+    """Whether a document is below `parent`, in which `-` stands for any: `…/jobs/-/executions/E`."""
+    wanted = str(parent).split("/")
+    return lambda document: all(
+        part in ("-", found) for part, found in zip(wanted, document.name.split("/"), strict=False)
+    )
 
 
 def prefix_of(parent: str, collection: str) -> str:

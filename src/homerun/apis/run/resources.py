@@ -20,6 +20,8 @@ from homerun.apis.run.writes import (
 )
 from homerun.lib import ids
 from homerun.lib.errors import Aborted, AlreadyExists, Invalid, Violation
+from homerun.lib.timestamps import to_rfc3339
+from homerun.model import limits
 from homerun.model.conditions import RECONCILING, SUCCEEDED, condition, find, merge
 from homerun.model.names import Name, check_id, last
 from homerun.model.revision import template_hash
@@ -105,7 +107,9 @@ async def delete(backend: Backend, kind: Kind, name: Name, *, etag: str = "", va
     def edit(document: Document | None) -> Sequence[Write]:
         old = existing(document, str(name))
         check_etag(old, etag)
-        body = {**old.body, "deleteTime": backend.now(), "reconciling": True}
+        now = backend.clock.now()
+        times = {"deleteTime": to_rfc3339(now), "expireTime": to_rfc3339(now + limits.KEEP_DELETED)}
+        body = {**old.body, **times, "reconciling": True}
         operation = operation_put(name, kind.name, body, "delete", old.internal, done=validate_only)
         internal = with_operation(old.internal, operation, int(old.body["generation"]))
         put = Put(old.kind, old.name, body, internal, if_version=old.version)

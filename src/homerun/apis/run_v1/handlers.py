@@ -108,6 +108,7 @@ class Reader:
         location = await names.parent(self._backend, call)
         selector = parse_selector(call.query.get("labelSelector", ""))
         check_field_selector(call)
+        root = _ROOTS.get(self._stored, self._stored)
         prefix = await self._prefix(location, selector)
         key = f"{prefix} {self._collection} {call.query.get('labelSelector', '')}"
         wanted = page(
@@ -115,7 +116,7 @@ class Reader:
         )
 
         def keep(document: Document) -> bool:
-            if "deleteTime" in document.body:
+            if "deleteTime" in document.body or Name.parse(document.name).path[0] != root:
                 return False
             return not selector.requirements or selector.matches(objects.labels(document))
 
@@ -140,13 +141,13 @@ class Reader:
             try:
                 return f"{(await names.find(self._backend, location, 'executions', owner)).name}/tasks/"
             except NotFound:
-                pass  # whatever has such a label
+                return f"{location.child('executions', owner)}/tasks/"  # there is nothing
         if owner and owner_collection:
             return f"{location.child(owner_collection, owner)}/{self._stored}/"
-        root = {"revisions": "services", "executions": "jobs", "tasks": "jobs"}.get(self._stored, self._stored)
-        return f"{location}/{root}/"
+        return f"{location}/{_ROOTS.get(self._stored, self._stored)}/"
 
 
+_ROOTS = {"revisions": "services", "executions": "jobs", "tasks": "jobs"}
 _OWNERS = {
     "revisions": ("serving.knative.dev/service", "services"),
     "executions": (RUN + "job", "jobs"),
@@ -254,11 +255,7 @@ class RunV1:
         return {}
 
     async def list_operations(self, call: Call) -> Any:
-        prefix = f"{await names.parent(self._backend, call)}/operations/"
-        wanted = page(prefix, call.query.get("pageSize", ""), call.query.get("pageToken", ""))
-        found = await reads.listing(self._backend.store, "Operation", prefix, wanted, prefix)
-        answer: Json = {"operations": [self._operation(document) for document in found.documents]}
-        return answer | ({"nextPageToken": found.next_token} if found.next_token else {})
+        return await operations.listing(self._backend, await names.parent(self._backend, call), call, self._operation)
 
     async def get_policy(self, call: Call) -> Any:
         return await policies.get_policy(self._backend, await self._policy_target(call))

@@ -18,6 +18,7 @@ from homerun.model import unsupported
 from homerun.model.checks import check_reserved
 from homerun.model.names import Name
 from homerun.model.unsupported import refused
+from homerun.store.base import Document
 from homerun.wire.discovery import description
 from homerun.wire.fieldmask import check_mask, merge
 from homerun.wire.paging import page
@@ -61,7 +62,7 @@ def handlers(backend: Backend) -> dict[str, Handler]:
         "jobs.executions.cancel": v2.cancel_execution,
         "jobs.executions.delete": v2.delete_execution,
         "operations.get": v2.get_operation,
-        "operations.list": v2.list,
+        "operations.list": v2.list_operations,
         "operations.delete": v2.delete_operation,
         "operations.wait": v2.wait_operation,
     }
@@ -93,22 +94,23 @@ class RunV2:
     async def list(self, call: Call) -> Any:
         """`-` in a parent stands for any, but not as the location."""
         parent, collection = await resource_name(self._backend, call), call.method.id.split(".")[-2]
-        key = f"{parent}/{collection}"
+        deleted, prefix = call.flag("showDeleted"), reads.prefix_of(str(parent), collection)
+        key = f"{parent}/{collection} {deleted}"
         wanted = page(key, call.query.get("pageSize", ""), call.query.get("pageToken", ""))
-        deleted = call.flag("showDeleted")
-        kind = parent.child(collection, "-").kind
-        found = await reads.listing(
-            self._backend.store,
-            kind,
-            reads.prefix_of(str(parent), collection),
-            wanted,
-            key,
-            keep=lambda document: deleted or kind == "Operation" or "deleteTime" not in document.body,
-        )
+        kind, now, below = parent.child(collection, "-").kind, self._backend.now(), reads.under(parent)
+
+        def keep(document: Document) -> bool:
+            alive = "deleteTime" not in document.body or (deleted and document.body.get("expireTime", now) >= now)
+            return alive and below(document)
+
+        found = await reads.listing(self._backend.store, kind, prefix, wanted, key, keep=keep, deleted=deleted)
         answer: dict[str, Any] = {collection: [resource(document) for document in found.documents]}
         if found.next_token:
             answer["nextPageToken"] = found.next_token
         return answer
+
+    async def list_operations(self, call: Call) -> Any:
+        return await operations.listing(self._backend, await resource_name(self._backend, call), call, resource)
 
     async def delete_revision(self, call: Call) -> Any:
         name = await resource_name(self._backend, call)
