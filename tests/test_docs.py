@@ -11,7 +11,8 @@ from typing import Any, cast
 import pytest
 
 import homerun
-from homerun.apis.homerun.handlers import routes
+from homerun.apis.homerun import handlers as extension
+from homerun.apis.identity import handlers as identity
 from homerun.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,7 +36,10 @@ def test_every_setting_is_in_the_reference(field: dataclasses.Field[Any]) -> Non
     assert f"| `--{field.name.replace('_', '-')}` |" in (DOCS / "reference.md").read_text()
 
 
-@pytest.mark.parametrize("route", routes(cast(Any, None)), ids=lambda r: r.path)
+OWN_PATHS = [*extension.routes(cast(Any, None)), *identity.routes(cast(Any, None), cast(Any, None))]
+
+
+@pytest.mark.parametrize("route", OWN_PATHS, ids=lambda r: r.path)
 def test_every_path_of_our_own_api_is_described(route: Any) -> None:
     written = re.sub(r"\{(\w)\w*\}", lambda match: match[1].upper(), route.path)
     assert written in (DOCS / "architecture.md").read_text()

@@ -16,6 +16,7 @@ from homerun.daemon.control import rpc
 from homerun.lib.errors import Aborted, Invalid, NotFound, Unimplemented
 from tests.support.api import IMAGES, LOCATION, WEB
 from tests.support.control import world
+from tests.support.identity import anybody
 
 pytestmark = pytest.mark.looptime
 
@@ -60,7 +61,7 @@ async def test_long_answers_are_whole() -> None:
     async def many(call: Call) -> Any:
         return {"services": [{"name": str(index)} for index in range(MANY + 1)], "nextPageToken": "t"}
 
-    call = Rpc(RpcApp({"run.projects.locations.services.list": many}))
+    call = Rpc(RpcApp({"run.projects.locations.services.list": many}, anybody))
     request = run_v2.ListServicesRequest(parent=LOCATION)
     listed = await call(f"{SERVICES}ListServices", request, run_v2.ListServicesResponse)
     assert [s.name for s in listed.services] == [str(index) for index in range(MANY + 1)]
@@ -81,17 +82,17 @@ async def test_refusals_of_handlers_come_through() -> None:
 @pytest.mark.parametrize("path", ["", "/", "nonsense", "/no.such.Service/Method", f"{SERVICES}NoSuchMethod", "/ü/x"])
 async def test_what_is_no_method_says_so(path: str) -> None:
     with pytest.raises(Unimplemented, match="is no method that homerun knows"):
-        await RpcApp({}).answer(path, b"")
+        await RpcApp({}, anybody).answer(path, b"")
 
 
 async def test_a_method_without_a_handler_says_its_name() -> None:
     request = run_v2.GetServiceRequest.serialize(run_v2.GetServiceRequest(name=f"{LOCATION}/services/x"))
     with pytest.raises(Unimplemented, match=r"google\.cloud\.run\.v2\.Services\.GetService"):
-        await RpcApp({}).answer(f"{SERVICES}GetService", request)
+        await RpcApp({}, anybody).answer(f"{SERVICES}GetService", request)
     with pytest.raises(Unimplemented, match=r"google\.longrunning\.Operations\.CancelOperation"):
-        await RpcApp({}).answer("/google.longrunning.Operations/CancelOperation", b"")
+        await RpcApp({}, anybody).answer("/google.longrunning.Operations/CancelOperation", b"")
 
 
 async def test_what_is_no_message_is_refused() -> None:
     with pytest.raises(Invalid, match="no valid"):
-        await RpcApp({}).answer(f"{SERVICES}GetService", b"\xff\xff")
+        await RpcApp({}, anybody).answer(f"{SERVICES}GetService", b"\xff\xff")

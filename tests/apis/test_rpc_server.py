@@ -18,12 +18,13 @@ from google.rpc.status_pb2 import Status
 from starlette.responses import PlainTextResponse
 
 from homerun.aio.tasks import Supervisor
+from homerun.apis.access import Caller
 from homerun.apis.protocol import PREFACE
 from homerun.apis.rest import Call
 from homerun.apis.rpc import RpcApp
 from homerun.apis.rpc_server import RpcServer
 from homerun.daemon.control import ApiServer, server_config
-from homerun.lib.errors import Invalid
+from homerun.lib.errors import Invalid, Unauthenticated
 from homerun.model.limits import REQUEST_BODY
 from tests.support.api import LOCATION
 
@@ -50,7 +51,11 @@ class Port:
         self.address: tuple[str, int] = self._socket.getsockname()
         self.server = RpcServer(
             RpcApp(
-                {"run.projects.locations.services.get": self._get, "run.projects.locations.operations.wait": self._wait}
+                {
+                    "run.projects.locations.services.get": self._get,
+                    "run.projects.locations.operations.wait": self._wait,
+                },
+                self._authenticate,
             ),
             self.path,
         )
@@ -63,10 +68,17 @@ class Port:
         self._api.should_exit = True
         await self.server.close()
 
+    def _authenticate(self, authorization: str) -> Caller:
+        if authorization == "Bearer bad":
+            raise Unauthenticated("the token is bad")
+        return Caller(authorization)
+
     async def _get(self, call: Call) -> Any:
         match call.variables["servicesId"]:
             case "wrong":
                 raise Invalid.field("name", "is wrong")
+            case "who":
+                return {"name": call.caller.email}
             case "bug":
                 raise ZeroDivisionError
         return {"name": call.variables["servicesId"]}
@@ -139,6 +151,16 @@ async def test_a_failure_has_its_details_where_clients_look(port: Port) -> None:
     status = Status.FromString(packed)  # type: ignore[arg-type]
     assert (status.code, status.message) == (3, "name: is wrong")
     assert [d.TypeName() for d in status.details] == ["google.rpc.BadRequest", "google.rpc.ErrorInfo"]
+
+
+async def test_who_calls_is_found_out_from_the_metadata(port: Port) -> None:
+    async with port.channel() as channel:
+        answer = await channel.unary_unary(GET)(named("services/who"), metadata=[("authorization", "Bearer ann")])
+        assert run_v2.Service.deserialize(answer).name == "Bearer ann"
+        answer = await channel.unary_unary(GET)(named("services/who"))
+        assert run_v2.Service.deserialize(answer).name == ""
+        error = await refused(channel, GET, named("services/who"), metadata=[("authorization", "Bearer bad")])
+    assert (error.code(), error.details()) == (grpc.StatusCode.UNAUTHENTICATED, "the token is bad")
 
 
 async def test_a_bug_is_our_fault_and_is_logged(port: Port, caplog: pytest.LogCaptureFixture) -> None:

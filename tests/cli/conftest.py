@@ -19,7 +19,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> FakeApi:
     monkeypatch.setattr(client, "Client", fake.client)
     monkeypatch.setattr(down, "Client", fake.client)
     monkeypatch.setattr(waiting.time, "sleep", lambda seconds: None)
-    for name in ("HOMERUN_API", "HOMERUN_ENV", "CLOUDSDK_CORE_PROJECT", "CLOUDSDK_RUN_REGION"):
+    for name in ("HOMERUN_API", "HOMERUN_ENV", "HOMERUN_TOKEN", "CLOUDSDK_CORE_PROJECT", "CLOUDSDK_RUN_REGION"):
         monkeypatch.delenv(name, raising=False)
     return fake
 

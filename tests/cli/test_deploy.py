@@ -14,6 +14,7 @@ REVISION = "projects/p/locations/r/services/hello/revisions/hello-00002-abc"
 URL = "http://hello-1.r.run.localhost:8080"
 NO_FLAGS: dict[str, Any] = {name: None for name in ServiceFlags.__dataclass_fields__} | {"no_traffic": False}
 OPERATION = "projects/p/locations/r/operations/o"
+EVERYBODY = {"etag": "ACAB", "bindings": [{"role": "roles/run.invoker", "members": ["allUsers"]}]}
 READY = {
     "name": HELLO.removeprefix("/v2/"),
     "uri": URL,
@@ -78,6 +79,8 @@ def deploys(api: FakeApi, **operation: Any) -> None:
     pending = {"name": OPERATION, "done": False}
     api.on("POST", SERVICES, pending)
     api.on("PATCH", HELLO, pending)
+    api.on("GET", f"{HELLO}:getIamPolicy", {"etag": "ACAB"})
+    api.on("POST", f"{HELLO}:setIamPolicy", {})
     api.on("POST", f"/v2/{OPERATION}:wait", pending, {"name": OPERATION, "done": True, **operation})
 
 
@@ -90,6 +93,8 @@ def test_a_new_service_is_created_and_its_url_printed_alone(homerun: Invoke, api
     assert "Starting the container" in result.stderr
     assert "serves 100 % of the traffic" in result.stderr
     assert [a.query for a in api.asked if a.path == SERVICES] == [{"serviceId": "hello"}]
+    assert api.sent("POST", f"{HELLO}:setIamPolicy") == [{"policy": EVERYBODY}]
+    assert "Everybody who reaches it may call it; --no-allow-unauthenticated makes it private." in result.stderr
 
 
 def test_an_existing_service_is_changed(homerun: Invoke, api: FakeApi) -> None:
@@ -98,6 +103,7 @@ def test_an_existing_service_is_changed(homerun: Invoke, api: FakeApi) -> None:
     assert homerun("deploy", "hello", "--set-env-vars", "A=b").exit_code == 0
     (sent,) = api.sent("PATCH", HELLO)
     assert sent["template"]["containers"] == [{"image": "old", "env": [{"name": "A", "value": "b"}]}]
+    assert not api.sent("POST", f"{HELLO}:setIamPolicy"), "who may call it stays as it is"
 
 
 def test_a_failure_says_why_and_is_exit_code_1(homerun: Invoke, api: FakeApi) -> None:
@@ -146,7 +152,13 @@ def test_wrong_usage_is_exit_code_2_and_changes_nothing(
     assert not api.sent("POST", SERVICES)
 
 
-def test_flags_of_gcloud_that_mean_nothing_here_are_tolerated(homerun: Invoke, api: FakeApi) -> None:
-    deploys(api, response={})
-    api.on("GET", HELLO, READY)
-    assert homerun("deploy", "hello", "--image", "i", "--allow-unauthenticated").exit_code == 0
+@pytest.mark.parametrize("new", [True, False])
+def test_who_may_call_it_is_set_when_said(homerun: Invoke, api: FakeApi, new: bool) -> None:
+    for flag, policies in (("--allow-unauthenticated", [{"policy": EVERYBODY}]), ("--no-allow-unauthenticated", [])):
+        api.asked.clear()
+        deploys(api, response={})
+        api.on("GET", HELLO, *([ApiError("no", 404, "NOT_FOUND")] if new else []), READY)
+        result = homerun("deploy", "hello", "--image", "i", flag)
+        assert result.exit_code == 0
+        assert api.sent("POST", f"{HELLO}:setIamPolicy") == policies
+        assert "Everybody" not in result.stderr

@@ -1,5 +1,6 @@
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +30,33 @@ def test_unset_takes_back_what_was_exported_without_asking_anybody(
 def test_quoting_holds_for_any_value(value: str) -> None:
     shown = subprocess.run(["sh", "-c", f"printf %s {quoted(value)}"], capture_output=True, text=True)
     assert shown.stdout == value
+
+
+def test_it_says_how_this_shell_reaches_homerun(homerun: Invoke, api: FakeApi) -> None:
+    iam = "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS"
+    environment = {"CLOUDSDK_PROXY_ADDRESS": "127.0.0.1", "CLOUDSDK_PROXY_PORT": "8787", iam: "http://127.0.0.1:8787/"}
+    api.on("GET", "/homerun/v1/info", {"environment": environment})
+    found = json.loads(homerun("env", "--format", "json", "--api", "box.example:9000").stdout)
+    assert (found["CLOUDSDK_PROXY_ADDRESS"], found["CLOUDSDK_PROXY_PORT"]) == ("box.example", "9000")
+    assert found[iam] == "http://box.example:9000/"
+
+
+def test_where_a_token_is_needed_gcloud_gets_ours(
+    homerun: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("a.b.c\n")
+    monkeypatch.chdir(tmp_path)
+    found = json.loads(homerun("env", "--format", "json", "--token-file", "token").stdout)
+    assert found["CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"] == str(tmp_path / "token")
+    monkeypatch.setenv("HOMERUN_TOKEN", "d.e.f")
+    assert json.loads(homerun("env", "--format", "json").stdout)["CLOUDSDK_AUTH_ACCESS_TOKEN"] == "d.e.f"
+
+
+def test_where_none_is_needed_it_stays_out_of_it(
+    homerun: Invoke, api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {"CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true", "CLOUDSDK_AUTH_ACCESS_TOKEN": "none-needed"}
+    api.on("GET", "/homerun/v1/info", {"environment": environment})
+    monkeypatch.setenv("HOMERUN_TOKEN", "d.e.f")
+    found = json.loads(homerun("env", "--format", "json").stdout)
+    assert {key: found[key] for key in environment} == environment

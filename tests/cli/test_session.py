@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -35,3 +37,24 @@ def test_a_flag_beats_the_environment(api: FakeApi) -> None:
 
 def test_json(api: FakeApi) -> None:
     assert run("--format", "json").endswith("True")
+
+
+@click.command()
+@session_options
+def show_token(session: Session) -> None:
+    click.echo(f"[{session.token}]{session.flags()}")
+
+
+def test_a_token_comes_from_a_file_or_the_environment(api: FakeApi, tmp_path: Path) -> None:
+    def shown(*arguments: str, **env: str) -> str:
+        return CliRunner().invoke(show_token, arguments, env=env).output.strip()
+
+    path = tmp_path / "token"
+    path.write_text("a.b.c\n")
+    assert shown() == "[]"
+    assert shown(HOMERUN_TOKEN=" d.e.f ") == "[d.e.f]"
+    assert shown("--token-file", str(path), HOMERUN_TOKEN="d.e.f") == f"[a.b.c] --token-file {path}"
+    for content in (b"", b"a b\nc", b"\xff", "é".encode()):
+        path.write_bytes(content)
+        assert "token" in shown("--token-file", str(path)) and "[" not in shown("--token-file", str(path))
+    assert "cannot read the token in /none" in shown("--token-file", "/none")

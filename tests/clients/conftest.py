@@ -22,6 +22,7 @@ from homerun.lib.clock import SystemClock
 from homerun.settings import Settings
 from homerun.store.memory import MemoryStore
 from tests.support.api import IMAGES
+from tests.support.identity import keys
 
 Make = Callable[[Any], Any]
 """From one of Google's client classes, e.g. run_v2.ServicesClient, to a client that is connected."""
@@ -59,7 +60,7 @@ class Server:
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         clock = SystemClock()
-        control = Control(Settings(api=self.address), MemoryStore(), FakeEngine(clock, IMAGES), clock)
+        control = Control(Settings(api=self.address), MemoryStore(), FakeEngine(clock, IMAGES), clock, keys())
         await control.open()
         app = api(control, self._stop.set)
         grpc_server = RpcServer(rpc(control), self._folder / "grpc.sock")

@@ -121,7 +121,7 @@ def test_policies(services: run_v2.ServicesClient, deployed: run_v2.Service) -> 
     assert services.get_iam_policy({"resource": resource}) == made
     allowed = services.test_iam_permissions({"resource": resource, "permissions": ["run.services.get"]})
     assert list(allowed.permissions) == ["run.services.get"]
-    with pytest.raises(Conflict, match="changed meanwhile"):
+    with pytest.raises(Conflict, match="concurrent policy changes"):
         services.set_iam_policy({"resource": resource, "policy": policy})
 
 

@@ -5,9 +5,10 @@ import pytest
 from homerun.engine.base import Exit
 from homerun.engine.fake import Line, Script
 from homerun.model import conditions
-from homerun.wire.link import InstanceUp, RouteGone, RouteSet, Snapshot, Target
+from homerun.store.base import Delete, Put
+from homerun.wire.link import InstanceUp, KeySet, RouteGone, RouteSet, Snapshot, Target
 from tests.support.builders import IMAGE, LOCATION, operation_name, operation_put, service_put
-from tests.support.control import world
+from tests.support.control import FakeRouter, world
 
 pytestmark = pytest.mark.looptime
 
@@ -23,7 +24,9 @@ async def test_a_new_service_becomes_ready_and_is_routed() -> None:
         assert service.body["observedGeneration"] == "1"
         revision = service.body["latestReadyRevision"]
         assert revision == service.body["latestCreatedRevision"]
-        assert w.router.last(RouteSet) == RouteSet(HELLO, ["hello-1.r.run.localhost"], [Target(revision, 100)])
+        route = w.router.last(RouteSet)
+        assert (route.service, route.hosts) == (HELLO, ["hello-1.r.run.localhost"])
+        assert route.targets == [Target(revision, 100)]
         assert w.router.last(InstanceUp).revision == revision
 
 
@@ -197,3 +200,24 @@ async def update(w, image: str = IMAGE, traffic=None, concurrency: int | None = 
     operations = [*document.internal["operations"], *put.internal["operations"]]
     put = type(put)("Service", HELLO, body, {**document.internal, "operations": operations})
     await w.store.apply(put, operation_put("hello", generation))
+
+
+async def test_a_policy_reaches_the_routers_when_it_changes_and_a_new_router_at_once() -> None:
+    async with world() as w:
+        await w.store.apply(service_put(), operation_put("hello"))
+        await w.settled("Service", HELLO)
+        assert w.router.last(Snapshot).keys == KeySet(w.control.issuer.keys.pems())
+        assert w.router.last(RouteSet).access.known is False
+        for member, expected in (("allAuthenticatedUsers", True), ("user:ann@example.com", False)):
+            bindings = [{"role": "roles/run.invoker", "members": [member]}]
+            await w.store.apply(Put("Policy", HELLO, {"bindings": bindings}))
+            await w.until(lambda expected=expected: w.router.last(RouteSet).access.known is expected, 1)
+        again = FakeRouter(w.control)
+        assert again.last(Snapshot).routes == [w.router.last(RouteSet)]
+        await w.store.apply(Put("Policy", HELLO, {"bindings": [{"role": "roles/owner", "members": ["allUsers"]}]}))
+        await w.until(lambda: w.router.last(RouteSet).access is None, 1)
+        await w.store.apply(Delete("Policy", HELLO))
+        await w.until(lambda: w.router.last(RouteSet).access is not None, 1)
+        # A job's policy is none of the services' business.
+        await w.store.apply(Put("Policy", f"{LOCATION}/jobs/hello", {"bindings": []}))
+        await w.until(lambda: True)

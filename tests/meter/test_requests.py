@@ -35,3 +35,13 @@ def test_only_the_newest_are_kept() -> None:
     for at in range(1, 6):
         logs.record(request(at))
     assert [line.time for line in logs.lines({})] == [4, 5]
+
+
+def test_why_it_was_refused_is_the_message() -> None:
+    logs = RequestLogs()
+    refused = RequestLog(REVISION, "", 1, 0, "GET", "http://s/x", 403, 0, 0, "curl", "127.0.0.1", "", "No token.")
+    logs.record(refused)
+    [line] = logs.lines({})
+    fields = json.loads(line.text)
+    assert (fields["message"], fields["severity"]) == ("No token.", "WARNING")
+    assert "logging.googleapis.com/trace" not in fields

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from homerun.apis.access import CALLER, THE_OWNER
+
 
 @dataclass
 class Answer:
@@ -38,6 +40,7 @@ async def call(
         "headers": [(k.lower().encode(), v.encode()) for k, v in given.items()],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
+        CALLER: THE_OWNER,
     }
     pieces = [body[i : i + chunk] for i in range(0, len(body), chunk)] or [b""]
     answer = Answer()

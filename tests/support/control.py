@@ -17,6 +17,7 @@ from homerun.wire import link
 from homerun.wire.link import FrameDecoder, Hello, InstanceDrain, InstanceDrained, ToControl, ToRouter
 from tests.support.builders import IMAGE
 from tests.support.clock import LoopClock
+from tests.support.identity import keys
 
 
 class SlowStore(MemoryStore):
@@ -106,7 +107,7 @@ async def world(
     clock = LoopClock()
     store = store or SlowStore()
     engine = engine or FakeEngine(clock, {IMAGE: Script(), **(images or {})})
-    control = Control(Settings(**settings), store, engine, clock)
+    control = Control(Settings(**settings), store, engine, clock, keys())
     await control.open()
     made = World(control, store, engine)
     try:

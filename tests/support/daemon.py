@@ -130,11 +130,19 @@ class Daemon:
         response: dict[str, Any] = operation["response"]
         return response
 
-    def deploy(self, name: str, image: str, **template: Any) -> dict[str, Any]:
-        """Create a service and wait until it is ready."""
+    def deploy(self, name: str, image: str, *, private: bool = False, **template: Any) -> dict[str, Any]:
+        """Create a service and wait until it is ready. `private`: only its owner may call it."""
         container = {"image": image, **template.pop("container", {})}
         body = {"template": {"containers": [container], **template}}
-        return self.wait(self.call("POST", f"/v2/{LOCATION}/services?serviceId={name}", body))
+        operation = self.call("POST", f"/v2/{LOCATION}/services?serviceId={name}", body)
+        if not private:
+            self.allow(name, "allUsers")
+        return self.wait(operation)
+
+    def allow(self, service: str, *members: str) -> None:
+        """Nobody else may call it."""
+        policy = {"bindings": [{"role": "roles/run.invoker", "members": list(members)}]}
+        self.call("POST", f"/v2/{LOCATION}/services/{service}:setIamPolicy", {"policy": policy})
 
     def create_job(self, name: str, image: str, task_count: int = 1, parallelism: int = 0, **template: Any) -> None:
         container = {"image": image, **template.pop("container", {})}

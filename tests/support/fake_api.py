@@ -47,13 +47,13 @@ class FakeApi:
         """Bodies of the requests of this kind."""
         return [asked.body for asked in self.asked if (asked.method, asked.path) == (method, path)]
 
-    def client(self, address: str) -> Client:
-        return _FakeClient(address, self)
+    def client(self, address: str, token: str = "") -> Client:
+        return _FakeClient(address, token, self)
 
 
 class _FakeClient(Client):
-    def __init__(self, address: str, api: FakeApi) -> None:
-        super().__init__(address)
+    def __init__(self, address: str, token: str, api: FakeApi) -> None:
+        super().__init__(address, token)
         self._api = api
 
     def call(self, method: str, url: str, body: Json | None, query: Mapping[str, str]) -> Json:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from homerun.wire import link
 from homerun.wire.link import (
+    Access,
     Demand,
     FrameDecoder,
     Hello,
@@ -15,6 +16,7 @@ from homerun.wire.link import (
     InstanceGone,
     InstanceUp,
     InstanceUse,
+    KeySet,
     Message,
     RequestLog,
     RevisionGone,
@@ -27,17 +29,20 @@ from homerun.wire.link import (
 )
 
 ROUTE = RouteSet("s", ["a.example"], [Target("r", 90), Target("q", 10, "green")])
+PRIVATE = RouteSet("t", ["b.example"], [], Access(["http://b.example"], ["1"], ["example.com"], True), "internal")
 REVISION = RevisionSet("r", 80, 300, 10, 100, "it exited")
 UP = InstanceUp("r", "i", "10.0.0.1", 8080)
 TO_ROUTER: list[Message] = [
     ROUTE,
+    PRIVATE,
     RouteGone("s"),
     REVISION,
     RevisionGone("r"),
     UP,
     InstanceDrain("i"),
     InstanceGone("i"),
-    Snapshot([ROUTE], [REVISION], [UP], ["i"]),
+    KeySet({"k": "-----BEGIN PUBLIC KEY-----"}),
+    Snapshot([ROUTE, PRIVATE], [REVISION], [UP], ["i"], KeySet({"k": "PEM"})),
 ]
 TO_CONTROL: list[Message] = [
     Hello(7, [Demand("r", 1, 2)]),
@@ -45,7 +50,7 @@ TO_CONTROL: list[Message] = [
     Usage("r", 1.5, 0.25, 1, 2, 3, [InstanceUse("i", 1, 0.5, 3, 0.0)]),
     InstanceFailed("i", "refused"),
     InstanceDrained("i"),
-    RequestLog("r", "i", 1.5, 0.25, "GET", "http://a/", 200, 1, 2, "agent", "192.0.2.1", "0" * 32),
+    RequestLog("r", "i", 1.5, 0.25, "GET", "http://a/", 200, 1, 2, "agent", "192.0.2.1", "0" * 32, "refused"),
 ]
 
 

@@ -1,9 +1,11 @@
-"""Who may talk to the API port: programs on this machine that mean it.
+"""Under which names the API port answers: to programs on this machine that mean it.
 
 A web page that the user visits can make the browser send requests to 127.0.0.1 (CSRF), also under a host name of its
 own that resolves there (DNS rebinding). So the Host must be one of ours, and a browser's Origin, if there is one, too.
 The port is also an HTTP proxy, for our own names only: gcloud puts the region in front of the host name, and such names
 need no DNS this way.
+
+Where every request needs a token, which no browser adds by itself, the machine may be called by any name.
 """
 
 from __future__ import annotations
@@ -25,10 +27,11 @@ class NotHere(HomerunError):
 
 
 class Guard:
-    """`names`: further host names under which the API is reached, e.g. that of the machine."""
+    """`names`: further host names under which the API is reached, e.g. that of the machine; `any_name`: under all, but
+    not as a proxy."""
 
-    def __init__(self, app: ASGIApp, names: Collection[str] = ()) -> None:
-        self._app, self._names = app, frozenset(name.lower() for name in names)
+    def __init__(self, app: ASGIApp, names: Collection[str] = (), *, any_name: bool = False) -> None:
+        self._app, self._names, self._any_name = app, frozenset(name.lower() for name in names), any_name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -43,8 +46,9 @@ class Guard:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         if scope["method"] == "CONNECT":
             raise NotHere("this proxy carries plain HTTP to homerun's own names only: it opens no tunnels (CONNECT)")
+        direct = scope["path"].startswith("/")
         scope, host = _origin_form(scope, headers.get("host", ""))
-        if not self._is_ours(host):
+        if not self._is_ours(host) and not (self._any_name and direct):
             raise PermissionDenied(
                 f"Host {host or '(none)'} is not a name of this API: use 127.0.0.1, localhost or *.localhost. "
                 "As a proxy, homerun answers for its own names only: unset http_proxy for other sites"

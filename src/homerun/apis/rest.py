@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from homerun.apis.absent import why
+from homerun.apis.access import THE_OWNER, Caller, caller_of
 from homerun.lib.errors import HomerunError, Invalid, NotFound, Unimplemented, Violation
 from homerun.model.limits import REQUEST_BODY
 from homerun.wire.discovery import Method, description
@@ -35,6 +36,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Any = field(default_factory=dict)
     host: str = ""
+    caller: Caller = THE_OWNER
 
     def flag(self, name: str) -> bool:
         """A boolean query parameter. Raises Invalid."""
@@ -85,7 +87,7 @@ class RestApp:
         query = _query(method, request)
         body = await read_json(request)
         host = request.headers.get("host", "").lower()
-        return await handler(Call(method, match.variables, query, body, host))
+        return await handler(Call(method, match.variables, query, body, host, caller_of(request.scope)))
 
     def _no_such(self, http_method: str, path: str) -> str:
         methods = self._router.methods(path)

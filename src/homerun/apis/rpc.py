@@ -6,12 +6,13 @@ Messages pass the grpc library as bytes, so that it is us who say what is wrong 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NoReturn
 
 import grpc
 
 from homerun.apis.absent import why
+from homerun.apis.access import THE_OWNER, Caller
 from homerun.apis.failure import bug
 from homerun.apis.rest import Call, Handler
 from homerun.lib.errors import HomerunError, Unimplemented
@@ -28,17 +29,18 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class RpcApp(grpc.GenericRpcHandler):
-    """Every RPC of the catalog. `handlers`: by method id, as RestApp takes them."""
+    """Every RPC of the catalog. `handlers`: by method id, as RestApp takes them. `authenticate`: that of
+    apis.access.Access."""
 
-    def __init__(self, handlers: Mapping[str, Handler]) -> None:
-        self._handlers = handlers
+    def __init__(self, handlers: Mapping[str, Handler], authenticate: Callable[[str], Caller]) -> None:
+        self._handlers, self._authenticate = handlers, authenticate
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
-        path = details.method
+        path, metadata = details.method, details.invocation_metadata
 
         async def serve(data: bytes, context: Context) -> bytes:
             try:
-                return await self.answer(path, data)
+                return await self.answer(path, data, self._authenticate(_authorization(metadata)))
             except HomerunError as error:
                 failure = error
             except Exception as error:
@@ -47,7 +49,7 @@ class RpcApp(grpc.GenericRpcHandler):
 
         return grpc.unary_unary_rpc_method_handler(serve)
 
-    async def answer(self, path: str, data: bytes) -> bytes:
+    async def answer(self, path: str, data: bytes, caller: Caller = THE_OWNER) -> bytes:
         """`path`: `/google.cloud.run.v2.Services/GetService`. Raises HomerunError."""
         rpc = catalog().get(path)
         if rpc is None:
@@ -58,10 +60,15 @@ class RpcApp(grpc.GenericRpcHandler):
         handler = self._handlers.get(request.method.id)
         if handler is None:
             raise Unimplemented(f"homerun does not have {rpc.name}: {why(request.method.id)}")
-        result = await handler(Call(request.method, request.variables, request.query, request.body))
+        call = Call(request.method, request.variables, request.query, request.body, caller=caller)
+        result = await handler(call)
         if any(isinstance(value, list) and len(value) > MANY for value in result.values()):
             return await asyncio.to_thread(transcode.answer, rpc, result)
         return transcode.answer(rpc, result)
+
+
+def _authorization(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
+    return ", ".join(str(value) for key, value in metadata or () if key == "authorization")
 
 
 async def refuse(context: Context, error: HomerunError) -> NoReturn:

@@ -8,10 +8,14 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
+from homerun.apis.access import Access, is_loopback
+from homerun.apis.authentication import Authentication
 from homerun.apis.failure import on_bug, on_homerun_error
 from homerun.apis.guard import Guard
 from homerun.apis.homerun import handlers as extension
 from homerun.apis.homerun.insight import Insight
+from homerun.apis.identity import handlers as identity
+from homerun.apis.identity.issuer import Issuer
 from homerun.apis.logging import handlers as logging
 from homerun.apis.logging.handlers import LogSource
 from homerun.apis.rest import RestApp
@@ -28,26 +32,35 @@ from homerun.settings import Settings
 from homerun.store.base import Store
 
 
-def create_app(*, store: Store, logs: LogSource, insight: Insight, clock: Clock, settings: Settings) -> ASGIApp:
+def create_app(
+    *, store: Store, logs: LogSource, insight: Insight, issuer: Issuer, clock: Clock, settings: Settings
+) -> ASGIApp:
     """Everything that the API port serves."""
     backend = create_backend(store, clock, settings)
     rest = RestApp()
     rest.mount("run.v2", run_v2.handlers(backend))
     rest.mount("run.v1", run_v1.handlers(backend))
+    rest.mount("iamcredentials.v1", identity.handlers(issuer, clock))
     for method, handler in (*logging.methods(backend, logs), *serviceusage.methods(backend)):
         rest.add(method, handler)
     app = Starlette(
-        routes=[*extension.routes(insight), Mount("/", app=rest)],
+        routes=[*extension.routes(insight), *identity.routes(issuer, clock), Mount("/", app=rest)],
         exception_handlers={HomerunError: on_homerun_error, Exception: on_bug},
     )
-    return Guard(app, names={settings.api.rpartition(":")[0]})
+    access = create_access(issuer, clock, settings)
+    return Guard(Authentication(app, access), names={settings.api.rpartition(":")[0]}, any_name=access.required)
 
 
-def create_rpc(*, store: Store, clock: Clock, settings: Settings) -> RpcApp:
+def create_rpc(*, store: Store, issuer: Issuer, clock: Clock, settings: Settings) -> RpcApp:
     """What the API port serves to those who speak gRPC: the same handlers."""
     backend = create_backend(store, clock, settings)
     locations = "run.projects.locations.list"  # only the first version has it
-    return RpcApp({locations: run_v1.handlers(backend)[locations], **run_v2.handlers(backend)})
+    methods = {locations: run_v1.handlers(backend)[locations], **run_v2.handlers(backend)}
+    return RpcApp(methods, create_access(issuer, clock, settings).authenticate)
+
+
+def create_access(issuer: Issuer, clock: Clock, settings: Settings) -> Access:
+    return Access(issuer, clock, required=not is_loopback(settings.api.rpartition(":")[0]))
 
 
 def create_backend(store: Store, clock: Clock, settings: Settings) -> Backend:

@@ -19,6 +19,7 @@ VERBS = {
     "services": ("homerun.cli.services:services", "List, describe, delete services; move their traffic."),
     "jobs": ("homerun.cli.jobs:jobs", "Deploy and execute jobs; follow their executions."),
     "worker-pools": ("homerun.cli.worker_pools:worker_pools", "Deploy, scale and describe worker pools."),
+    "auth": ("homerun.cli.auth:auth", "Print tokens: to call private services, and to use the API."),
     "logs": ("homerun.cli.logs:logs", "Print the log of a service, a job, one execution or a worker pool."),
 }
 """Verb -> where it is and its line in the help, which must not cost an import."""

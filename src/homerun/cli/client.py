@@ -29,14 +29,15 @@ def path(*parts: str) -> str:
 
 
 class Client:
-    """One connection, kept open. `address` is HOST:PORT."""
+    """One connection, kept open. `address` is HOST:PORT; `token`: an access token, where one is needed."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, token: str = "") -> None:
         self.address = address.removeprefix("http://").rstrip("/")
         host, _, port = self.address.rpartition(":")
         if not port.isdecimal() or not host:
             raise CommandFailed(f"--api {address!r} is not of the form HOST:PORT, such as 127.0.0.1:8787")
         self._endpoint = (host.strip("[]"), int(port))
+        self._credentials = {"Authorization": f"Bearer {token}"} if token else {}
         self._connection: http.client.HTTPConnection | None = None
 
     def get(self, url: str, **query: str) -> Json:
@@ -95,7 +96,7 @@ class Client:
         kept = self._connection is not None
         try:
             connection = self._connection or self._connect()
-            connection.request(method, url, body, headers)
+            connection.request(method, url, body, {**headers, **self._credentials})
             if method == "GET":
                 self._tell_if_slow(connection)
             return connection.getresponse()

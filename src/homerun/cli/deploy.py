@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from homerun.cli import traffic
+from homerun.cli.access import open_to_all
 from homerun.cli.build import build
 from homerun.cli.flags import (
     ContainerFlags,
@@ -60,7 +61,11 @@ class ServiceFlags:
 @click.option("--tag", metavar="TAG", help="Give the new revision a URL of its own: TAG---SERVICE-….")
 @click.option("--no-traffic", is_flag=True, help="Leave the traffic where it is.")
 @click.option("--async", "no_wait", is_flag=True, help="Return at once; the deployment goes on.")
-@click.option("--allow-unauthenticated/--no-allow-unauthenticated", default=None, hidden=True)
+@click.option(
+    "--allow-unauthenticated/--no-allow-unauthenticated",
+    default=None,
+    help="Whether everybody may call it. By default, a new service: yes; one that is there: as it is.",
+)
 @session_options
 def deploy(session: Session, service: str, no_wait: bool, allow_unauthenticated: bool | None, **given: Any) -> None:
     """Deploy SERVICE, new or existing, and print its URL. Flags that are not given leave what is there.
@@ -86,12 +91,16 @@ def deploy(session: Session, service: str, no_wait: bool, allow_unauthenticated:
         progress.stage(f"Deploying {service}")
         body = wanted(service, before, container, image, ServiceFlags(**given))
         operation = _send(session, service, before, body)
+        if before is None or allow_unauthenticated is not None:
+            open_to_all(session, service, allow_unauthenticated is not False)
         if no_wait:
             click.echo(f"homerun services describe {service}{session.flags()}   shows how it goes.", err=True)
             return
         created = (before or {}).get("latestCreatedRevision", "")
         ready = follow(session, session.name("services", service), operation, progress, before=created)
     _report(session, ready)
+    if before is None and allow_unauthenticated is None:
+        click.echo("Everybody who reaches it may call it; --no-allow-unauthenticated makes it private.", err=True)
 
 
 def wanted(service: str, existing: Json | None, container: ContainerFlags, image: str, flags: ServiceFlags) -> Json:

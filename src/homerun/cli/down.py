@@ -32,15 +32,15 @@ def down(session: Session) -> None:
     with Progress() as progress:
         progress.stage("Stopping")
         for passed, _ in enumerate(ticks(EVERY)):
-            if not _listens(session.api):
+            if not _listens(session.api, session.token):
                 return
             if passed * EVERY > GIVE_UP:
                 raise CommandFailed(f"homerun still answers at {session.api} after {GIVE_UP:.0f} s: look at its output")
             progress.update("")
 
 
-def _listens(address: str) -> bool:
-    client = Client(address)
+def _listens(address: str, token: str) -> bool:
+    client = Client(address, token)
     try:
         client.get("/homerun/v1/info")
     except Unreachable:

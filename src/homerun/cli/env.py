@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 import click
 
 from homerun.cli.output import print_json
 from homerun.cli.session import Session, session_options
 
+IAM_ENDPOINT = "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS"
 REMEMBERED = "HOMERUN_ENV"
 """Holds the names that were exported, so that `--unset` works when homerun is long gone."""
 
@@ -32,13 +34,30 @@ def env(session: Session, unset: bool) -> None:
             click.echo(f"unset {name}")
         click.echo(f"unset {REMEMBERED}")
         return
-    environment = dict(session.info["environment"])
+    environment = reached(session, session.info["environment"])
     if session.json:
         print_json(environment)
         return
     environment[REMEMBERED] = " ".join(environment)
     for name, value in environment.items():
         click.echo(f"export {name}={quoted(value)}")
+
+
+def reached(session: Session, environment: Mapping[str, str]) -> dict[str, str]:
+    """As this session reaches homerun, which may be elsewhere: its address, and its token where one is needed."""
+    host, _, port = session.client.address.rpartition(":")
+    found = dict(environment)
+    if "CLOUDSDK_PROXY_ADDRESS" in environment:
+        found |= {"CLOUDSDK_PROXY_ADDRESS": host.strip("[]"), "CLOUDSDK_PROXY_PORT": port}
+    if IAM_ENDPOINT in environment:
+        found[IAM_ENDPOINT] = f"http://{session.client.address}/"
+    if "CLOUDSDK_AUTH_DISABLE_CREDENTIALS" not in environment:
+        if session.token_file is not None:
+            # gcloud reads the file each time: a new token in it is all that a renewal takes.
+            found["CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"] = os.path.abspath(session.token_file)
+        elif session.token:
+            found["CLOUDSDK_AUTH_ACCESS_TOKEN"] = session.token
+    return found
 
 
 def quoted(value: str) -> str:

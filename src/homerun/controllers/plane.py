@@ -24,6 +24,7 @@ from homerun.wire.link import (
     InstanceFailed,
     InstanceGone,
     InstanceUp,
+    KeySet,
     RequestLog,
     RevisionGone,
     RevisionSet,
@@ -55,6 +56,7 @@ class Plane:
         self._revisions: dict[str, RevisionSet] = {}
         self._instances: dict[str, InstanceUp] = {}
         self._draining: dict[str, set[RouterLink]] = {}
+        self._keys = KeySet({})
         self._links: set[RouterLink] = set()
         self.reports: Reports | None = None
         """Set once, before the first router comes: who hears and who tells know each other."""
@@ -111,6 +113,11 @@ class Plane:
         own = self._domains_of.get(route.service)
         return msgspec.structs.replace(route, hosts=sorted({*route.hosts, *own})) if own else route
 
+    def set_keys(self, keys: KeySet) -> None:
+        if self._keys != keys:
+            self._keys = keys
+            self._send(keys)
+
     def set_revision(self, revision: RevisionSet) -> None:
         """A failure is an event as well as a state: it is sent each time, to refuse those who wait now."""
         if self._revisions.get(revision.revision) != revision or revision.failure:
@@ -151,6 +158,7 @@ class Plane:
             list(self._revisions.values()),
             list(self._instances.values()),
             list(self._draining),
+            self._keys,
         )
         self._links.add(router)
         for waiting_for in self._draining.values():

@@ -1,4 +1,4 @@
-"""Service: its rollout shares out traffic; the outcome is a route."""
+"""Service: its rollout shares out traffic, its policy says who may call; the outcome is a route."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from homerun.controllers import traffic
+from homerun.controllers.access import restricted
 from homerun.controllers.rollout import Shape
+from homerun.model.names import Name
+from homerun.store.base import Document, Store
 from homerun.wire.link import RouteSet
 
 SHAPE = Shape("Service", ("ConfigurationsReady", "RoutesReady"), "traffic", "trafficStatuses", traffic.resolve)
@@ -20,13 +23,32 @@ class Routes(Protocol):
 
 
 class ServiceRoutes:
-    """Implements controllers.rollout.Outcome."""
+    """Implements controllers.rollout.Outcome. Of a service whose policy nobody has shown it only the owner may call."""
 
-    def __init__(self, routes: Routes) -> None:
-        self._routes = routes
+    def __init__(self, store: Store, routes: Routes) -> None:
+        self._store, self._routes = store, routes
+        self._services: dict[str, Mapping[str, Any]] = {}
+        self._policies: dict[str, Mapping[str, Any]] = {}
 
     def settle(self, owner: Mapping[str, Any]) -> None:
-        self._routes.set_route(traffic.route(owner, owner.get(SHAPE.statuses, ())))
+        self._services[owner["name"]] = owner
+        route = traffic.route(owner, owner.get(SHAPE.statuses, ()))
+        self._routes.set_route(restricted(route, owner, self._policies.get(owner["name"], {})))
 
     def drop(self, owner: str) -> None:
+        self._services.pop(owner, None)
         self._routes.drop_route(owner)
+
+    @staticmethod
+    def keys(policy: Document) -> list[str]:
+        return [policy.name] if Name.parse(policy.name).kind == SHAPE.kind else []
+
+    async def reconcile_policy(self, service: str) -> None:
+        """It was set, or went with its service."""
+        policy = await self._store.get("Policy", service)
+        if policy is None:
+            self._policies.pop(service, None)
+        else:
+            self._policies[service] = policy.body
+        if service in self._services:
+            self.settle(self._services[service])

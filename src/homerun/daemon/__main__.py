@@ -35,6 +35,10 @@ def main(arguments: Sequence[str]) -> int:
                 from homerun.daemon import doctor
 
                 return asyncio.run(doctor.run(rest))
+            case "token":
+                from homerun.daemon import keys
+
+                return keys.run(rest)
             case _:
                 print(f"homerun: {role!r} is no role: up, doctor", file=sys.stderr)
                 return 2

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from homerun.aio.tasks import Supervisor
+from homerun.apis.identity.issuer import Issuer
 from homerun.apis.protocol import ApiProtocol, Take
 from homerun.apis.rpc import RpcApp
 from homerun.apis.rpc_server import RpcServer
@@ -35,6 +36,7 @@ from homerun.controllers.rollout import RolloutController
 from homerun.controllers.service import ServiceRoutes
 from homerun.controllers.worker_pool import PoolSize
 from homerun.daemon.insight import DaemonInsight
+from homerun.daemon.keys import issuer_url, open_keys
 from homerun.engine.base import Engine, Event, LogLine
 from homerun.engine.images.store import ImageStore
 from homerun.engine.oci.engine import OciEngine
@@ -45,6 +47,8 @@ from homerun.model.conditions import SUCCEEDED
 from homerun.settings import Settings
 from homerun.store.base import Store
 from homerun.store.sqlite import SqliteStore
+from homerun.wire.keys import KeyRing
+from homerun.wire.link import KeySet
 
 _log = logging.getLogger("homerun.control")
 
@@ -52,10 +56,15 @@ _log = logging.getLogger("homerun.control")
 class Control:
     """Everything of the control process but its sockets: tests run it in their own loop on fakes."""
 
-    def __init__(self, settings: Settings, store: Store, engine: Engine, clock: Clock) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, engine: Engine, clock: Clock, keys: KeyRing | None = None
+    ) -> None:
+        """Without `keys` no token is issued, and none is good."""
         self.settings, self.store, self.engine, self.clock = settings, store, engine, clock
+        self.issuer = Issuer(keys or KeyRing(), issuer_url(settings))
         self.supervisor = Supervisor()
         self.plane = Plane()
+        self.plane.set_keys(KeySet(self.issuer.keys.pems()))
         self.meter = Meter(store, self.supervisor)
         self.discards = Discards(engine, self.supervisor, settings.grace)
         self.capacity = Capacity(
@@ -73,13 +82,15 @@ class Control:
         self.executions = ExecutionController(
             store, engine, self.supervisor, self.discards, clock, max_tasks=settings.max_tasks
         )
-        services = RolloutController(service.SHAPE, store, clock, ServiceRoutes(self.plane))
+        routes = ServiceRoutes(store, self.plane)
+        services = RolloutController(service.SHAPE, store, clock, routes)
         revisions = RevisionController(
             "Service", store, engine, self.capacity, self.supervisor, clock, self.capacity.standing
         )
         pools = RolloutController(worker_pool.SHAPE, store, clock, PoolSize(self.crews))
         workers = RevisionController("WorkerPool", store, engine, self.crews, self.supervisor, clock)
         jobs = JobController(store, engine, clock)
+        self._policies = Loop("policies", store, {"Policy"}, routes.keys, routes.reconcile_policy)
         self._services = Loop("services", store, service.SHAPE.kinds, services.keys, services.reconcile)
         self._revisions = Loop("revisions", store, service.SHAPE.kinds, revisions.keys, revisions.reconcile)
         self._pools = Loop("worker pools", store, worker_pool.SHAPE.kinds, pools.keys, pools.reconcile)
@@ -89,6 +100,7 @@ class Control:
         self._domains = Loop("domains", store, domain.KINDS, lambda d: [d.name], domains.reconcile)
         self.capacity.on_minimum = self._revisions.look_at
         self.loops = [
+            self._policies,
             self._services,
             self._revisions,
             self._pools,
@@ -115,6 +127,7 @@ class Control:
         started = [d for d in stored if ready_state(d) == SUCCEEDED]
         await self._revisions.sync(started)
         await self._domains.sync(await self.store.list("Domain"))
+        await self._policies.sync(await self.store.list("Policy"))
         await self._services.sync(await self.store.list("Service"))
         # And what a worker pool has is counted before it is given more.
         await self._workers.sync(started)
@@ -194,6 +207,7 @@ def api(control: Control, shutdown: Callable[[], None]) -> ASGIApp:
         store=control.store,
         logs=Logs(control.engine, control.requests),
         insight=DaemonInsight(control, shutdown),
+        issuer=control.issuer,
         clock=control.clock,
         settings=control.settings,
     )
@@ -201,15 +215,16 @@ def api(control: Control, shutdown: Callable[[], None]) -> ASGIApp:
 
 def rpc(control: Control) -> RpcApp:
     """The same over gRPC."""
-    return create_rpc(store=control.store, clock=control.clock, settings=control.settings)
+    return create_rpc(store=control.store, issuer=control.issuer, clock=control.clock, settings=control.settings)
 
 
 async def run(settings: Settings, listener: socket.socket) -> None:
     """Serve until SIGTERM or a shutdown over the API; then stop all instances and return."""
     clock = SystemClock()
+    keys = await asyncio.get_running_loop().run_in_executor(None, open_keys, settings.state)
     store = await SqliteStore.open(settings.state / "homerun.db")
     engine = OciEngine(settings.state, ImageStore(settings.state / "images"), clock=clock, runtime=settings.runtime)
-    control = Control(settings, store, engine, clock)
+    control = Control(settings, store, engine, clock, keys)
     stopping = Stopping()
     stopping.watch_signals()
     await control.open()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import homerun
+from homerun.apis.access import is_loopback
 from homerun.apis.homerun.insight import (
     AttemptView,
     BuildEvent,
@@ -63,7 +64,9 @@ class DaemonInsight:
             "api": settings.api,
             "http": settings.http,
             "domain": settings.domain,
-            "environment": gcloud_environment(host, int(port), settings.project, settings.region),
+            "environment": gcloud_environment(
+                host, int(port), settings.project, settings.region, token_needed=not is_loopback(host)
+            ),
         }
 
     def shutdown(self) -> None:

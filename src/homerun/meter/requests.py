@@ -62,6 +62,9 @@ def _line(request: RequestLog) -> LogLine:
             "latency": f"{request.latency:.9f}s",
             "protocol": "HTTP/1.1",
         },
-        "logging.googleapis.com/trace": request.trace,
     }
+    if request.trace:
+        fields["logging.googleapis.com/trace"] = request.trace
+    if request.text:
+        fields["message"] = request.text
     return LogLine(request.at, request.instance, STREAM, json.dumps(fields), _labels(request))

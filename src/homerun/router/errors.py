@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from http import HTTPStatus
 
@@ -17,6 +17,9 @@ class Refusal:
     body: str
     retry_after: int = 0
     allow: str = ""
+    challenge: str = ""
+    text: str = ""
+    """For the request log; what is in the body is for the client."""
 
     def encode(self, *, head_only: bool, keep_alive: bool) -> bytes:
         body = (self.body + "\n").encode()
@@ -30,6 +33,8 @@ class Refusal:
             lines.append(f"Retry-After: {self.retry_after}")
         if self.allow:
             lines.append(f"Allow: {self.allow}")
+        if self.challenge:
+            lines.append(f"WWW-Authenticate: {self.challenge}")
         lines.append("Connection: keep-alive" if keep_alive else "Connection: close")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + (b"" if head_only else body)
 
@@ -45,6 +50,38 @@ HEADER_TIMEOUT = Refusal(408, "The head of the request did not arrive in time.")
 METHOD = Refusal(405, "CONNECT is not supported: send requests with a path.", allow="GET, HEAD, POST, PUT, DELETE")
 EXPECTATION = Refusal(417, "The only expectation that is supported is 100-continue.")
 VERSION = Refusal(505, "HTTP/1.1 and HTTP/1.0 are spoken here.")
+
+
+def _forbidden(status: int, reason: str, challenge: str = "") -> Refusal:
+    """HTML, as people meet it in browsers. The same words go to the log."""
+    title = _REASONS[status]
+    return Refusal(
+        status,
+        f"<!DOCTYPE html><html><head><title>{status} {title}</title></head><body><h1>Error: {title}</h1>"
+        f"<h2>Your client does not have permission to get this URL from this server.</h2><p>{html.escape(reason)}</p>"
+        "</body></html>",
+        challenge=challenge,
+        text=reason,
+    )
+
+
+UNAUTHENTICATED = _forbidden(
+    403,
+    "The request was not authenticated. Either allow unauthenticated invocations or set the proper Authorization "
+    "header.",
+)
+
+
+def bad_token(reason: str) -> Refusal:
+    return _forbidden(401, f"The access token could not be verified: {reason}.", 'Bearer error="invalid_token"')
+
+
+def not_permitted(who: str, service: str) -> Refusal:
+    return _forbidden(
+        403,
+        f"The request was not authorized to invoke this service: {who} has no role with run.routes.invoke on "
+        f"{service}, such as roles/run.invoker.",
+    )
 
 
 def bad_request(reason: str) -> Refusal:
@@ -73,6 +110,11 @@ def unknown_host(host: str) -> Refusal:
         f"<p>No service answers to the host name <code>{name}</code>. "
         "Names of services are listed by <code>homerun services list</code>.</p></body></html>",
     )
+
+
+def blocked(host: str) -> Refusal:
+    """By the service's ingress: for those who are outside there is no such service."""
+    return replace(unknown_host(host), text="The request was blocked by the ingress setting of the service.")
 
 
 def not_ready(service: str) -> Refusal:

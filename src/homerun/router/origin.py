@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 
 class Origin:
-    __slots__ = ("_element", "_ip", "_proto", "ip", "lines")
+    __slots__ = ("_element", "_ip", "_proto", "ip", "lines", "private")
 
     def __init__(self, ip: str, proto: str) -> None:
         self.ip = ip
+        self.private = _is_private(ip)
+        """It comes from this machine, or from a private network that it is in."""
         self._ip = ip.encode("ascii", "replace")
         # RFC 7239: an IPv6 address is in brackets.
         node = f'"[{ip}]"' if ":" in ip else f'"{ip}"'
@@ -25,3 +29,12 @@ class Origin:
             self._proto,
             b"%b, %b" % (forwarded, self._element) if forwarded else self._element,
         )
+
+
+def _is_private(ip: str) -> bool:
+    try:
+        address = ipaddress.ip_address(ip)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_private)

@@ -227,6 +227,12 @@ class ClientConnection(asyncio.Protocol):
             bad = errors.bad_request("its Host is no host name")
             self.refuse(exchange, errors.unknown_host(host) if head.well_formed_host() or not host else bad)
             return
+        if route.gate is not None:
+            refusal = route.gate.check(head, self.origin, router.passports, router.clock.now())
+            if refusal is not None:
+                self.refuse(exchange, refusal)
+                router.stats.record_refused(exchange, route.any_revision, refusal.text, now)
+                return
         revision = route.pick()
         activator = router.activators.get(revision) if revision is not None else None
         if activator is None:

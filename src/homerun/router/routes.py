@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from homerun.router.gate import Gate
 from homerun.wire.link import RouteSet, Target
 
 _STRIDE = 61
@@ -17,13 +18,15 @@ _SEEN = 10_000
 
 
 class Route:
-    """What one host name leads to. `seats` has one entry per percent, or one alone; empty: not ready."""
+    """What one host name leads to. `seats` has one entry per percent, or one alone; empty: not ready. `gate` None: open
+    to everybody."""
 
-    __slots__ = ("_seat", "seats", "service")
+    __slots__ = ("_seat", "gate", "seats", "service")
 
-    def __init__(self, service: str, seats: Sequence[str]) -> None:
+    def __init__(self, service: str, seats: Sequence[str], gate: Gate | None = None) -> None:
         self.service = service
         self.seats = seats
+        self.gate = gate
         self._seat = 0
 
     def pick(self) -> str | None:
@@ -34,6 +37,11 @@ class Route:
             return seats[0] if count else None
         self._seat = seat = (self._seat + _STRIDE) % count
         return seats[seat]
+
+    @property
+    def any_revision(self) -> str:
+        """For the log of a request that gets to none."""
+        return self.seats[0] if self.seats else f"{self.service}/revisions/"
 
     def __repr__(self) -> str:
         return f"<Route {self.service} {dict.fromkeys(self.seats)}>"
@@ -49,10 +57,11 @@ class Routes:
 
     def set(self, message: RouteSet) -> None:
         self.drop(message.service)
-        found = {_key(host): Route(message.service, _seats(message.targets)) for host in message.hosts}
+        gate = Gate(message) if message.access is not None or message.ingress != "all" else None
+        found = {_key(host): Route(message.service, _seats(message.targets), gate) for host in message.hosts}
         for target in message.targets:
             if target.tag:
-                tagged = Route(message.service, [target.revision])
+                tagged = Route(message.service, [target.revision], gate)
                 found.update({_key(f"{target.tag}---{host}"): tagged for host in message.hosts})
         self._by_host.update(found)
         self._seen.clear()

@@ -18,6 +18,7 @@ from homerun.router.instance import RemoteInstance
 from homerun.router.link import ControlLink
 from homerun.router.options import Options
 from homerun.router.origin import Origin
+from homerun.router.passports import Passports
 from homerun.router.protocol import ClientConnection
 from homerun.router.routes import Routes
 from homerun.router.stats import Stats
@@ -29,6 +30,7 @@ from homerun.wire.link import (
     InstanceDrained,
     InstanceGone,
     InstanceUp,
+    KeySet,
     RevisionGone,
     RevisionSet,
     RouteGone,
@@ -45,6 +47,7 @@ class Router:
         self.trace = Trace()
         self.origin = lru_cache(4096)(lambda ip: Origin(ip, "http"))
         self.routes = Routes()
+        self.passports = Passports()
         self.activators: dict[str, Activator] = {}
         self.instances: dict[str, RemoteInstance] = {}
         self.clients: set[ClientConnection] = set()
@@ -110,6 +113,8 @@ class Router:
                 self._drain(instance)
             case InstanceGone(instance):
                 self._instance_gone(instance)
+            case KeySet():
+                self.passports.set_keys(message)
             case Snapshot():
                 self._reconcile(message)
 
@@ -156,6 +161,7 @@ class Router:
 
     def _reconcile(self, snapshot: Snapshot) -> None:
         """Control starts anew, or we do. Requests in flight on what stays are not touched."""
+        self.passports.set_keys(snapshot.keys)
         revisions = {message.revision for message in snapshot.revisions}
         instances = {message.instance for message in snapshot.instances}
         services = {message.service for message in snapshot.routes}

@@ -36,15 +36,21 @@ class Stats:
             self._set_epoch()
             self._timer = self._router.loop.call_later(PERIOD, self._turn)
 
-    def record(self, exchange: Exchange, now: float) -> None:
+    def record_refused(self, exchange: Exchange, revision: str, text: str, now: float) -> None:
+        """One that did not get as far as its revision, which knows nothing of it."""
+        if self._timer is None:
+            self._set_epoch()
+            self._timer = self._router.loop.call_later(PERIOD, self._turn)
+        self.record(exchange, now, revision, text)
+
+    def record(self, exchange: Exchange, now: float, refused_by: str = "", text: str = "") -> None:
         """A request has been answered, or given up."""
         head = exchange.head
         activator, instance = exchange.activator, exchange.instance
-        assert activator is not None
         requests = self._requests
         requests.append(
             RequestLog(
-                activator.name,
+                activator.name if activator is not None else refused_by,
                 instance.id if instance is not None else "",
                 self._epoch + exchange.started,
                 now - exchange.started,
@@ -56,6 +62,7 @@ class Stats:
                 head.user_agent.decode("latin-1"),
                 exchange.client.origin.ip,
                 head.trace.decode("latin-1"),
+                text,
             )
         )
         if len(requests) >= _BATCH:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -31,12 +32,25 @@ class Target(msgspec.Struct, frozen=True, array_like=True):
     tag: str = ""
 
 
+class Access(msgspec.Struct, frozen=True, array_like=True):
+    """Who may call a private service, with an ID token for one of `audiences`: those who are in `subjects` (the `sub`
+    of their tokens), whose e-mail address is in one of `domains`, or, if `known`, whoever has a token at all."""
+
+    audiences: list[str]
+    subjects: list[str]
+    domains: list[str]
+    known: bool = False
+
+
 class RouteSet(Message, frozen=True):
-    """Create or replace a service's routes. `hosts`: lower case, without port; empty `targets`: not ready yet."""
+    """Create or replace a service's routes. `hosts`: lower case, without port; empty `targets`: not ready yet. `access`
+    None: anybody may call it. `ingress`: from where; internal is from this machine and private networks."""
 
     service: str
     hosts: list[str]
     targets: list[Target]
+    access: Access | None = None
+    ingress: Literal["all", "internal", "none"] = "all"
 
 
 class RouteGone(Message, frozen=True):
@@ -80,6 +94,12 @@ class InstanceGone(Message, frozen=True):
     instance: str
 
 
+class KeySet(Message, frozen=True):
+    """With what to check ID tokens: public keys (PEM) by id."""
+
+    keys: dict[str, str]
+
+
 class Snapshot(Message, frozen=True):
     """Everything. What it does not mention is gone; what it does mention keeps its requests in flight."""
 
@@ -87,6 +107,7 @@ class Snapshot(Message, frozen=True):
     revisions: list[RevisionSet]
     instances: list[InstanceUp]
     draining: list[str]
+    keys: KeySet = KeySet({})
 
 
 # router -> control
@@ -158,9 +179,13 @@ class RequestLog(Message, frozen=True, gc=False):
     user_agent: str
     remote_ip: str
     trace: str
+    text: str = ""
+    """What there is to say about it, if it was refused."""
 
 
-ToRouter = RouteSet | RouteGone | RevisionSet | RevisionGone | InstanceUp | InstanceDrain | InstanceGone | Snapshot
+ToRouter = (
+    RouteSet | RouteGone | RevisionSet | RevisionGone | InstanceUp | InstanceDrain | InstanceGone | KeySet | Snapshot
+)
 ToControl = Hello | Demand | Usage | InstanceFailed | InstanceDrained | RequestLog
 
 _encoder = msgspec.msgpack.Encoder()

@@ -333,6 +333,9 @@ async def test_policies_are_kept_as_they_were_set() -> None:
             await a("POST", f"{target}:setIamPolicy", {"policy": {"etag": empty["etag"]}})
         permissions = {"permissions": ["run.services.get"]}
         assert await a("POST", f"{target}:testIamPermissions", permissions) == permissions
+        asked = {"permissions": ["run.services.get", "run.jobs.run", "storage.buckets.get", "run.routes.invoke"]}
+        known = {"permissions": ["run.services.get", "run.routes.invoke"]}
+        assert await a("POST", f"{target}:testIamPermissions", asked) == known
         with pytest.raises(Refused, match="NOT_FOUND"):
             await a("GET", f"{V2}/services/other:getIamPolicy")
         await a.done(await a("DELETE", target))

@@ -60,13 +60,14 @@ async def create(backend: Backend, kind: Kind, name: Name, wish: Wish, *, valida
 
     def edit(document: Document | None) -> Sequence[Write]:
         _absent(document, name)
-        return [put, operation]
+        # A policy that was set while its namesake was being deleted is not this one's.
+        return [put, operation, Delete("Policy", str(name))]
 
     leaving = await backend.store.get(kind.name, str(name))
     if leaving is not None and "deleteTime" in leaving.body:
         await backend.until(kind.name, str(name), lambda document: document is None, TEARDOWN_SECONDS)
     await backend.remember(name.project)
-    resource, stored = await change(backend.store, kind.name, str(name), edit)
+    resource, stored, _ = await change(backend.store, kind.name, str(name), edit)
     return Written(resource, stored)
 
 

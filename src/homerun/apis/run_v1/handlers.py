@@ -262,14 +262,12 @@ class RunV1:
 
     async def set_policy(self, call: Call) -> Any:
         body, violations = body_of(call)
-        raise_violations(violations)
-        return await policies.set_policy(self._backend, await self._policy_target(call), body.get("policy", {}))
+        return await policies.set_policy(self._backend, await self._policy_target(call), body, violations)
 
     async def test_permissions(self, call: Call) -> Any:
-        """Whoever reaches this API may do everything."""
         body, violations = body_of(call)
-        raise_violations(violations)
-        return {"permissions": body.get("permissions", [])}
+        name = await self._policy_target(call)
+        return await policies.test_permissions(self._backend, name, body, violations, call.caller)
 
     async def _execution(self, call: Call) -> Document:
         location = await names.parent(self._backend, call)

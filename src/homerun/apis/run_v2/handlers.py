@@ -169,16 +169,12 @@ class RunV2:
 
     async def set_policy(self, call: Call) -> Any:
         body, violations = _body(call)
-        raise_violations(violations)
-        return await policies.set_policy(
-            self._backend, await resource_name(self._backend, call), body.get("policy", {})
-        )
+        return await policies.set_policy(self._backend, await resource_name(self._backend, call), body, violations)
 
     async def test_permissions(self, call: Call) -> Any:
-        """Whoever reaches this API may do everything."""
         body, violations = _body(call)
-        raise_violations(violations)
-        return {"permissions": body.get("permissions", [])}
+        name = await resource_name(self._backend, call)
+        return await policies.test_permissions(self._backend, name, body, violations, call.caller)
 
 
 class Writer:

@@ -1,0 +1,46 @@
+"""Who may call a service: its IAM policy and its ingress, put into its routes (contract §13.4, §13.6). Pure.
+
+On one machine "internal" means this machine and the private networks that it is in. A load balancer is whatever proxy
+stands in front, and such a proxy is in there too: so `internal-and-cloud-load-balancing` means the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from homerun.model.identity import ANY_SERVICE
+from homerun.model.policy import invokers
+from homerun.wire.link import Access, RouteSet
+
+_INGRESS: dict[str, Literal["all", "internal", "none"]] = {
+    "INGRESS_TRAFFIC_INTERNAL_ONLY": "internal",
+    "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER": "internal",
+    "INGRESS_TRAFFIC_NONE": "none",
+}
+
+
+def restricted(route: RouteSet, service: Mapping[str, Any], policy: Mapping[str, Any]) -> RouteSet:
+    """`route`, for those who may."""
+    ingress = _INGRESS.get(service.get("ingress", ""), "all")
+    return msgspec.structs.replace(route, access=access(service, policy), ingress=ingress)
+
+
+def access(service: Mapping[str, Any], policy: Mapping[str, Any]) -> Access | None:
+    """None: anybody may call it."""
+    if service.get("invokerIamDisabled"):
+        return None
+    allowed = invokers(policy)
+    if allowed.public:
+        return None
+    urls = [service.get("uri", ""), *service.get("urls", ())]
+    urls += [target.get("uri", "") for target in service.get("trafficStatuses", ())]
+    return Access(
+        # In this order: the first is named to those who ask with a token for something else.
+        audiences=list(dict.fromkeys([*filter(None, urls), *service.get("customAudiences", ()), ANY_SERVICE])),
+        subjects=sorted(allowed.subjects),
+        domains=sorted(allowed.domains),
+        known=allowed.known,
+    )

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from homerun.apis.identity.issuer import Issuer
+from homerun.daemon import keys
+from homerun.lib.clock import SystemClock
+from homerun.lib.errors import FailedPrecondition, Invalid, NotFound
+from homerun.model.identity import OWNER
+from homerun.settings import Settings
+
+
+def test_keys_are_made_at_the_first_start_and_stay(tmp_path: Path) -> None:
+    made = keys.open_keys(tmp_path)
+    assert keys.open_keys(tmp_path).jwks() == made.jwks()
+    assert (tmp_path / "identity.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_damaged_file_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "identity.json").write_text("{")
+    with pytest.raises(FailedPrecondition, match=r"identity\.json"):
+        keys.open_keys(tmp_path)
+    assert (tmp_path / "identity.json").read_text() == "{"
+
+
+def test_who_may_read_the_state_folder_gets_a_token(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    issuer = Issuer(keys.open_keys(tmp_path), "http://x")
+    assert keys.run(["--state", str(tmp_path), "--lifetime", "7200"]) == 0
+    now = SystemClock().now()
+    assert issuer.bearer(capsys.readouterr().out.strip(), now + 7000) == OWNER
+    with pytest.raises(Invalid, match="lifetime"):
+        keys.owner_token(tmp_path, 366 * 24 * 3600)
+
+
+def test_where_no_homerun_was_there_is_none(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="state folder of a homerun that was started"):
+        keys.owner_token(tmp_path, 60)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("api", "url"),
+    [
+        ("127.0.0.1:8787", "http://127.0.0.1:8787"),
+        ("0.0.0.0:80", "http://127.0.0.1:80"),
+        ("[::1]:8787", "http://[::1]:8787"),
+        ("[::]:8787", "http://127.0.0.1:8787"),
+        ("box.example:1", "http://box.example:1"),
+    ],
+)
+def test_the_issuer_is_where_the_api_is(api: str, url: str) -> None:
+    assert keys.issuer_url(Settings(api=api)) == url
