@@ -10,7 +10,7 @@ from google.cloud import run_v2
 from google.iam.v1 import policy_pb2
 
 from tests.clients.conftest import Make
-from tests.clients.messages import job
+from tests.clients.messages import done, job
 from tests.support.api import FAILING, LOCATION, SLOW
 
 pytestmark = pytest.mark.sockets
@@ -26,13 +26,13 @@ def jobs(make: Make) -> run_v2.JobsClient:
 def test_a_job_from_create_to_delete(jobs: run_v2.JobsClient, make: Make, fresh: Fresh) -> None:
     id = fresh("work")
     name = f"{LOCATION}/jobs/{id}"
-    made = jobs.create_job(parent=LOCATION, job_id=id, job=job(tasks=3, max_retries=0)).result(timeout=20)
+    made = done(jobs.create_job(parent=LOCATION, job_id=id, job=job(tasks=3, max_retries=0)))
     assert made.template.template.max_retries == 0, "zero is not absent where the schema says so"
     made.template.task_count = 2
-    assert jobs.update_job(job=made).result(timeout=20).template.task_count == 2
+    assert done(jobs.update_job(job=made)).template.task_count == 2
     assert jobs.get_job(name=name).generation == 2
 
-    execution = jobs.run_job(name=name).result(timeout=20)
+    execution = done(jobs.run_job(name=name))
     assert (execution.succeeded_count, execution.task_count) == (2, 2)
     executions, tasks = make(run_v2.ExecutionsClient), make(run_v2.TasksClient)
     assert [e.name for e in executions.list_executions(parent=name)] == [execution.name]
@@ -42,21 +42,21 @@ def test_a_job_from_create_to_delete(jobs: run_v2.JobsClient, make: Make, fresh:
     assert tasks.get_task(name=listed[1].name) == listed[1]
     assert len(list(executions.list_executions(parent=f"{LOCATION}/jobs/-"))) >= 1
 
-    executions.delete_execution(name=execution.name).result(timeout=20)
-    jobs.delete_job(name=name).result(timeout=20)
+    done(executions.delete_execution(name=execution.name))
+    done(jobs.delete_job(name=name))
     assert name not in [j.name for j in jobs.list_jobs(parent=LOCATION)]
     with pytest.raises(NotFound):
         jobs.run_job(name=name)
 
 
 def test_overrides_hold_for_one_run(jobs: run_v2.JobsClient, fresh: Fresh) -> None:
-    made = jobs.create_job(parent=LOCATION, job_id=fresh("over"), job=job(tasks=3)).result(timeout=20)
+    made = done(jobs.create_job(parent=LOCATION, job_id=fresh("over"), job=job(tasks=3)))
     overrides = run_v2.RunJobRequest.Overrides(
         task_count=1,
         timeout={"seconds": 30},
         container_overrides=[{"args": ["a"], "env": [{"name": "A", "value": "1"}]}],
     )
-    execution = jobs.run_job(run_v2.RunJobRequest(name=made.name, overrides=overrides)).result(timeout=20)
+    execution = done(jobs.run_job(run_v2.RunJobRequest(name=made.name, overrides=overrides)))
     container = execution.template.containers[0]
     assert (execution.task_count, list(container.args), container.env[0].value) == (1, ["a"], "1")
     assert execution.template.timeout.total_seconds() == 30
@@ -64,19 +64,19 @@ def test_overrides_hold_for_one_run(jobs: run_v2.JobsClient, fresh: Fresh) -> No
 
 
 def test_executions_that_do_not_end_well(jobs: run_v2.JobsClient, make: Make, fresh: Fresh) -> None:
-    bad = jobs.create_job(parent=LOCATION, job_id=fresh("bad"), job=job(FAILING, max_retries=0)).result(timeout=20)
+    bad = done(jobs.create_job(parent=LOCATION, job_id=fresh("bad"), job=job(FAILING, max_retries=0)))
     with pytest.raises(GoogleAPICallError, match="exit code 3"):
-        jobs.run_job(name=bad.name).result(timeout=20)
-    slow = jobs.create_job(parent=LOCATION, job_id=fresh("slow"), job=job(SLOW)).result(timeout=20)
+        done(jobs.run_job(name=bad.name))
+    slow = done(jobs.create_job(parent=LOCATION, job_id=fresh("slow"), job=job(SLOW)))
     running = jobs.run_job(name=slow.name)
-    cancelled = make(run_v2.ExecutionsClient).cancel_execution(name=running.metadata.name).result(timeout=20)
+    cancelled = done(make(run_v2.ExecutionsClient).cancel_execution(name=running.metadata.name))
     assert cancelled.cancelled_count == 1
     with pytest.raises(GoogleAPICallError, match="cancelled"):
-        running.result(timeout=20)
+        done(running)
 
 
 def test_policies(jobs: run_v2.JobsClient, fresh: Fresh) -> None:
-    made = jobs.create_job(parent=LOCATION, job_id=fresh("guarded"), job=job()).result(timeout=20)
+    made = done(jobs.create_job(parent=LOCATION, job_id=fresh("guarded"), job=job()))
     policy = policy_pb2.Policy(bindings=[policy_pb2.Binding(role="roles/run.invoker", members=["user:a@example.com"])])
     stored = jobs.set_iam_policy({"resource": made.name, "policy": policy})
     assert jobs.get_iam_policy({"resource": made.name}) == stored

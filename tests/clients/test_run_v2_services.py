@@ -22,7 +22,7 @@ from google.iam.v1 import policy_pb2
 from google.longrunning.operations_pb2 import Operation, WaitOperationRequest
 
 from tests.clients.conftest import Make, Server
-from tests.clients.messages import service, violations
+from tests.clients.messages import done, service, violations
 from tests.support.api import LOCATION, WEB
 
 pytestmark = pytest.mark.sockets
@@ -37,20 +37,20 @@ def services(make: Make) -> run_v2.ServicesClient:
 
 @pytest.fixture
 def deployed(services: run_v2.ServicesClient, fresh: Fresh) -> run_v2.Service:
-    return services.create_service(parent=LOCATION, service_id=fresh("web"), service=service()).result(timeout=20)
+    return done(services.create_service(parent=LOCATION, service_id=fresh("web"), service=service()))
 
 
 def test_a_service_from_create_to_delete(services: run_v2.ServicesClient, make: Make, fresh: Fresh) -> None:
     id = fresh("hello")
     name = f"{LOCATION}/services/{id}"
-    made = services.create_service(parent=LOCATION, service_id=id, service=service()).result(timeout=20)
+    made = done(services.create_service(parent=LOCATION, service_id=id, service=service()))
     assert made.uri == f"http://{id}-100000000001.us-central1.run.localhost:8080"
     assert made.terminal_condition.state == run_v2.Condition.State.CONDITION_SUCCEEDED
     assert made.ingress == run_v2.IngressTraffic.INGRESS_TRAFFIC_ALL
     assert services.get_service(name=name) == made
 
     made.template.containers[0].env.append(run_v2.EnvVar(name="COLOUR", value="green"))
-    changed = services.update_service(service=made).result(timeout=20)
+    changed = done(services.update_service(service=made))
     assert changed.generation == 2
     assert changed.latest_ready_revision != made.latest_ready_revision
 
@@ -58,9 +58,9 @@ def test_a_service_from_create_to_delete(services: run_v2.ServicesClient, make: 
     revisions = make(run_v2.RevisionsClient)
     assert sorted(len(r.containers[0].env) for r in revisions.list_revisions(parent=name)) == [0, 1]
     assert revisions.get_revision(name=made.latest_ready_revision).containers[0].image.startswith(WEB[:-2])
-    revisions.delete_revision(name=made.latest_ready_revision).result(timeout=20)
+    done(revisions.delete_revision(name=made.latest_ready_revision))
     assert [r.name for r in revisions.list_revisions(parent=name)] == [changed.latest_ready_revision]
-    services.delete_service(name=name).result(timeout=20)
+    done(services.delete_service(name=name))
     with pytest.raises(NotFound):
         services.get_service(name=name)
 
@@ -68,7 +68,7 @@ def test_a_service_from_create_to_delete(services: run_v2.ServicesClient, make: 
 def test_an_update_mask_touches_what_it_names(services: run_v2.ServicesClient, deployed: run_v2.Service) -> None:
     sent = run_v2.Service(name=deployed.name, labels={"team": "a"}, template={"max_instance_request_concurrency": 7})
     mask = {"paths": ["template.max_instance_request_concurrency"]}
-    changed = services.update_service({"service": sent, "update_mask": mask}).result(timeout=20)
+    changed = done(services.update_service({"service": sent, "update_mask": mask}))
     assert changed.template.max_instance_request_concurrency == 7
     assert changed.template.containers[0].image == deployed.template.containers[0].image
     assert not changed.labels
@@ -79,7 +79,7 @@ def test_an_update_mask_touches_what_it_names(services: run_v2.ServicesClient, d
 def test_validate_only_changes_nothing(services: run_v2.ServicesClient, fresh: Fresh) -> None:
     id = fresh("dry")
     request = {"parent": LOCATION, "service_id": id, "service": service(), "validate_only": True}
-    assert services.create_service(request).result(timeout=20).name == f"{LOCATION}/services/{id}"
+    assert done(services.create_service(request)).name == f"{LOCATION}/services/{id}"
     with pytest.raises(NotFound):
         services.get_service(name=f"{LOCATION}/services/{id}")
 
@@ -89,7 +89,7 @@ def test_what_is_missing_is_made_if_that_is_allowed(services: run_v2.ServicesCli
     wanted.name = f"{LOCATION}/services/{fresh('upsert')}"
     with pytest.raises(NotFound):
         services.update_service(service=wanted)
-    made = services.update_service({"service": wanted, "allow_missing": True}).result(timeout=20)
+    made = done(services.update_service({"service": wanted, "allow_missing": True}))
     assert made.name == wanted.name
 
 
@@ -145,7 +145,7 @@ def test_a_deploy_that_fails_raises_its_cause(services: run_v2.ServicesClient, f
     broken = service("registry.test/none:1")
     operation = services.create_service(parent=LOCATION, service_id=fresh("broken"), service=broken)
     with pytest.raises(GoogleAPICallError, match="does not exist"):
-        operation.result(timeout=20)
+        done(operation)
 
 
 def test_refusals_name_the_fields(services: run_v2.ServicesClient, transport: str) -> None:
