@@ -55,7 +55,7 @@ class RpcApp(grpc.GenericRpcHandler):
         if rpc is None:
             raise Unimplemented(f"{path} is no method that homerun knows")
         if not rpc.methods:
-            raise Unimplemented(f"Cloud Run does not have {rpc.name}")
+            raise Unimplemented(f"{rpc.name} is no method of Cloud Run")
         request = transcode.request(rpc, data)
         handler = self._handlers.get(request.method.id)
         if handler is None:
