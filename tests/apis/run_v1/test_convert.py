@@ -76,7 +76,7 @@ def v1_documents(kind: str) -> st.SearchStrategy[dict[str, Any]]:
     return shaped.map(lambda sent: parse(V1, kind, sent)[0])
 
 
-@pytest.mark.parametrize("kind", ["Service", "Job"])
+@pytest.mark.parametrize("kind", ["Service", "WorkerPool", "Job"])
 @given(data=st.data())
 def test_any_v2_document_survives_the_way_to_v1_and_back(kind: str, data: st.DataObject) -> None:
     written = data.draw(v2_documents(kind))
@@ -88,7 +88,7 @@ def test_any_v2_document_survives_the_way_to_v1_and_back(kind: str, data: st.Dat
     assert back == written
 
 
-@pytest.mark.parametrize("kind", ["Service", "Job"])
+@pytest.mark.parametrize("kind", ["Service", "WorkerPool", "Job"])
 @given(data=st.data())
 def test_any_v1_document_comes_back_as_it_was_sent(kind: str, data: st.DataObject) -> None:
     sent = data.draw(v1_documents(kind))

@@ -1,4 +1,4 @@
-"""Services and jobs as their authors write them: v1 -> v2 and back, without loss.
+"""Services, worker pools and jobs as their authors write them: v1 -> v2 and back, without loss.
 
 Scalar fields and annotations go by the tables; what has a shape of its own (containers, volumes, traffic) has a file of
 its own. What one version has no place for travels as a difference (difference.py): on the way to v2 it is baggage that
@@ -33,6 +33,7 @@ from homerun.wire.schema import parse
 Json = dict[str, Any]
 SECRETS, CLOUD_SQL = RUN + "secrets", RUN + "cloudsql-instances"
 BINARY_AUTHORIZATION = RUN + "binary-authorization"
+SCALING_MODE = RUN + "scalingMode"
 V2_ONLY = "homerun.dev/v2-only"
 """The annotation with what v2 has and v1 cannot say."""
 
@@ -61,8 +62,12 @@ def to_v2(kind: str, v1: Mapping[str, Any]) -> tuple[Json, list[Violation]]:
     if policy := annotations.get(BINARY_AUTHORIZATION):
         chosen = {"useDefault": True} if policy == "default" else {"policy": policy}
         v2["binaryAuthorization"] = v2.get("binaryAuthorization", {}) | chosen
-    if targets := _get(v1, ("spec", "traffic")):
-        v2["traffic"] = [traffic.to_v2(target) for target in targets]
+    layout = LAYOUTS[kind]
+    if targets := v1.get("spec", {}).get(layout.shares):
+        v2[layout.shares] = [traffic.to_v2(target, layout.share_type) for target in targets]
+    if kind == "WorkerPool" and annotations.get(SCALING_MODE, "manual") != "manual":
+        found = f"must be manual, and is {annotations[SCALING_MODE]!r}: worker pools have as many instances as you say"
+        violations.append(Violation(f"metadata.annotations[{SCALING_MODE}]", found))
     if V2_ONLY in annotations:
         v2, wrong = _with_v2_only(kind, v2, annotations[V2_ONLY])
         violations += wrong
@@ -96,8 +101,10 @@ def shown(kind: str, v2: Mapping[str, Any], aliases: str = "") -> Json:
     authorization = v2.get("binaryAuthorization", {})
     if policy := authorization.get("policy") or ("default" if authorization.get("useDefault") else ""):
         v1["metadata"].setdefault("annotations", {})[BINARY_AUTHORIZATION] = policy
-    if targets := v2.get("traffic"):
-        v1["spec"]["traffic"] = [traffic.to_v1(target) for target in targets]
+    if targets := v2.get(LAYOUTS[kind].shares):
+        v1["spec"][LAYOUTS[kind].shares] = [traffic.to_v1(target) for target in targets]
+    if kind == "WorkerPool" and "manualInstanceCount" in v2.get("scaling", {}):
+        v1["metadata"].setdefault("annotations", {})[SCALING_MODE] = "manual"
     return v1
 
 

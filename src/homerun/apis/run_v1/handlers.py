@@ -8,7 +8,7 @@ from typing import Any
 from homerun.apis.rest import Call, Handler
 from homerun.apis.run import executions, operations, policies, reads, resources, revisions
 from homerun.apis.run.backend import Backend
-from homerun.apis.run.kinds import JOB, SERVICE, Kind
+from homerun.apis.run.kinds import JOB, SERVICE, WORKER_POOL, Kind
 from homerun.apis.run.resources import Wish, raise_violations
 from homerun.apis.run_v1 import convert, domains, names, objects
 from homerun.apis.run_v1.locations import locations
@@ -24,12 +24,26 @@ from homerun.store.base import Document
 from homerun.wire.labels import Selector, parse_selector
 from homerun.wire.paging import page
 
-_VARIABLES = ("servicesId", "revisionsId", "routesId", "configurationsId", "jobsId", "executionsId", "tasksId")
-_STORED = {"routes": "services", "configurations": "services"}
-"""Collections that are a view of another."""
+_VARIABLES = (
+    "servicesId",
+    "revisionsId",
+    "routesId",
+    "configurationsId",
+    "workerpoolsId",
+    "jobsId",
+    "executionsId",
+    "tasksId",
+)
+_STORED = {"routes": "services", "configurations": "services", "workerpools": "workerPools"}
+"""Collections that are a view of another, or are called otherwise in v2."""
 
 Json = dict[str, Any]
 
+_UNSUPPORTED = {
+    "Service": unsupported.V1_SERVICE,
+    "WorkerPool": unsupported.V1_WORKER_POOL,
+    "Job": unsupported.V1_JOB,
+}
 PARTIAL = {
     **dict.fromkeys(
         (
@@ -38,6 +52,10 @@ PARTIAL = {
             for verb in ("create", "replaceService")
         ),
         refused(v1_path("Service", pattern) for pattern in unsupported.SERVICE),
+    ),
+    **dict.fromkeys(
+        ("run.namespaces.workerpools.create", "run.namespaces.workerpools.replaceWorkerPool"),
+        refused(v1_path("WorkerPool", pattern) for pattern in unsupported.WORKER_POOL),
     ),
     **dict.fromkeys(
         ("run.namespaces.jobs.create", "run.namespaces.jobs.replaceJob"),
@@ -51,7 +69,16 @@ def handlers(backend: Backend) -> dict[str, Handler]:
     """By method id."""
     v1 = RunV1(backend)
     found: dict[str, Handler] = {"run.projects.locations.list": v1.list_locations}
-    for collection in ("services", "revisions", "routes", "configurations", "jobs", "executions", "tasks"):
+    for collection in (
+        "services",
+        "revisions",
+        "routes",
+        "configurations",
+        "workerpools",
+        "jobs",
+        "executions",
+        "tasks",
+    ):
         reader = Reader(backend, collection)
         found |= {f"run.namespaces.{collection}.get": reader.get, f"run.namespaces.{collection}.list": reader.list}
     for collection in ("services", "revisions", "routes", "configurations"):
@@ -60,13 +87,17 @@ def handlers(backend: Backend) -> dict[str, Handler]:
             f"run.projects.locations.{collection}.get": one_platform.get,
             f"run.projects.locations.{collection}.list": one_platform.list,
         }
-    for kind, parents in ((SERVICE, ("namespaces", "projects.locations")), (JOB, ("namespaces",))):
-        writer = Writer(backend, kind)
+    for kind, parents in (
+        (SERVICE, ("namespaces", "projects.locations")),
+        (WORKER_POOL, ("namespaces",)),
+        (JOB, ("namespaces",)),
+    ):
+        writer, collection = Writer(backend, kind), kind.collection.lower()
         for parent in parents:
             found |= {
-                f"run.{parent}.{kind.collection}.create": writer.create,
-                f"run.{parent}.{kind.collection}.replace{kind.name}": writer.replace,
-                f"run.{parent}.{kind.collection}.delete": writer.delete,
+                f"run.{parent}.{collection}.create": writer.create,
+                f"run.{parent}.{collection}.replace{kind.name}": writer.replace,
+                f"run.{parent}.{collection}.delete": writer.delete,
             }
     found |= {
         "run.namespaces.revisions.delete": v1.delete_revision,
@@ -79,7 +110,7 @@ def handlers(backend: Backend) -> dict[str, Handler]:
         "run.projects.locations.operations.delete": v1.delete_operation,
         "run.projects.locations.operations.wait": v1.wait_operation,
     }
-    for collection in ("services", "jobs"):
+    for collection in ("services", "workerpools", "jobs"):
         found |= {
             f"run.projects.locations.{collection}.getIamPolicy": v1.get_policy,
             f"run.projects.locations.{collection}.setIamPolicy": v1.set_policy,
@@ -108,7 +139,6 @@ class Reader:
         location = await names.parent(self._backend, call)
         selector = parse_selector(call.query.get("labelSelector", ""))
         check_field_selector(call)
-        root = _ROOTS.get(self._stored, self._stored)
         prefix = await self._prefix(location, selector)
         key = f"{prefix} {self._collection} {call.query.get('labelSelector', '')}"
         wanted = page(
@@ -116,7 +146,7 @@ class Reader:
         )
 
         def keep(document: Document) -> bool:
-            if "deleteTime" in document.body or Name.parse(document.name).path[0] != root:
+            if "deleteTime" in document.body:
                 return False
             return not selector.requirements or selector.matches(objects.labels(document))
 
@@ -126,7 +156,7 @@ class Reader:
         api_version = items[0]["apiVersion"] if items else _API_VERSION.get(self._collection, "run.googleapis.com/v1")
         return {
             "apiVersion": api_version,
-            "kind": f"{self._collection.removesuffix('s').capitalize()}List",
+            "kind": f"{'WorkerPool' if kind == 'WorkerPool' else self._collection.removesuffix('s').capitalize()}List",
             "metadata": {"continue": found.next_token} if found.next_token else {},
             "items": items,
             "unreachable": [],
@@ -135,24 +165,24 @@ class Reader:
     async def _prefix(self, location: Name, selector: Selector) -> str:
         if location.location == "-":
             return f"projects/{location.project}/locations/"
-        owner_label, owner_collection = _OWNERS.get(self._stored, ("", ""))
-        owner = selector.value(owner_label) if owner_label else None
-        if self._stored == "tasks" and owner:
-            try:
-                return f"{(await names.find(self._backend, location, 'executions', owner)).name}/tasks/"
-            except NotFound:
-                return f"{location.child('executions', owner)}/tasks/"  # there is nothing
-        if owner and owner_collection:
-            return f"{location.child(owner_collection, owner)}/{self._stored}/"
-        return f"{location}/{_ROOTS.get(self._stored, self._stored)}/"
+        for label, collection in _OWNERS.get(self._stored, {}).items():
+            owner = selector.value(label)
+            if self._stored == "tasks" and owner:
+                try:
+                    return f"{(await names.find(self._backend, location, 'executions', owner)).name}/tasks/"
+                except NotFound:
+                    return f"{location.child('executions', owner)}/tasks/"  # there is nothing
+            elif owner:
+                return f"{location.child(collection, owner)}/{self._stored}/"
+        return f"{location}/"
 
 
-_ROOTS = {"revisions": "services", "executions": "jobs", "tasks": "jobs"}
 _OWNERS = {
-    "revisions": ("serving.knative.dev/service", "services"),
-    "executions": (RUN + "job", "jobs"),
-    "tasks": (RUN + "execution", ""),
+    "revisions": {"serving.knative.dev/service": "services", RUN + "workerPool": "workerPools"},
+    "executions": {RUN + "job": "jobs"},
+    "tasks": {RUN + "execution": "executions"},
 }
+"""Collection -> the label that says whose it is, and the collection of those."""
 _API_VERSION = dict.fromkeys(("services", "revisions", "routes", "configurations"), "serving.knative.dev/v1")
 
 
@@ -195,9 +225,7 @@ class Writer:
     def _wish(self, call: Call) -> tuple[Json, Wish]:
         kind = self._kind.name
         body, violations = body_of(call)
-        violations += unsupported.unsupported(
-            body, unsupported.V1_SERVICE if self._kind is SERVICE else unsupported.V1_JOB
-        )
+        violations += unsupported.unsupported(body, _UNSUPPORTED[kind])
         v2, more = convert.to_v2(kind, body)
         baggage = convert.baggage(kind, body, v2)
         return body, Wish(v2, [*violations, *more], v1=baggage, path=convert.path_to_v1(kind))
@@ -279,7 +307,8 @@ class RunV1:
 
     async def _policy_target(self, call: Call) -> Name:
         location = await names.parent(self._backend, call)
-        return location.child(call.method.id.split(".")[-2], _id(call))
+        collection = call.method.id.split(".")[-2]
+        return location.child(_STORED.get(collection, collection), _id(call))
 
     def _operation(self, document: Document) -> Json:
         return objects.operation(document, self._backend.projects)

@@ -10,7 +10,7 @@ from homerun.model.names import Name
 
 async def locations(backend: Backend, project: str) -> list[dict[str, Any]]:
     found = {backend.region}
-    for kind in ("Service", "Job"):
+    for kind in ("Service", "WorkerPool", "Job"):
         found |= await _in_use(backend, kind, project)
     return [{"name": f"projects/{project}/locations/{id}", "locationId": id, "displayName": id} for id in sorted(found)]
 

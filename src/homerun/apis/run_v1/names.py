@@ -12,17 +12,24 @@ from homerun.model.names import Name
 from homerun.store.base import Document
 
 _REGIONAL_HOST = re.compile(r"([a-z][-a-z0-9]*)-run\.")
+_GLOBAL_HOST = re.compile(r"run\.")
+"""gcloud asks there for lists of all regions."""
 _LOCATION = re.compile(r"[a-z][-a-z0-9]{0,62}|-")
-PARENTS = {"revisions": "services", "executions": "jobs"}
+PARENTS = {"revisions": ("services", "workerPools"), "executions": ("jobs",)}
 
 
 async def parent(backend: Backend, call: Call) -> Name:
-    """The location: in the path, or in the host name (`us-central1-run.…`), or the default one."""
+    """The location: in the path, or in the host name (`us-central1-run.…`), or the default one.
+
+    Of a list it may be `-`, all of them.
+    """
     variables = call.variables
     project = variables.get("namespacesId") or variables["projectsId"]
     regional = _REGIONAL_HOST.match(call.host)
-    location = variables.get("locationsId") or (regional[1] if regional else backend.region)
-    if location == "-" and not call.method.id.endswith(".list"):
+    lists = call.method.id.endswith(".list")
+    default = "-" if lists and _GLOBAL_HOST.match(call.host) else backend.region
+    location = variables.get("locationsId") or (regional[1] if regional else default)
+    if location == "-" and not lists:
         raise Invalid.field("location", "name a location: '-' is allowed for lists only")
     if not _LOCATION.fullmatch(location):
         raise Invalid.field("location", f"{location!r} is no location, such as us-central1")
@@ -47,4 +54,4 @@ def _candidates(location: Name, collection: str, id: str) -> list[Name]:
         return [location.child(collection, id)]
     parts = id.split("-")
     owners = ["-".join(parts[:length]) for length in range(len(parts) - 1, 0, -1)]
-    return [location.child(PARENTS[collection], owner).child(collection, id) for owner in owners]
+    return [location.child(parent, owner).child(collection, id) for parent in PARENTS[collection] for owner in owners]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
-from homerun.apis.run.kinds import JOB, SERVICE
+from homerun.apis.run.kinds import JOB, SERVICE, WORKER_POOL
 from homerun.apis.run.writes import TYPE_URL, etag
 from homerun.apis.run_v1 import conditions, convert
 from homerun.apis.run_v1.difference import below, restored
@@ -35,15 +35,18 @@ def labels(document: Document) -> dict[str, str]:
     found = {**body.get("labels", {}), "cloud.googleapis.com/location": name.location}
     baggage = document.internal.get("v1", ())
     match document.kind:
-        case "Service":
+        case "Service" | "WorkerPool":
             found = restored(found, below(baggage, "metadata", "labels"))
         case "Job":
             found = restored(found, below(baggage, "metadata", "labels"))
             found[RUN + "lastUpdatedTime"] = body["updateTime"]
         case "Revision":
             found = restored(found, below(baggage, *TEMPLATE_METADATA, "labels"))
-            found |= {SERVING + "service": name.parent.id, SERVING + "configuration": name.parent.id}
-            found[SERVING + "configurationGeneration"] = str(document.internal.get("ordinal", 1))
+            if name.parent.kind == "WorkerPool":
+                found[RUN + "workerPool"] = name.parent.id
+            else:
+                found |= {SERVING + "service": name.parent.id, SERVING + "configuration": name.parent.id}
+                found[SERVING + "configurationGeneration"] = str(document.internal.get("ordinal", 1))
         case "Execution":
             found[RUN + "job"] = name.parent.id
         case "Task":
@@ -54,7 +57,7 @@ def labels(document: Document) -> dict[str, str]:
 def _written(document: Document) -> Json:
     """What its author wrote: `metadata` and `spec`."""
     baggage = document.internal.get("v1", ())
-    own = {"Service": SERVICE, "Job": JOB}[document.kind].written(document.body)
+    own = {"Service": SERVICE, "WorkerPool": WORKER_POOL, "Job": JOB}[document.kind].written(document.body)
     return cast(Json, restored(convert.to_v1(document.kind, own, convert.aliases_of(baggage)), baggage))
 
 
@@ -79,16 +82,17 @@ def _service(document: Document, name: Name, projects: Projects) -> Json:
         "conditions": conditions.to_v1([body["terminalCondition"], *body.get("conditions", ())]),
         "latestCreatedRevisionName": last(body.get("latestCreatedRevision", "")),
         "latestReadyRevisionName": last(body.get("latestReadyRevision", "")),
-        "traffic": _traffic_status(body),
+        "traffic": _shares(body.get("trafficStatuses", ())),
         "url": body["uri"],
         "address": {"url": body["uri"]},
     }
     return v1_object("serving.knative.dev/v1", document, name, projects, made["metadata"], made["spec"], status)
 
 
-def _traffic_status(body: Mapping[str, Any]) -> list[Json]:
+def _shares(statuses: Iterable[Mapping[str, Any]]) -> list[Json]:
+    """Of traffic or of instances."""
     found = []
-    for target in body.get("trafficStatuses", ()):
+    for target in statuses:
         made: Json = {"revisionName": last(target["revision"])}
         if not target.get("type", "").endswith("_REVISION"):
             made["latestRevision"] = True
@@ -99,9 +103,26 @@ def _traffic_status(body: Mapping[str, Any]) -> list[Json]:
     return found
 
 
+def _worker_pool(document: Document, name: Name, projects: Projects) -> Json:
+    body = document.body
+    made = _written(document)
+    annotations = made["metadata"].setdefault("annotations", {})
+    annotations |= {SERVING + "creator": body["creator"], SERVING + "lastModifier": body["lastModifier"]}
+    if operation := document.internal.get("operation"):
+        annotations[RUN + "operation-id"] = operation
+    status = {
+        "observedGeneration": int(body["generation"]),
+        "conditions": conditions.to_v1([body["terminalCondition"], *body.get("conditions", ())]),
+        "latestCreatedRevisionName": last(body.get("latestCreatedRevision", "")),
+        "latestReadyRevisionName": last(body.get("latestReadyRevision", "")),
+        "instanceSplits": _shares(body.get("instanceSplitStatuses", ())),
+    }
+    return v1_object("run.googleapis.com/v1", document, name, projects, made["metadata"], made["spec"], status)
+
+
 def _revision(document: Document, name: Name, projects: Projects) -> Json:
-    body, service = document.body, name.parent.id
-    template = _template("Service", {"template": body}, document)
+    body = document.body
+    template = _template(name.parent.kind, {"template": body}, document)
     metadata = template["metadata"]
     metadata.setdefault("annotations", {})[SERVING + "creator"] = body.get("creator", "")
     digests = document.internal.get("digests") or [""]
@@ -109,7 +130,7 @@ def _revision(document: Document, name: Name, projects: Projects) -> Json:
         "observedGeneration": int(body["generation"]),
         "conditions": conditions.to_v1(body["conditions"]),
         "imageDigest": digests[0],
-        "serviceName": service,
+        "serviceName": name.parent.id if name.parent.kind == "Service" else "",
         "logUrl": body.get("logUri", ""),
     }
     return v1_object("serving.knative.dev/v1", document, name, projects, metadata, template["spec"], status)
@@ -211,8 +232,6 @@ def operation(document: Document, projects: Projects) -> Json:
 
 def _operation_part(resource: Mapping[str, Any], operation: Document, projects: Projects) -> Json:
     kind = str(resource["@type"]).removeprefix(TYPE_URL)
-    if kind not in _MAKERS:
-        return dict(resource)
     document = Document(kind, resource["name"], operation.version, dict(resource), operation.internal)
     return {"@type": f"type.googleapis.com/google.cloud.run.v1.{kind}", **to_v1(document, projects)}
 
@@ -245,6 +264,7 @@ def v1_object(
 
 _MAKERS: dict[str, Callable[[Document, Name, Projects], Json]] = {
     "Service": _service,
+    "WorkerPool": _worker_pool,
     "Revision": _revision,
     "Job": _job,
     "Execution": _execution,

@@ -28,8 +28,8 @@ _RENAMED = (
     (r"(volumes\[\d*\])\.gcs\.bucket$", r"\1.csi.volumeAttributes[bucketName]"),
     (r"(volumes\[\d*\])\.gcs\.mountOptions.*$", r"\1.csi.volumeAttributes[mountOptions]"),
     (r"(volumes\[\d*\])\.gcs\b", r"\1.csi"),
-    (r"^(spec\.traffic\[\d*\])\.revision$", r"\1.revisionName"),
-    (r"^(spec\.traffic\[\d*\])\.type$", r"\1.latestRevision"),
+    (r"^(spec\.(?:traffic|instanceSplits)\[\d*\])\.revision$", r"\1.revisionName"),
+    (r"^(spec\.(?:traffic|instanceSplits)\[\d*\])\.type$", r"\1.latestRevision"),
 )
 """Where the place is the same and the name is not."""
 
@@ -85,6 +85,7 @@ def _places(kind: str) -> list[tuple[str, str]]:
         (".".join(layout.v2_spec), ".".join(layout.v1_spec)),
         ("template", "spec.template.spec"),
         ("traffic", "spec.traffic"),
+        ("instanceSplits", "spec.instanceSplits"),
         ("binaryAuthorization", f"metadata.annotations[{RUN}binary-authorization]"),
         ("labels", "metadata.labels"),
         ("annotations", "metadata.annotations"),

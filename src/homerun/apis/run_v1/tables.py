@@ -21,6 +21,7 @@ from homerun.apis.run_v1.codecs import (
     TEXTS,
     Codec,
 )
+from homerun.model.defaults import INSTANCE_SPLIT, TRAFFIC_TARGET
 
 RUN = "run.googleapis.com/"
 _RESOURCE = "metadata.annotations"
@@ -69,21 +70,20 @@ def _pod_rows(spec: str, v2: str) -> tuple[Row, ...]:
         _annotation(_TEMPLATE, RUN + "network-interfaces", f"{v2}.vpcAccess.networkInterfaces", NETWORK_INTERFACES),
         _annotation(_TEMPLATE, RUN + "encryption-key", f"{v2}.encryptionKey"),
         _annotation(_TEMPLATE, RUN + "gpu-zonal-redundancy-disabled", f"{v2}.gpuZonalRedundancyDisabled", BOOL),
-        _annotation(_TEMPLATE, RUN + "identity", f"{v2}.workloadIdentityConfig.identity"),
-        _annotation(
-            _TEMPLATE,
-            RUN + "enable-workload-certificate",
-            f"{v2}.workloadIdentityConfig.identityCertificateEnabled",
-            BOOL,
-        ),
         _annotation(f"{spec}.nodeSelector", RUN + "accelerator", f"{v2}.nodeSelector.accelerator"),
         _row(f"{spec}.serviceAccountName", f"{v2}.serviceAccount"),
     )
 
 
-def _execution_environment(v2: str) -> Row:
+def _sandbox_rows(v2: str) -> tuple[Row, ...]:
+    """What a worker pool's template does not have."""
     key, codec = RUN + "execution-environment", codecs.EXECUTION_ENVIRONMENT
-    return _annotation(_TEMPLATE, key, f"{v2}.executionEnvironment", codec)
+    identity, certificate = f"{v2}.workloadIdentityConfig.identity", RUN + "enable-workload-certificate"
+    return (
+        _annotation(_TEMPLATE, key, f"{v2}.executionEnvironment", codec),
+        _annotation(_TEMPLATE, RUN + "identity", identity),
+        _annotation(_TEMPLATE, certificate, f"{identity}CertificateEnabled", BOOL),
+    )
 
 
 _REVISION_ROWS = (
@@ -119,7 +119,7 @@ SERVICE = (
     _annotation(_RESOURCE, RUN + "build-environment-variables", "buildConfig.environmentVariables", TEXT_MAP),
     _annotation(_RESOURCE, RUN + "build-service-account", "buildConfig.serviceAccount"),
     *_REVISION_ROWS,
-    _execution_environment("template"),
+    *_sandbox_rows("template"),
     _annotation(_TEMPLATE, "autoscaling.knative.dev/minScale", "template.scaling.minInstanceCount", INT),
     _annotation(_TEMPLATE, "autoscaling.knative.dev/maxScale", "template.scaling.maxInstanceCount", INT),
     _annotation(_TEMPLATE, RUN + "sessionAffinity", "template.sessionAffinity", BOOL),
@@ -128,11 +128,19 @@ SERVICE = (
     _row("spec.template.spec.timeoutSeconds", "template.timeout", SECONDS),
 )
 
+WORKER_POOL = (
+    *_RESOURCE_ROWS,
+    _annotation(_RESOURCE, RUN + "description", "description"),
+    _annotation(_RESOURCE, RUN + "manualInstanceCount", "scaling.manualInstanceCount", INT),
+    _annotation(_RESOURCE, RUN + "custom-audiences", "customAudiences", TEXTS),
+    *_REVISION_ROWS,
+)
+
 _TASK = "spec.template.spec.template.spec"
 JOB = (
     *_RESOURCE_ROWS,
     *_pod_rows(_TASK, "template.template"),
-    _execution_environment("template.template"),
+    *_sandbox_rows("template.template"),
     _row("spec.startExecutionToken", "startExecutionToken"),
     _row("spec.runExecutionToken", "runExecutionToken"),
     _row("spec.template.spec.taskCount", "template.taskCount"),
@@ -142,21 +150,26 @@ JOB = (
     _row(f"{_TASK}.timeoutSeconds", "template.template.timeout", SECONDS_TEXT),
 )
 
-TABLES = {"Service": SERVICE, "Job": JOB}
+TABLES = {"Service": SERVICE, "WorkerPool": WORKER_POOL, "Job": JOB}
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where a kind has the template's metadata, and the spec with its containers and volumes, in each version."""
+    """Where a kind has the spec with its containers and volumes, in each version, and what it shares out."""
 
     v1_spec: tuple[str, ...]
     v2_spec: tuple[str, ...]
     throttled: bool
     """CPU may be idle outside of requests."""
+    shares: str = ""
+    """The field with the targets, called the same in both versions."""
+    share_type: str = ""
+    """How v2's types of a target begin."""
 
 
 LAYOUTS = {
-    "Service": Layout(("spec", "template", "spec"), ("template",), throttled=True),
+    "Service": Layout(("spec", "template", "spec"), ("template",), True, "traffic", TRAFFIC_TARGET),
+    "WorkerPool": Layout(("spec", "template", "spec"), ("template",), False, "instanceSplits", INSTANCE_SPLIT),
     "Job": Layout(("spec", "template", "spec", "template", "spec"), ("template", "template"), throttled=False),
 }
 TEMPLATE_METADATA = ("spec", "template", "metadata")

@@ -47,6 +47,7 @@ _LOCATION = re.compile(r"[a-z][-a-z0-9]{0,62}")
 
 PARTIAL = {
     **dict.fromkeys((f"{PREFIX}services.create", f"{PREFIX}services.patch"), refused(unsupported.SERVICE)),
+    **dict.fromkeys((f"{PREFIX}workerPools.create", f"{PREFIX}workerPools.patch"), refused(unsupported.WORKER_POOL)),
     **dict.fromkeys((f"{PREFIX}jobs.create", f"{PREFIX}jobs.patch"), refused(unsupported.JOB)),
 }
 """What is missing of methods that are there, by method id (docs/api-coverage.md)."""
