@@ -44,6 +44,11 @@ TESTED_THROUGH = {
         "controllers/execution_status.py",
         "controllers/task_document.py",
     ),
+    "tests/wire/test_filters.py": (
+        "wire/filter_functions.py",
+        "wire/filter_nodes.py",
+        "wire/filter_values.py",
+    ),
     # What the two versions of the API do alike, seen through them.
     "tests/apis/run_v2/test_handlers.py": (
         "apis/run/executions.py",

@@ -116,3 +116,39 @@ async def test_the_lines_of_a_worker_pool_as_gcloud_asks_for_them() -> None:
         found = (await read(a, filter))["entries"]
         assert {entry["resource"]["type"] for entry in found} == {"cloud_run_worker_pool"}
         assert texts({"entries": found}) == ["listening"]
+
+
+@pytest.mark.parametrize(
+    ("body", "count"),
+    [
+        # as google-cloud-logging sends them, and the filters of gcloud's and Google's documentation
+        (
+            {
+                "filter": 'severity>=ERROR AND timestamp>="2020-11-23T15:41:05.236432+0000"',
+                "orderBy": "timestamp desc",
+                "pageSize": 10,
+            },
+            2,
+        ),
+        ({"filter": "logName=projects/homerun/logs/run.googleapis.com%2Fstdout AND severity=DEFAULT"}, 3),
+        ({"resourceNames": ["projects/homerun/locations/global/buckets/_Default/views/_AllLogs"]}, 5),
+        ({"filter": 'timestamp<="2015-05-31T23:59:59Z" AND timestamp>="2015-05-31T00:00:00Z"'}, 0),
+        ({"filter": 'log_id("run.googleapis.com/stdout") resource.labels.job_name=work -severity=ERROR'}, 2),
+        ({"filter": 'resource.type = ("cloud_run_job" OR "cloud_run_revision")\nSEARCH("listening")'}, 1),
+        ({"projectIds": ["homerun"], "resourceNames": []}, 5),
+    ],
+)
+async def test_requests_of_other_clients(body: dict[str, Any], count: int) -> None:
+    async with api() as a:
+        await busy(a)
+        sent = {"resourceNames": ["projects/homerun"], **body}
+        answer = await a("POST", "/v2/entries:list?prettyPrint=false", sent)
+        assert len(answer.get("entries", [])) == count
+
+
+@pytest.mark.parametrize("names", [["folders/1"], ["organizations/1"], []])
+async def test_only_projects_have_logs_here(names: list[str]) -> None:
+    async with api() as a:
+        with pytest.raises(Refused) as caught:
+            await a("POST", "/v2/entries:list", {"resourceNames": names})
+        assert caught.value.fields == ["resourceNames"]

@@ -12,7 +12,7 @@ from homerun.engine.base import LogLine
 from homerun.lib.timestamps import from_rfc3339, to_rfc3339
 from homerun.model import labels as instance_labels
 from homerun.model.names import Name, last
-from homerun.wire.filters import SEVERITIES
+from homerun.wire.filter_values import SEVERITIES
 
 _LIFTED = {
     "logging.googleapis.com/trace": "trace",
