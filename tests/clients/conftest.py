@@ -15,8 +15,10 @@ import pytest
 import uvloop
 from google.auth.credentials import AnonymousCredentials
 
+from homerun.apis.identity.issuer import Issuer
 from homerun.apis.rpc_server import RpcServer
 from homerun.daemon.control import ApiServer, Control, api, rpc, server_config
+from homerun.daemon.keys import issuer_url
 from homerun.engine.fake import FakeEngine
 from homerun.lib.clock import SystemClock
 from homerun.settings import Settings
@@ -29,12 +31,14 @@ Make = Callable[[Any], Any]
 
 
 class Server:
-    """One port and all that is behind it."""
+    """One port and all that is behind it. `host`: where it believes to listen; elsewhere than on loopback, callers need
+    a token."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
         self._folder = folder
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
+        self._settings = Settings(api=f"{host}:{self.port}")
         self._started = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -48,6 +52,11 @@ class Server:
     def url(self) -> str:
         return f"http://{self.address}"
 
+    def token(self, email: str) -> str:
+        """An access token, as `homerun auth print-access-token` prints one."""
+        issuer = Issuer(keys(), issuer_url(self._settings))
+        return issuer.access_token(email, SystemClock().now()).text
+
     def start(self) -> None:
         self._thread.start()
         assert self._started.wait(20), "the server did not start"
@@ -60,7 +69,7 @@ class Server:
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         clock = SystemClock()
-        control = Control(Settings(api=self.address), MemoryStore(), FakeEngine(clock, IMAGES), clock, keys())
+        control = Control(self._settings, MemoryStore(), FakeEngine(clock, IMAGES), clock, keys())
         await control.open()
         app = api(control, self._stop.set)
         grpc_server = RpcServer(rpc(control), self._folder / "grpc.sock")
@@ -77,6 +86,15 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made = Server(tmp_path_factory.mktemp("homerun"))
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One that believes not to listen on loopback."""
+    made = Server(tmp_path_factory.mktemp("guarded"), host="192.0.2.7")
     made.start()
     yield made
     made.close()

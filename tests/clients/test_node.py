@@ -62,6 +62,15 @@ def test_the_code_on_the_page_runs(folder: Path, server: Server) -> None:
     assert node(folder, "-e", code) == "[]\n"
 
 
+def test_a_token_goes_with_each_call(folder: Path, guarded: Server) -> None:
+    host, port = guarded.address.split(":")
+    code = DOCUMENTED.replace("'127.0.0.1'", repr(host)).replace("8787", port)
+    options = f"{{ otherArgs: {{ headers: {{ authorization: 'Bearer {guarded.token('ann@example.com')}' }} }} }}"
+    assert node(folder, "-e", code.replace("({ parent })", f"({{ parent }}, {options})")) == "[]\n"
+    with pytest.raises(AssertionError, match="needs an access token"):
+        node(folder, "-e", code)
+
+
 def test_services_and_jobs_from_create_to_delete(folder: Path, server: Server) -> None:
     said = json.loads(node(folder, str(SCRIPT), server.address))
     assert said["uri"] == "http://hello-100000000001.us-central1.run.localhost:8080"
