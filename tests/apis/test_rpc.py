@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,7 +15,8 @@ from google.longrunning.operations_pb2 import Operation, WaitOperationRequest
 from homerun.apis.rest import Call
 from homerun.apis.rpc import MANY, RpcApp
 from homerun.daemon.control import rpc
-from homerun.lib.errors import Aborted, Invalid, NotFound, Unimplemented
+from homerun.lib.errors import Aborted, HomerunError, Invalid, NotFound, Unimplemented
+from homerun.wire.catalog import catalog
 from tests.support.api import IMAGES, LOCATION, WEB
 from tests.support.control import world
 from tests.support.identity import anybody
@@ -96,3 +99,14 @@ async def test_a_method_without_a_handler_says_its_name() -> None:
 async def test_what_is_no_message_is_refused() -> None:
     with pytest.raises(Invalid, match="no valid"):
         await RpcApp({}, anybody).answer(f"{SERVICES}GetService", b"\xff\xff")
+
+
+async def test_whatever_comes_is_answered_or_refused_with_a_reason() -> None:
+    """Nothing is a bug of ours: neither an empty message, nor noise, nor a name where there is nothing."""
+    noise = random.Random(1)
+    name = run_v2.GetServiceRequest.serialize(run_v2.GetServiceRequest(name=f"{LOCATION}/services/none"))
+    async with serving() as call:
+        for path in catalog():
+            for data in (b"", name, *(name[:cut] for cut in (1, 5, 40)), *(noise.randbytes(n) for n in range(1, 40))):
+                with contextlib.suppress(HomerunError):
+                    await call.app.answer(path, data)
