@@ -142,6 +142,35 @@ def test_executions_that_do_not_end_well(gcloud: Gcloud) -> None:
     assert "Cancelled execution" in gcloud("run", "jobs", "executions", "cancel", execution["metadata"]["name"])
 
 
+def test_traffic_to_the_latest_revision_by_both_its_names(gcloud: Gcloud) -> None:
+    gcloud("run", "deploy", "both", f"--image={WEB}", "--no-allow-unauthenticated")
+    named = ("run", "deploy", "both", f"--image={WEB}", "--revision-suffix=two")
+    gcloud(*named, "--set-env-vars=A=2")
+    printed = gcloud("run", "services", "update-traffic", "both", "--to-revisions=LATEST=70,both-two=30")
+    assert re.search(r"30% +both-two\s+70% +LATEST \(currently both-two\)", printed), printed
+    listed = gcloud.json("run", "revisions", "list", "--service=both")
+    conditions = [(r["metadata"]["name"], c) for r in listed for c in r["status"]["conditions"]]
+    active = {name: condition["status"] for name, condition in conditions if condition["type"] == "Active"}
+    assert sorted(active.values()) == ["False", "True"] and active["both-two"] == "True"
+    code, printed = gcloud.attempt(*named, "--set-env-vars=A=3")
+    assert (code, "'both-two' with different configuration already exists" in printed) == (1, True)
+    code, printed = gcloud.attempt("run", "revisions", "delete", "both-two")
+    assert (code, "is the latest of its service" in printed) == (1, True)
+    (old,) = (name for name in active if name != "both-two")
+    gcloud("run", "revisions", "delete", old)
+
+
+def test_tasks_of_an_execution_by_their_state(gcloud: Gcloud) -> None:
+    gcloud("run", "jobs", "deploy", "stately", f"--image={BATCH}", "--tasks=2", "--execute-now", "--wait")
+    (execution,) = gcloud.json("run", "jobs", "executions", "list", "--job=stately")
+    name = execution["metadata"]["name"]
+    listing = ("run", "jobs", "executions", "tasks", "list", f"--execution={name}")
+    assert len(gcloud.json(*listing, "--succeeded")) == 2
+    assert gcloud.json(*listing, "--failed") == gcloud.json(*listing, "--no-completed") == []
+    assert f"{name}-task1" in gcloud("run", "jobs", "executions", "tasks", "describe", f"{name}-task1")
+    assert "working" in gcloud("beta", "run", "jobs", "executions", "logs", "read", name)
+
+
 def test_a_domain_of_one_s_own(gcloud: Gcloud) -> None:
     gcloud("run", "deploy", "mapped", f"--image={WEB}", "--no-allow-unauthenticated")
     domain, region = "--domain=www.example.com", "--region=us-central1"

@@ -43,7 +43,7 @@ async def test_all_tasks_run_and_the_execution_succeeds() -> None:
         assert completed(execution)["state"] == conditions.SUCCEEDED
         assert (execution.body["succeededCount"], execution.body["runningCount"]) == (5, 0)
         assert execution.body["completionTime"] > execution.body["startTime"]
-        assert [t.body["lastAttemptResult"] for t in await tasks(w)] == [{"exitCode": 0}] * 5
+        assert [t.body["lastAttemptResult"] for t in await tasks(w)] == [{"status": {}, "exitCode": 0}] * 5
         operation = await w.get("Operation", operation_name("work"))
         assert operation.body["done"] and operation.body["response"]["succeededCount"] == 5
         job = await w.get("Job", f"{LOCATION}/jobs/work")

@@ -193,3 +193,16 @@ async def test_tasks_are_selected_by_their_state_as_gcloud_does() -> None:
         assert [t["metadata"]["labels"]["run.googleapis.com/taskIndex"] for t in found["items"]] == ["0", "1"]
         pending = selector.replace("Succeeded,Failed", "Pending,Running")
         assert (await a("GET", f"{RUN}/tasks?labelSelector={pending.replace(' ', '+')}"))["items"] == []
+
+
+async def test_who_waits_for_an_execution_that_is_deleted_is_told() -> None:
+    async with api() as a:
+        await a.create_job("slow", SLOW)
+        running = await a("POST", f"{V2}/jobs/slow:run", {})
+        await asyncio.sleep(5)
+        path = running["metadata"]["name"].removeprefix(LOCATION)
+        deleted = (await a.done(await a("DELETE", f"{V2}{path}")))["response"]
+        completed = conditions.find(deleted["conditions"], "Completed")
+        assert completed and completed["executionReason"] == "DELETED"
+        assert "was deleted" in (await a.done(running))["error"]["message"]
+        await a.world.until(lambda: not a.world.engine.instances())

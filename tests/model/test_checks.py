@@ -34,6 +34,12 @@ def test_the_least_that_there_can_be_is_good() -> None:
     assert job() == []
 
 
+def test_tags_have_a_limit() -> None:
+    tagged = [{"percent": 0, "tag": f"t{number}"} for number in range(2001)]
+    service = {"template": {"containers": [{"image": "i"}]}, "traffic": [{"percent": 100}, *tagged]}
+    assert [v.field for v in check_service(service, "s")] == ["traffic"]
+
+
 def test_the_template_is_required() -> None:
     assert [v.field for v in check_service({}, "hello")] == ["template"]
     assert [v.field for v in check_service({"template": {}}, "hello")] == ["template.containers"]

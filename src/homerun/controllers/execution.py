@@ -18,12 +18,13 @@ from homerun.aio.tasks import Supervisor
 from homerun.controllers.container_spec import container_spec
 from homerun.controllers.discards import Discards
 from homerun.controllers.execution_record import Record, Recorder, job_writes
+from homerun.controllers.execution_status import deleted_body
 from homerun.controllers.operations import finish, pending_operations
 from homerun.controllers.task_document import task_documents, task_from
 from homerun.core.execution import Command, Execution, Start, Stop
 from homerun.engine.base import Engine, Event, Exit, Exited, InstanceSpec, InstanceState, Phase
 from homerun.lib.clock import Clock
-from homerun.lib.errors import HomerunError
+from homerun.lib.errors import Aborted, HomerunError
 from homerun.model import labels, names
 from homerun.model.execution import ExecutionSpec
 from homerun.store.base import Delete, Document, Store, Write
@@ -230,12 +231,15 @@ class ExecutionController:
     async def _delete(self, document: Document) -> None:
         tasks = await self._store.list("Task", prefix=f"{document.name}/tasks/")
         operations = await pending_operations(self._store, document.internal)
-        ended, _ = finish(operations, document.internal, "Execution", document.body)
+        body = deleted_body(document.body, self._clock.now())
+        error = Aborted(f"Execution {names.last(document.name)} was deleted.")
+        ran, internal = finish(operations, document.internal, "Execution", body, error=error, verbs=("run", "create"))
+        ended, _ = finish(operations, internal, "Execution", body)
         gone: list[Write] = [Delete("Task", task.name) for task in tasks]
         gone += [Delete("Running", document.name), Delete("Execution", document.name, if_version=document.version)]
         job = await self._store.get("Job", names.parent(document.name))
         news = {"deleteTime": document.body["deleteTime"]}
-        await self._store.apply(*gone, *ended, *job_writes(job, document.body, news))
+        await self._store.apply(*gone, *ran, *ended, *job_writes(job, document.body, news))
         await self._engine.forget_logs({labels.EXECUTION: document.name})
 
     def close(self) -> None:

@@ -45,6 +45,16 @@ def execution_body(body: Mapping[str, Any], spec: ExecutionSpec, machine: Execut
     return new
 
 
+def deleted_body(body: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """What is said last of an execution that is deleted; of one that has ended, nothing new."""
+    if "completionTime" in body:
+        return dict(body)
+    message = "The execution was deleted."
+    completed = condition("Completed", FAILED, now, message=message, execution_reason="DELETED")
+    others = [c for c in body.get("conditions", ()) if c["type"] != "Completed"]
+    return {**body, "conditions": [completed, *others], "reconciling": False, "completionTime": to_rfc3339(now)}
+
+
 def completion_status(machine: Execution) -> str:
     """v2 ExecutionReference.completionStatus."""
     return _COMPLETION[machine.result]

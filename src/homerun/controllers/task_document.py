@@ -134,7 +134,8 @@ def _times(task: Task) -> dict[str, Any]:
 def _result(attempt: Attempt) -> dict[str, Any]:
     """v2 TaskAttemptResult: exitCode or termSignal, never both (contract §1.8)."""
     if attempt.ok:
-        return {"exitCode": 0}
+        # gcloud reads the status of an attempt, and fails without one.
+        return {"status": {}, "exitCode": 0}
     code = _RPC_CODE.get(attempt.outcome or Outcome.EXITED, 2)
     status = {
         "code": code,

@@ -197,6 +197,8 @@ def _traffic(traffic: Sequence[Json], service: str) -> Iterator[Violation]:
             if tag in tags:
                 yield Violation(f"{path}.tag", f"{tag!r} is the tag of an earlier target as well")
             tags.add(tag)
+    if len(tags) > limits.TAGS:
+        yield Violation("traffic", f"has {len(tags)} tags, and may have at most {limits.TAGS}")
     yield from _shares(traffic, "traffic")
 
 

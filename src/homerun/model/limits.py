@@ -32,6 +32,7 @@ JOB_ID = 49
 """Job name and execution token together must stay under 63 characters."""
 REVISION_ID = 63
 TAG_ID = 46
+TAGS = 2000
 DNS_LABEL = 63
 DESCRIPTION = 512
 

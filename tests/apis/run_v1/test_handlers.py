@@ -1,7 +1,9 @@
 """The v1 API, with the requests that gcloud sends (contract §7.6), against real controllers in virtual time."""
 
+import asyncio
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -373,3 +375,53 @@ async def test_an_execution_that_runs_has_no_time_of_completion_in_its_job() -> 
         await a("POST", f"{V2}/jobs/work:run", {})
         latest = (await a("GET", f"{RUN}/jobs/work"))["status"]["latestCreatedExecution"]
         assert "creationTimestamp" in latest and "completionTimestamp" not in latest
+
+
+async def test_no_dry_run_changes_anything() -> None:
+    async with api() as a:
+        await deploy(a)
+        read = await a("GET", f"{SERVING}/services/hello")
+        read["spec"]["template"]["spec"]["timeoutSeconds"] = 9
+        await wait(a, await a("PUT", f"{SERVING}/services/hello", read))
+        made = await a("POST", f"{RUN}/jobs", job())
+        await a.world.settled("Job", f"{LOCATION}/jobs/work")
+        old = (await a("GET", f"{SERVING}/revisions"))["items"][0]["metadata"]["name"]
+        await asyncio.sleep(5)
+        before = await a.world.store.version()
+        for method, path, body in (
+            ("PUT", f"{SERVING}/services/hello", service()),
+            ("DELETE", f"{SERVING}/services/hello", None),
+            ("DELETE", f"{SERVING}/revisions/{old}", None),
+            ("POST", f"{RUN}/jobs", job(name="other")),
+            ("PUT", f"{RUN}/jobs/work", job(tasks=7)),
+            ("DELETE", f"{RUN}/jobs/work", None),
+        ):
+            await a(method, f"{path}?dryRun=all", body)
+        assert await a.world.store.version() == before
+        stale = {**job(tasks=2), "metadata": {"name": "work", "resourceVersion": "stale"}}
+        with pytest.raises(Refused, match="ABORTED"):
+            await a("PUT", f"{RUN}/jobs/work", stale)
+        stale["metadata"]["resourceVersion"] = made["metadata"]["resourceVersion"]
+        assert (await a("PUT", f"{RUN}/jobs/work", stale))["spec"]["template"]["spec"]["taskCount"] == 2
+
+
+@pytest.mark.parametrize(
+    ("selector", "names"),
+    [
+        ("team = a", ["one"]),
+        ("team in (a, b)", ["one", "two"]),
+        ("team notin (a)", ["three", "two"]),
+        ("team", ["one", "two"]),
+        ("!team", ["three"]),
+        ("team!=a,cloud.googleapis.com/location=us-central1", ["three", "two"]),
+    ],
+)
+async def test_labels_select(selector: str, names: list[str]) -> None:
+    async with api() as a:
+        for name, labels in (("one", {"team": "a"}), ("two", {"team": "b"}), ("three", {})):
+            body = service(name=name)
+            body["metadata"]["labels"] = labels
+            await a("POST", f"{SERVING}/services", body)
+        found = await a("GET", f"{SERVING}/services?labelSelector={quote(selector)}")
+        assert [item["metadata"]["name"] for item in found["items"]] == names
+        assert found["unreachable"] == []
