@@ -49,6 +49,11 @@ class Gcloud:
         )
         return done.returncode, _BOLD.sub("", done.stdout + done.stderr)
 
+    def output(self, *arguments: str) -> str:
+        """What it prints on standard output alone."""
+        done = subprocess.run(["gcloud", *arguments], env=self._environment, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
     def json(self, *arguments: str) -> Any:
         done = subprocess.run(
             ["gcloud", *arguments, "--format=json"], env=self._environment, capture_output=True, text=True, check=True

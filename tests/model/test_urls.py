@@ -1,7 +1,9 @@
 """Where services answer."""
 
+import pytest
+
 from homerun.model.names import Name
-from homerun.model.urls import Addresses, tag_url
+from homerun.model.urls import Addresses, is_loopback, tag_url
 
 HELLO = Name("homerun", "us-central1", ("services", "hello"))
 
@@ -18,3 +20,13 @@ def test_the_usual_port_is_left_out() -> None:
 
 def test_a_tag_goes_in_front() -> None:
     assert tag_url("http://hello-1.r.run.localhost:8080", "green") == "http://green---hello-1.r.run.localhost:8080"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost", "LOCALHOST", "[::1]", "::1"])
+def test_only_this_machine_reaches_loopback(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.1", "::", "[::]", "box.example", "localhost.example.com", ""])
+def test_others_reach_the_rest(host: str) -> None:
+    assert not is_loopback(host)

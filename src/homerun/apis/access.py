@@ -7,7 +7,6 @@ user is logged in with. On any other address everybody needs a token.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -66,13 +65,3 @@ class Access:
 def caller_of(scope: Mapping[str, Any]) -> Caller:
     caller: Caller = scope[CALLER]
     return caller
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only programs of this machine reach an API that listens on `host`, a name or an address."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

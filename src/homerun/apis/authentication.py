@@ -6,8 +6,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from homerun.apis.access import CALLER, Access
 from homerun.apis.failure import failure_response
-from homerun.apis.identity.handlers import PUBLIC_PATHS
-from homerun.lib.errors import Unauthenticated
+from homerun.apis.identity.handlers import PREFIX, PUBLIC_PATHS
+from homerun.lib.errors import PermissionDenied, Unauthenticated
+from homerun.model.identity import OWNER
+
+_FOR_ALL = frozenset((f"{PREFIX}/info", f"{PREFIX}:generateIdToken", f"{PREFIX}:generateAccessToken"))
+"""Of our own paths, those that show nothing, or ask themselves who it is."""
 
 
 class Authentication:
@@ -19,9 +23,12 @@ class Authentication:
             sent = [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"authorization"]
             try:
                 caller = self._access.authenticate(", ".join(sent))
-            except Unauthenticated as error:
+                if not caller.owner and scope["path"].startswith(PREFIX) and scope["path"] not in _FOR_ALL:
+                    raise PermissionDenied(f"{scope['path']} is for {OWNER} only, and this is {caller.email}")
+            except (Unauthenticated, PermissionDenied) as error:
                 response = failure_response(error)
-                response.headers["WWW-Authenticate"] = 'Bearer realm="homerun"'
+                if isinstance(error, Unauthenticated):
+                    response.headers["WWW-Authenticate"] = 'Bearer realm="homerun"'
                 await response(scope, receive, send)
                 return
             scope = {**scope, CALLER: caller}

@@ -8,8 +8,9 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-from homerun.apis.access import Access, is_loopback
+from homerun.apis.access import Access
 from homerun.apis.authentication import Authentication
+from homerun.apis.authorization import authorized, owner_only
 from homerun.apis.failure import on_bug, on_homerun_error
 from homerun.apis.guard import Guard
 from homerun.apis.homerun import handlers as extension
@@ -27,7 +28,7 @@ from homerun.apis.serviceusage import handlers as serviceusage
 from homerun.lib.clock import Clock
 from homerun.lib.errors import HomerunError
 from homerun.model.project import Projects
-from homerun.model.urls import Addresses
+from homerun.model.urls import Addresses, is_loopback
 from homerun.settings import Settings
 from homerun.store.base import Store
 
@@ -38,11 +39,11 @@ def create_app(
     """Everything that the API port serves."""
     backend = create_backend(store, clock, settings)
     rest = RestApp()
-    rest.mount("run.v2", run_v2.handlers(backend))
-    rest.mount("run.v1", run_v1.handlers(backend))
+    rest.mount("run.v2", authorized(backend, run_v2.handlers(backend)))
+    rest.mount("run.v1", authorized(backend, run_v1.handlers(backend)))
     rest.mount("iamcredentials.v1", identity.handlers(issuer, clock))
     for method, handler in (*logging.methods(backend, logs), *serviceusage.methods(backend)):
-        rest.add(method, handler)
+        rest.add(method, owner_only(handler))
     app = Starlette(
         routes=[*extension.routes(insight), *identity.routes(issuer, clock), Mount("/", app=rest)],
         exception_handlers={HomerunError: on_homerun_error, Exception: on_bug},
@@ -56,7 +57,7 @@ def create_rpc(*, store: Store, issuer: Issuer, clock: Clock, settings: Settings
     backend = create_backend(store, clock, settings)
     locations = "run.projects.locations.list"  # only the first version has it
     methods = {locations: run_v1.handlers(backend)[locations], **run_v2.handlers(backend)}
-    return RpcApp(methods, create_access(issuer, clock, settings).authenticate)
+    return RpcApp(authorized(backend, methods), create_access(issuer, clock, settings).authenticate)
 
 
 def create_access(issuer: Issuer, clock: Clock, settings: Settings) -> Access:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import homerun
-from homerun.apis.access import is_loopback
 from homerun.apis.homerun.insight import (
     AttemptView,
     BuildEvent,
@@ -40,6 +39,7 @@ from homerun.meter.meter import Totals, execution_bill, worker_bill
 from homerun.model import names
 from homerun.model.environment import gcloud_environment
 from homerun.model.execution import ExecutionSpec
+from homerun.model.urls import is_loopback
 
 if TYPE_CHECKING:
     from homerun.daemon.control import Control

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from homerun.core.backoff import delay
 from homerun.daemon.options import split_address, unparse
 from homerun.lib.errors import FailedPrecondition, Invalid, PermissionDenied
+from homerun.model.urls import is_loopback
 from homerun.settings import Settings
 
 _log = logging.getLogger("homerun.up")
@@ -60,6 +61,12 @@ class Processes:
             for child in self.children:
                 self._start(child)
             print(f"homerun: API on http://{self.settings.api}, services on http://{self.settings.http}", flush=True)
+            if not is_loopback(split_address(self.settings.api)[0]):
+                print(
+                    "homerun: the API wants an access token from everybody: "
+                    f"sudo homerun auth print-access-token --state {self.settings.state}",
+                    flush=True,
+                )
             return self._wait()
         finally:
             os.close(lock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 
 from homerun.model.names import Name
@@ -27,3 +28,13 @@ def tag_url(url: str, tag: str) -> str:
     """`http://hello-1.r.run.localhost:8080` -> `http://TAG---hello-1.r.run.localhost:8080`."""
     scheme, separator, rest = url.partition("://")
     return f"{scheme}{separator}{tag}---{rest}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only programs of this machine reach what listens on `host`, a name or an address."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
