@@ -66,6 +66,19 @@ def test_everything_is_killed_and_the_next_start_adopts_the_instance(own: Daemon
         assert instances(daemon, "adopted") == before
 
 
+def test_an_operation_that_was_waited_for_ends_after_everything_was_killed(own: Daemon, app: str) -> None:
+    with own as daemon:
+        daemon.create_job("killed", app, container={"command": ["/app"], "args": ["sleep", "2"]})
+        running = daemon.call("POST", f"/v2/{LOCATION}/jobs/killed:run", {})
+        body = {"template": {"containers": [{"image": app}]}}
+        deploying = daemon.call("POST", f"/v2/{LOCATION}/services?serviceId=killed", body)
+        daemon.kill_all()
+        daemon.start()
+        assert daemon.wait(running)["succeededCount"] == 1
+        assert daemon.wait(deploying)["terminalCondition"]["state"] == "CONDITION_SUCCEEDED"
+        assert daemon.call("GET", f"/v2/{LOCATION}/operations?filter=done%3Dfalse")["operations"] == []
+
+
 def test_ctrl_c_stops_everything_and_the_next_start_finds_the_service(own: Daemon, app: str) -> None:
     with own as daemon:
         daemon.deploy("again", app)

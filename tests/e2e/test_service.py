@@ -103,3 +103,16 @@ def test_its_log_lines_can_be_read(daemon: Daemon, app: str) -> None:
     # What the container wrote, and the request that it answered; either may be there first.
     daemon.until(lambda: any(entry.get("textPayload") for entry in entries()))
     daemon.until(lambda: any(entry.get("httpRequest", {}).get("status") == 200 for entry in entries()))
+
+
+def test_a_domain_of_one_s_own_leads_to_a_service_whose_own_address_is_taken_away(daemon: Daemon, app: str) -> None:
+    daemon.deploy("mapped", app)
+    domains = f"/v1/{LOCATION}/domainmappings"
+    daemon.call("POST", domains, {"metadata": {"name": "www.example.com"}, "spec": {"routeName": "mapped"}})
+    daemon.until(lambda: daemon.get("mapped", Host="www.example.com")[0] == 200)
+    hide = f"/v2/{LOCATION}/services/mapped?updateMask=defaultUriDisabled"
+    daemon.wait(daemon.call("PATCH", hide, {"defaultUriDisabled": True}))
+    daemon.until(lambda: daemon.get("mapped")[0] == 404)
+    assert daemon.get("mapped", Host="www.example.com")[0] == 200
+    daemon.call("DELETE", f"{domains}/www.example.com")
+    daemon.until(lambda: daemon.get("mapped", Host="www.example.com")[0] == 404)
