@@ -1,5 +1,6 @@
 """What the doctor finds, here and on hosts that lack things."""
 
+import platform
 import shutil
 from pathlib import Path
 
@@ -51,5 +52,15 @@ def test_a_full_disk_is_told_with_its_place(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_an_unknown_kernel_feature_is_missing() -> None:
-    assert doctor._feature("overlay", False, "overlay").remedy == "modprobe overlay"
-    assert not doctor._has_link_kind("no-such-kind")
+    assert doctor._feature("overlay", False).remedy == "modprobe overlay"
+    assert not doctor._has_module("no-such-kind")
+    assert not doctor._trial_link("no-such-kind")
+
+
+def test_a_module_that_nobody_has_used_yet_is_not_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_MODULES", tmp_path)
+    tree = tmp_path / platform.release()
+    tree.mkdir()
+    (tree / "modules.dep").write_text("kernel/fs/odd/no-such-fs.ko.xz: kernel/lib/odd.ko.xz\n")
+    assert doctor._has_module("no-such-fs")
+    assert not doctor._has_module("such-fs")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from homerun.engine.base import ContainerSpec, EngineUnavailable, Exit, InstanceSpec, Phase, Probe, Ready
-from homerun.engine.oci.cgroup import Cgroups
+from homerun.engine.oci.cgroup import CgroupLayout, Cgroups
 from homerun.engine.oci.engine import OciEngine
 from homerun.engine.oci.layout import Layout
 from homerun.lib.errors import Invalid
@@ -78,6 +78,25 @@ async def test_a_fork_bomb_is_contained(tmp_path: Path) -> None:
 
 async def test_exceeding_the_memory_limit_is_told(either: Rig) -> None:
     assert await either.exit(await either.start("eat", memory=32 << 20)) == Exit(signal=9, oom=True)
+
+
+LIMITS = {
+    CgroupLayout.V2: {
+        "cpu.max": "50000 100000",
+        "memory.max": "100663296",
+        "memory.oom.group": "1",
+        "pids.max": "4096",
+    },
+    CgroupLayout.V1: {"cpu.cfs_quota_us": "50000", "memory.limit_in_bytes": "100663296", "pids.max": "4096"},
+}
+
+
+async def test_the_kernel_knows_its_limits(either: Rig) -> None:
+    id = await either.start("sleep", cpu=0.5, memory=96 << 20)
+    cgroups = Cgroups.of_host(Layout(either.state).cgroup)
+    wanted = LIMITS[CgroupLayout.V2 if cgroups.layout is CgroupLayout.V2 else CgroupLayout.V1]
+    files = [folder / name for folder in cgroups._folders(id) for name in wanted]
+    assert {file.name: file.read_text().strip() for file in files if file.exists()} == wanted
 
 
 async def test_what_is_written_counts_as_memory(rig: Rig) -> None:

@@ -22,6 +22,7 @@ from homerun.engine.oci.sandbox import Sandboxes
 
 _ROOM = 5 << 30
 _MEMORY = 1 << 30
+_MODULES = Path("/lib/modules")
 _TOOLS = {
     "conmon": "apt-get install conmon",
     "skopeo": "apt-get install skopeo",
@@ -62,28 +63,25 @@ def _machine() -> Check:
 
 def _kernel() -> Iterator[Check]:
     systems = {line.split()[-1] for line in Path("/proc/filesystems").read_text().splitlines()}
-    yield _feature("overlay", "overlay" in systems, "overlay")
-    yield _feature("bridge", _has_link_kind("bridge"), "bridge")
-    yield _feature("veth", _has_link_kind("veth"), "veth")
+    yield _feature("overlay", "overlay" in systems or _has_module("overlay"))
+    yield _feature("bridge", _has_module("bridge") or _trial_link("bridge"))
+    yield _feature("veth", _has_module("veth") or _trial_link("veth"))
     namespaces = set(os.listdir("/proc/self/ns"))
     missing = sorted({"mnt", "net", "pid", "ipc", "uts", "cgroup"} - namespaces)
     remedy = f"use a kernel with {', '.join(missing)} namespaces" if missing else ""
     yield Check("namespaces", not missing, "all" if not missing else f"without {', '.join(missing)}", remedy)
 
 
-def _feature(name: str, there: bool, module: str) -> Check:
-    return Check(name, there, "in the kernel" if there else "missing", "" if there else f"modprobe {module}")
+def _feature(name: str, there: bool) -> Check:
+    return Check(name, there, "in the kernel" if there else "missing", "" if there else f"modprobe {name}")
 
 
-def _has_link_kind(kind: str) -> bool:
-    """Is it loaded, built in, or there to be loaded?"""
-    modules = Path("/lib/modules") / platform.release()
-    if Path(f"/sys/module/{kind}").exists():
-        return True
-    listed = [modules / "modules.builtin", modules / "modules.dep"]
-    if any(file.exists() and f"/{kind}.ko" in file.read_text() for file in listed):
-        return True
-    return _trial_link(kind)
+def _has_module(name: str) -> bool:
+    """Is it loaded, built in, or there to be loaded? The kernel loads it by itself at the first use."""
+    listed = [_MODULES / platform.release() / file for file in ("modules.builtin", "modules.dep")]
+    return Path(f"/sys/module/{name}").exists() or any(
+        file.exists() and f"/{name}.ko" in file.read_text() for file in listed
+    )
 
 
 def _trial_link(kind: str) -> bool:
