@@ -21,6 +21,7 @@ from homerun.daemon.control import ApiServer, Control, api, rpc, server_config
 from homerun.daemon.keys import issuer_url
 from homerun.engine.fake import FakeEngine
 from homerun.lib.clock import SystemClock
+from homerun.model.identity import OWNER
 from homerun.settings import Settings
 from homerun.store.memory import MemoryStore
 from tests.support.api import IMAGES
@@ -52,10 +53,10 @@ class Server:
     def url(self) -> str:
         return f"http://{self.address}"
 
-    def token(self, email: str) -> str:
-        """An access token, as `homerun auth print-access-token` prints one."""
+    def token(self, email: str = OWNER, age: float = 0) -> str:
+        """An access token, as `homerun auth print-access-token` printed it `age` seconds ago."""
         issuer = Issuer(keys(), issuer_url(self._settings))
-        return issuer.access_token(email, SystemClock().now()).text
+        return issuer.access_token(email, SystemClock().now() - age).text
 
     def start(self) -> None:
         self._thread.start()

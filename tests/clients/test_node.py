@@ -65,7 +65,7 @@ def test_the_code_on_the_page_runs(folder: Path, server: Server) -> None:
 def test_a_token_goes_with_each_call(folder: Path, guarded: Server) -> None:
     host, port = guarded.address.split(":")
     code = DOCUMENTED.replace("'127.0.0.1'", repr(host)).replace("8787", port)
-    options = f"{{ otherArgs: {{ headers: {{ authorization: 'Bearer {guarded.token('ann@example.com')}' }} }} }}"
+    options = f"{{ otherArgs: {{ headers: {{ authorization: 'Bearer {guarded.token()}' }} }} }}"
     assert node(folder, "-e", code.replace("({ parent })", f"({{ parent }}, {options})")) == "[]\n"
     with pytest.raises(AssertionError, match="needs an access token"):
         node(folder, "-e", code)

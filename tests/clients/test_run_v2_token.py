@@ -6,14 +6,15 @@ from typing import Any
 
 import grpc
 import pytest
-from google.api_core.exceptions import Unauthenticated
+from google.api_core.exceptions import Forbidden, Unauthenticated
 from google.auth.credentials import AnonymousCredentials
-from google.auth.exceptions import InvalidOperation
+from google.auth.exceptions import InvalidOperation, RefreshError
 from google.cloud import run_v2
 from google.oauth2.credentials import Credentials
 
 from tests.clients.conftest import Server
 from tests.support.api import LOCATION
+from tests.support.identity import ROBOT
 
 pytestmark = pytest.mark.sockets
 
@@ -26,8 +27,23 @@ def over_rest(guarded: Server, credentials: Any) -> run_v2.ServicesClient:
 def test_over_rest_it_is_the_credentials(guarded: Server) -> None:
     with pytest.raises(InvalidOperation):  # it hears the 401, and tries to get itself a new token
         list(over_rest(guarded, AnonymousCredentials()).list_services(parent=LOCATION))
-    services = over_rest(guarded, Credentials(guarded.token("ann@example.com")))
+    services = over_rest(guarded, Credentials(guarded.token()))
     assert list(services.list_services(parent=LOCATION)) == []
+    for bad in ("ya29.somebody-elses", guarded.token(age=4000)):
+        with pytest.raises(RefreshError):
+            list(over_rest(guarded, Credentials(bad)).list_services(parent=LOCATION))
+
+
+def test_whose_token_it_is_says_what_it_opens(guarded: Server) -> None:
+    robot = over_rest(guarded, Credentials(guarded.token(ROBOT)))
+    with pytest.raises(Forbidden, match=r"run\.services\.list"):
+        robot.list_services(parent=LOCATION)
+
+
+def test_on_loopback_one_of_ours_that_has_expired_is_refused_and_those_of_others_are_ignored(server: Server) -> None:
+    with pytest.raises(RefreshError):
+        over_rest(server, Credentials(server.token(age=4000))).list_services(parent=LOCATION)
+    assert list(over_rest(server, Credentials("ya29.somebody-elses")).list_services(parent=LOCATION)) == []
 
 
 def test_over_grpc_it_goes_with_each_call(guarded: Server) -> None:
@@ -36,5 +52,8 @@ def test_over_grpc_it_goes_with_each_call(guarded: Server) -> None:
         with pytest.raises(Unauthenticated, match="needs an access token") as caught:
             list(services.list_services(parent=LOCATION))
         assert caught.value.reason == "UNAUTHENTICATED"
-        metadata = [("authorization", f"Bearer {guarded.token('ann@example.com')}")]
+        expired = [("authorization", f"Bearer {guarded.token(age=4000)}")]
+        with pytest.raises(Unauthenticated, match="it has expired"):
+            list(services.list_services(parent=LOCATION, metadata=expired))
+        metadata = [("authorization", f"Bearer {guarded.token()}")]
         assert list(services.list_services(parent=LOCATION, metadata=metadata)) == []
