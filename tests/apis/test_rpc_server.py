@@ -24,8 +24,10 @@ from homerun.apis.rest import Call
 from homerun.apis.rpc import RpcApp
 from homerun.apis.rpc_server import RpcServer
 from homerun.daemon.control import ApiServer, server_config
+from homerun.lib.clock import SystemClock
 from homerun.lib.errors import Invalid, Unauthenticated
 from homerun.model.limits import REQUEST_BODY
+from homerun.wire.certificate import Certificate
 from tests.support.api import LOCATION
 
 pytestmark = pytest.mark.sockets
@@ -37,6 +39,9 @@ WAIT = "/google.longrunning.Operations/WaitOperation"
 def named(name: str) -> bytes:
     """A request that has nothing but a name, whichever it is: they all have it in the same place."""
     return run_v2.GetServiceRequest.serialize(run_v2.GetServiceRequest(name=f"{LOCATION}/{name}"))
+
+
+CERTIFICATE = Certificate.generate(["127.0.0.1", "*.homerun.localhost"], SystemClock().now())
 
 
 class Port:
@@ -58,6 +63,7 @@ class Port:
                 self._authenticate,
             ),
             self.path,
+            CERTIFICATE,
         )
         self._api = ApiServer(server_config(self.http, self.server.take))
 
@@ -303,3 +309,26 @@ async def test_closing_ends_calls_in_progress(tmp_path: Path) -> None:
                 await waiting
             assert caught.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
         await serving
+
+
+async def test_tls_is_spoken_too_by_itself_and_through_the_proxy_that_the_port_is(port: Port) -> None:
+    credentials = grpc.ssl_channel_credentials(CERTIFICATE.public)
+    number = port.address[1]
+    proxy = [("grpc.http_proxy", f"http://127.0.0.1:{number}"), ("grpc.use_local_subchannel_pool", 1)]
+    for target, options in (
+        (f"127.0.0.1:{number}", [("grpc.enable_http_proxy", 0)]),
+        (f"us-central1-run.homerun.localhost:{number}", proxy),
+    ):
+        async with grpc.aio.secure_channel(target, credentials, options) as channel:
+            answer = await channel.unary_unary(GET)(named("services/hello"), timeout=20)
+            assert run_v2.Service.deserialize(answer).name == "hello"
+    assert stat.S_IMODE(port.path.with_name("grpc.socks").stat().st_mode) == 0o600
+
+
+async def test_who_does_not_have_the_certificate_does_not_trust_us(port: Port) -> None:
+    other = Certificate.generate(["127.0.0.1"], SystemClock().now())
+    target = f"127.0.0.1:{port.address[1]}"
+    async with grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(other.public)) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await channel.unary_unary(GET)(named("services/hello"), timeout=20)
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE

@@ -55,8 +55,19 @@ def test_where_a_token_is_needed_gcloud_gets_ours(
 def test_where_none_is_needed_it_stays_out_of_it(
     homerun: Invoke, api: FakeApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environment = {"CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true", "CLOUDSDK_AUTH_ACCESS_TOKEN": "none-needed"}
+    environment = {"CLOUDSDK_AUTH_ACCESS_TOKEN": "none-needed"}
     api.on("GET", "/homerun/v1/info", {"environment": environment})
     monkeypatch.setenv("HOMERUN_TOKEN", "d.e.f")
     found = json.loads(homerun("env", "--format", "json").stdout)
     assert {key: found[key] for key in environment} == environment
+
+
+def test_the_api_s_certificate_is_kept_where_gcloud_finds_it(
+    homerun: Invoke, api: FakeApi, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    api.on("GET", "/homerun/v1/info", {"environment": {}, "certificate": "-----BEGIN"})
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for _ in range(2):
+        found = json.loads(homerun("env", "--format", "json").stdout)
+        assert Path(found["CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE"]).read_text() == "-----BEGIN"
+    assert len(list(tmp_path.rglob("*.pem"))) == 1

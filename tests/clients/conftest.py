@@ -18,7 +18,7 @@ from google.auth.credentials import AnonymousCredentials
 from homerun.apis.identity.issuer import Issuer
 from homerun.apis.rpc_server import RpcServer
 from homerun.daemon.control import ApiServer, Control, api, rpc, server_config
-from homerun.daemon.keys import issuer_url
+from homerun.daemon.keys import issuer_url, open_certificate
 from homerun.engine.fake import FakeEngine
 from homerun.lib.clock import SystemClock
 from homerun.model.identity import OWNER
@@ -37,6 +37,7 @@ class Server:
 
     def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
         self._folder = folder
+        self.certificate = open_certificate(folder)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
         self._settings = Settings(api=f"{host}:{self.port}")
@@ -72,8 +73,8 @@ class Server:
         clock = SystemClock()
         control = Control(self._settings, MemoryStore(), FakeEngine(clock, IMAGES), clock, keys())
         await control.open()
-        app = api(control, self._stop.set)
-        grpc_server = RpcServer(rpc(control), self._folder / "grpc.sock")
+        app = api(control, self._stop.set, self.certificate.public.decode())
+        grpc_server = RpcServer(rpc(control), self._folder / "grpc.sock", self.certificate)
         server = ApiServer(server_config(app, grpc_server.take))
         serving = control.supervisor.spawn(server.serve(sockets=[self._socket]), name="api server")
         self._started.set()

@@ -52,3 +52,9 @@ def test_where_no_homerun_was_there_is_none(tmp_path: Path) -> None:
 )
 def test_the_issuer_is_where_the_api_is(api: str, url: str) -> None:
     assert keys.issuer_url(Settings(api=api)) == url
+
+
+def test_the_certificate_is_made_at_the_first_start_and_stays(tmp_path: Path) -> None:
+    made = keys.open_certificate(tmp_path)
+    assert keys.open_certificate(tmp_path) == made
+    assert (tmp_path / "tls.pem").stat().st_mode & 0o777 == 0o600

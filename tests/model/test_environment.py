@@ -11,7 +11,7 @@ def test_every_endpoint_is_under_a_name_that_the_proxy_answers_for() -> None:
     assert "http://run.homerun.localhost:8787/" in overrides
     assert all(value.endswith(".homerun.localhost:8787/") for value in overrides)
     assert environment["CLOUDSDK_PROXY_PORT"] == "8787"
-    assert environment["CLOUDSDK_AUTH_DISABLE_CREDENTIALS"] == "true"
+    assert environment["CLOUDSDK_AUTH_ACCESS_TOKEN"] == "none-needed"
     assert environment[IAM_ENDPOINT] == "http://127.0.0.1:8787/"
 
 

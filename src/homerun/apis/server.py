@@ -19,6 +19,7 @@ from homerun.apis.identity import handlers as identity
 from homerun.apis.identity.issuer import Issuer
 from homerun.apis.logging import handlers as logging
 from homerun.apis.logging.handlers import LogSource
+from homerun.apis.resourcemanager import handlers as resourcemanager
 from homerun.apis.rest import RestApp
 from homerun.apis.rpc import RpcApp
 from homerun.apis.run.backend import Backend
@@ -44,6 +45,8 @@ def create_app(
     rest.mount("iamcredentials.v1", identity.handlers(issuer, clock))
     for method, handler in (*logging.methods(backend, logs), *serviceusage.methods(backend)):
         rest.add(method, owner_only(handler))
+    for method, handler in resourcemanager.methods(backend):
+        rest.add(method, handler)  # no secret: it is in every URL of a service
     app = Starlette(
         routes=[*extension.routes(insight), *identity.routes(issuer, clock), Mount("/", app=rest)],
         exception_handlers={HomerunError: on_homerun_error, Exception: on_bug},

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import click
 
 from homerun.cli.output import print_json
 from homerun.cli.session import Session, session_options
 
+CERTIFICATE = "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE"
 IAM_ENDPOINT = "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS"
 REMEMBERED = "HOMERUN_ENV"
 """Holds the names that were exported, so that `--unset` works when homerun is long gone."""
@@ -35,6 +38,8 @@ def env(session: Session, unset: bool) -> None:
         click.echo(f"unset {REMEMBERED}")
         return
     environment = reached(session, session.info["environment"])
+    if certificate := session.info.get("certificate"):
+        environment[CERTIFICATE] = str(kept(certificate))
     if session.json:
         print_json(environment)
         return
@@ -51,13 +56,23 @@ def reached(session: Session, environment: Mapping[str, str]) -> dict[str, str]:
         found |= {"CLOUDSDK_PROXY_ADDRESS": host.strip("[]"), "CLOUDSDK_PROXY_PORT": port}
     if IAM_ENDPOINT in environment:
         found[IAM_ENDPOINT] = f"http://{session.client.address}/"
-    if "CLOUDSDK_AUTH_DISABLE_CREDENTIALS" not in environment:
+    if "CLOUDSDK_AUTH_ACCESS_TOKEN" not in environment:
         if session.token_file is not None:
             # gcloud reads the file each time: a new token in it is all that a renewal takes.
             found["CLOUDSDK_AUTH_ACCESS_TOKEN_FILE"] = os.path.abspath(session.token_file)
         elif session.token:
             found["CLOUDSDK_AUTH_ACCESS_TOKEN"] = session.token
     return found
+
+
+def kept(certificate: str) -> Path:
+    """The API's certificate in a file of the user's own, for gcloud: it speaks gRPC over TLS only."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "homerun"
+    path = folder / f"{hashlib.sha256(certificate.encode()).hexdigest()[:16]}.pem"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(certificate)
+    return path
 
 
 def quoted(value: str) -> str:

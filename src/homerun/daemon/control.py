@@ -36,7 +36,7 @@ from homerun.controllers.rollout import RolloutController
 from homerun.controllers.service import ServiceRoutes
 from homerun.controllers.worker_pool import PoolSize
 from homerun.daemon.insight import DaemonInsight
-from homerun.daemon.keys import issuer_url, open_keys
+from homerun.daemon.keys import issuer_url, open_certificate, open_keys
 from homerun.engine.base import Engine, Event, LogLine
 from homerun.engine.images.store import ImageStore
 from homerun.engine.oci.engine import OciEngine
@@ -201,12 +201,12 @@ class Logs:
         return merged if limit is None else merged[-limit:]
 
 
-def api(control: Control, shutdown: Callable[[], None]) -> ASGIApp:
-    """The API port's application."""
+def api(control: Control, shutdown: Callable[[], None], certificate: str = "") -> ASGIApp:
+    """The API port's application. `certificate`: what it shows to those who speak TLS."""
     return create_app(
         store=control.store,
         logs=Logs(control.engine, control.requests),
-        insight=DaemonInsight(control, shutdown),
+        insight=DaemonInsight(control, shutdown, certificate),
         issuer=control.issuer,
         clock=control.clock,
         settings=control.settings,
@@ -222,6 +222,7 @@ async def run(settings: Settings, listener: socket.socket) -> None:
     """Serve until SIGTERM or a shutdown over the API; then stop all instances and return."""
     clock = SystemClock()
     keys = await asyncio.get_running_loop().run_in_executor(None, open_keys, settings.state)
+    certificate = await asyncio.get_running_loop().run_in_executor(None, open_certificate, settings.state)
     store = await SqliteStore.open(settings.state / "homerun.db")
     engine = OciEngine(settings.state, ImageStore(settings.state / "images"), clock=clock, runtime=settings.runtime)
     control = Control(settings, store, engine, clock, keys)
@@ -229,8 +230,8 @@ async def run(settings: Settings, listener: socket.socket) -> None:
     stopping.watch_signals()
     await control.open()
     await control.plane.listen(settings.state / "run" / "control.sock")
-    app = api(control, stopping.requested.set)
-    grpc = RpcServer(rpc(control), settings.state / "run" / "grpc.sock")
+    app = api(control, stopping.requested.set, certificate.public.decode())
+    grpc = RpcServer(rpc(control), settings.state / "run" / "grpc.sock", certificate)
     server = ApiServer(server_config(app, grpc.take))
     control.supervisor.spawn(server.serve(sockets=[listener]), name="api server")
     _log.info("ready")

@@ -48,15 +48,15 @@ FREE_TIER = "Before the free tier, at Cloud Run's prices in us-central1."
 
 
 class DaemonInsight:
-    """Implements apis.homerun.insight.Insight."""
+    """Implements apis.homerun.insight.Insight. `certificate`: of the API port, as PEM."""
 
-    def __init__(self, control: Control, shutdown: Callable[[], None]) -> None:
-        self._control, self._shutdown = control, shutdown
+    def __init__(self, control: Control, shutdown: Callable[[], None], certificate: str = "") -> None:
+        self._control, self._shutdown, self._certificate = control, shutdown, certificate
 
     def info(self) -> Info:
         settings = self._control.settings
         host, _, port = settings.api.rpartition(":")
-        return {
+        info: Info = {
             "version": homerun.__version__,
             "project": settings.project,
             "projectNumber": settings.project_number,
@@ -68,6 +68,7 @@ class DaemonInsight:
                 host, int(port), settings.project, settings.region, token_needed=not is_loopback(host)
             ),
         }
+        return info | {"certificate": self._certificate} if self._certificate else info
 
     def shutdown(self) -> None:
         self._shutdown()

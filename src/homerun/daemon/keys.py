@@ -13,9 +13,11 @@ from homerun.apis.identity.issuer import LIFETIME, Issuer
 from homerun.daemon.options import split_address
 from homerun.lib.clock import SystemClock
 from homerun.lib.errors import NotFound, PermissionDenied
+from homerun.model.environment import API_DOMAIN
 from homerun.model.identity import OWNER
 from homerun.settings import Settings
 from homerun.store.secret_file import read_or_make
+from homerun.wire.certificate import Certificate
 from homerun.wire.keys import KeyRing
 
 LONGEST = 365 * 24 * 3600
@@ -26,6 +28,15 @@ def open_keys(state: Path) -> KeyRing:
     """Those of the state folder; at the first start, a new one. Blocks. Raises FailedPrecondition."""
     path = key_file(state)
     return KeyRing.load(read_or_make(path, lambda: KeyRing.generate().dump()), str(path))
+
+
+def open_certificate(state: Path) -> Certificate:
+    """That of the state folder; at the first start, a new one. Blocks. Raises FailedPrecondition."""
+    path = state / "tls.pem"
+    names = ("localhost", API_DOMAIN, f"*.{API_DOMAIN}", "127.0.0.1", "::1")
+    return Certificate.load(
+        read_or_make(path, lambda: Certificate.generate(names, SystemClock().now()).dump()), str(path)
+    )
 
 
 def key_file(state: Path) -> Path:

@@ -18,13 +18,13 @@ def gcloud_environment(
     host = "127.0.0.1" if api_host in ("", "0.0.0.0", "::") else api_host
     overrides = {
         f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api.upper()}": f"http://{api}.{API_DOMAIN}:{api_port}/"
-        for api in ("run", "logging", "serviceusage")
+        for api in ("run", "logging", "serviceusage", "cloudresourcemanager")
     }
     # For ID tokens gcloud goes there without a proxy, and puts nothing in front.
     overrides[IAM_ENDPOINT] = f"http://{host}:{api_port}/"
     if not token_needed:
-        # No account, and no token with requests; but gcloud impersonates service accounts only when it has some token.
-        overrides |= {"CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true", "CLOUDSDK_AUTH_ACCESS_TOKEN": "none-needed"}
+        # No account; but gcloud speaks gRPC, and impersonates service accounts, only when it has some token.
+        overrides["CLOUDSDK_AUTH_ACCESS_TOKEN"] = "none-needed"
     return {
         **overrides,
         "CLOUDSDK_PROXY_TYPE": "http_no_tunnel",

@@ -125,7 +125,10 @@ async def test_what_is_wrong_is_said_in_v1_s_words() -> None:
 
 async def test_a_dry_run_leaves_nothing() -> None:
     async with api() as a:
-        await a("POST", f"{POOLS}?dryRun=all", pool())
+        answer = await a("POST", f"{POOLS}?dryRun=all", pool())
+        assert "run.googleapis.com/operation-id" not in answer["metadata"]["annotations"], (
+            "there is nothing to wait for"
+        )
         assert (await a("GET", POOLS))["items"] == []
 
 

@@ -11,7 +11,10 @@ from typing import BinaryIO, NotRequired, Protocol, TypedDict
 
 
 class Info(TypedDict):
-    """`environment`: what `homerun env` exports to point gcloud and the client libraries here."""
+    """`environment`: what `homerun env` exports to point gcloud and the client libraries here.
+
+    `certificate`: as PEM, what the API shows to clients that speak TLS.
+    """
 
     version: str
     project: str
@@ -21,6 +24,7 @@ class Info(TypedDict):
     http: str
     domain: str
     environment: dict[str, str]
+    certificate: NotRequired[str]
 
 
 class Moment(TypedDict):

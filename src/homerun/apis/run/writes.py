@@ -112,5 +112,6 @@ def with_operation(internal: Mapping[str, Any], operation: Put, generation: int)
 
 
 def unsaved(put: Put) -> Document:
-    """What would be stored, for requests that only validate."""
-    return Document(put.kind, put.name, 0, dict(put.body), dict(put.internal))
+    """What would be stored, for requests that only validate. Nobody can wait for an operation that is not."""
+    internal = {key: value for key, value in put.internal.items() if key != "operation"}
+    return Document(put.kind, put.name, 0, dict(put.body), internal)
