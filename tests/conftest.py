@@ -8,8 +8,14 @@ import hypothesis
 # about it (an error here) then hits whichever test the garbage collector runs in. After this, there is "no loop yet".
 asyncio.set_event_loop(None)
 
-# How long drawing an example takes says something about the machine, nothing about the code.
-hypothesis.settings.register_profile("homerun", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# How long drawing an example takes says something about the machine, nothing about the code. Explaining a failure costs
+# a line trace of each example, failing or not, before Python 3.12.
+hypothesis.settings.register_profile(
+    "homerun",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    phases=[phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain],
+)
 hypothesis.settings.load_profile("homerun")
 
 # The long run of all properties: pytest --hypothesis-profile=thorough

@@ -25,7 +25,7 @@ def page(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("name", ["reference", "api-coverage"])
+@pytest.mark.parametrize("name", ["reference", "api-coverage", "limits"])
 def test_what_is_generated_is_what_the_code_says(name: str) -> None:
     generated = runpy.run_path(str(ROOT / "scripts" / name))["render"]()
     assert (DOCS / f"{name}.md").read_text() == generated, f"run scripts/{name}"

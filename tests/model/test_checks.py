@@ -63,7 +63,7 @@ def test_the_template_is_required() -> None:
         ({"revision": "hello-X"}, "template.revision"),
         ({"revision": "hello-" + "x" * 60}, "template.revision"),
         ({"labels": {"a b": "c"}}, "template.labels[a b]"),
-        ({"volumes": [{"name": "v"}]}, "template.volumes"),
+        ({"volumes": [{"name": "v", "emptyDir": {}}]}, "template.volumes"),
     ],
 )
 def test_a_bad_template_is_refused(template: dict[str, Any], field: str) -> None:
@@ -100,7 +100,7 @@ def test_less_than_one_cpu_must_take_one_request_at_a_time(cpu: str, concurrency
         ({"labels": {"a": "x" * 64}}, "labels[a]"),
         ({"labels": {f"k{i}": "" for i in range(65)}}, "labels"),
         ({"annotations": {"": "x"}}, "annotations[]"),
-        ({"scaling": {"manualInstanceCount": -1}}, "scaling.manualInstanceCount"),
+        ({"scaling": {"scalingMode": "MANUAL", "manualInstanceCount": -1}}, "scaling.manualInstanceCount"),
         ({"iapEnabled": True}, "iapEnabled"),
     ],
 )
@@ -183,7 +183,7 @@ def test_labels_and_annotations_of_the_platform_are_reserved() -> None:
 @pytest.mark.parametrize(
     ("fields", "wrong"),
     [
-        ({"scaling": {"manualInstanceCount": -1}}, ["scaling.manualInstanceCount"]),
+        ({"scaling": {"scalingMode": "MANUAL", "manualInstanceCount": -1}}, ["scaling.manualInstanceCount"]),
         ({"scaling": {"manualInstanceCount": 10_001}}, ["scaling.manualInstanceCount"]),
         ({"scaling": {"manualInstanceCount": 0}}, []),
         ({"description": "x" * 513}, ["description"]),

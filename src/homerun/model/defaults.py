@@ -3,7 +3,7 @@
 Applied once, before a document is stored, so that nobody who reads one needs to know a default. What the real platform
 does not show is not written down either: a default that appears beside what its author wrote is a difference to tools
 that compare, such as Terraform (containers without a name, a service's execution environment, a maximum beside a
-minimum).
+minimum, one limit beside another).
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _revision_template(template: dict[str, Any], project_number: str) -> None:
         port = ingress["ports"][0]["containerPort"]
         ingress["startupProbe"] = {**DEFAULT_STARTUP_PROBE, "tcpSocket": {"port": port}}
     if not template.get("maxInstanceRequestConcurrency"):
-        whole = parse_cpu(ingress["resources"]["limits"]["cpu"]) >= 1
+        whole = parse_cpu(ingress["resources"]["limits"].get("cpu", CPU)) >= 1
         template["maxInstanceRequestConcurrency"] = CONCURRENCY if whole else 1
 
 
@@ -120,9 +120,8 @@ def _cpu_idle(container: dict[str, Any]) -> None:
 
 
 def _limits(container: dict[str, Any]) -> None:
-    limits = container.setdefault("resources", {}).setdefault("limits", {})
-    limits.setdefault("cpu", CPU)
-    limits.setdefault("memory", MEMORY)
+    resources = container.setdefault("resources", {})
+    resources["limits"] = resources.get("limits") or {"cpu": CPU, "memory": MEMORY}
 
 
 def _probes(container: dict[str, Any], port: int | None) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sized
 from dataclasses import dataclass
+
+from homerun.model.quantity import parse_seconds
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -19,11 +23,64 @@ class Range:
     high: float
     unit: str = ""
 
+    def __str__(self) -> str:
+        return f"{_number(self.low)} to {_number(self.high)}{self.unit}"
+
     def complaint(self, value: float) -> str | None:
         """What is wrong with `value`, or None."""
         if self.low <= value <= self.high:
             return None
-        return f"must be between {self.low:g} and {self.high:g}{self.unit}, and is {value:g}"
+        return f"must be between {_number(self.low)} and {_number(self.high)}{self.unit}, and is {_number(value)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """A proto3 JSON Duration within `range`; zero is the same as absent."""
+
+    range: Range
+
+    def __str__(self) -> str:
+        return str(self.range)
+
+    def complaint(self, value: str) -> str | None:
+        if float(value.removesuffix("s")) == 0:
+            return None
+        try:
+            return self.range.complaint(parse_seconds(value))
+        except ValueError as error:
+            return str(error)
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """Of characters, elements, entries: what `len` counts."""
+
+    count: int
+    unit: str
+
+    def __str__(self) -> str:
+        return f"at most {self.count:,} {self.unit if self.count > 1 else self.unit.removesuffix('s')}"
+
+    def complaint(self, value: Sized) -> str | None:
+        return None if len(value) <= self.count else f"has {len(value)} {self.unit}; at most {self.count} are allowed"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """`pattern` is matched against the whole; `says` completes "must be …"."""
+
+    pattern: str
+    says: str
+
+    def __str__(self) -> str:
+        return self.says
+
+    def complaint(self, value: str) -> str | None:
+        return None if re.fullmatch(self.pattern, value) else f"must be {self.says}, and is {value[:70]!r}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value == int(value) else f"{value:g}"
 
 
 SERVICE_ID = 49
@@ -35,6 +92,7 @@ TAG_ID = 46
 TAGS = 2000
 DNS_LABEL = 63
 DESCRIPTION = 512
+LABEL = Text(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "at most 63 lowercase letters, digits and hyphens (RFC 1123)")
 
 KEEP_DELETED = 30 * 86400.0
 """Seconds that what was deleted can still be listed."""
@@ -46,13 +104,18 @@ COMPLETED_EXECUTIONS = 1000
 """Of a job; beyond it, the oldest are deleted."""
 
 CONTAINERS = 10
+INSTANCE_CPU = 8
 COMMAND_ARGS = 1000
 ENV_VARS = 1000
 ENV_NAME = 32768
 ENV_VALUE = 32768
 LABELS = 64
+ANNOTATIONS = 256 * 1024
+"""Characters of all keys and values together, as in Kubernetes."""
+AUDIENCES = 32768
+"""Characters of all together."""
 
-REQUEST_TIMEOUT = Range(1, 3600, " seconds")
+REQUEST_TIMEOUT = Seconds(Range(1, 3600, " seconds"))
 CONCURRENCY = Range(1, 1000)
 MAX_INSTANCES = Range(1, 10_000)
 MIN_INSTANCES = Range(0, 10_000)
@@ -60,13 +123,25 @@ PORT = Range(1, 65535)
 
 TASK_COUNT = Range(1, 10_000)
 MAX_RETRIES = Range(0, 10)
-TASK_TIMEOUT = Range(1, 168 * 3600, " seconds")
+TASK_TIMEOUT = Seconds(Range(1, 168 * 3600, " seconds"))
 
-PROBE_INITIAL_DELAY = Range(0, 240, " seconds")
-PROBE_TIMEOUT = Range(1, 240, " seconds")
-PROBE_PERIOD = Range(1, 240, " seconds")
-PROBE_FAILURES = Range(1, 240)
+STARTUP_PROBE = {
+    "initialDelaySeconds": Range(0, 240, " seconds"),
+    "timeoutSeconds": Range(1, 240, " seconds"),
+    "periodSeconds": Range(1, 240, " seconds"),
+    "failureThreshold": Range(1, 240),
+}
+RUNNING_PROBE = {
+    "initialDelaySeconds": Range(0, 3600, " seconds"),
+    "timeoutSeconds": Range(1, 3600, " seconds"),
+    "periodSeconds": Range(1, 3600, " seconds"),
+    "failureThreshold": Range(1, 3600),
+}
+"""Liveness and readiness."""
 STARTUP_SECONDS = 240
+
+FILE_MODE = Range(0o1, 0o777)
+UTILIZATION = Range(0.1, 0.95)
 
 FRACTIONAL_CPU = Range(0.08, 0.99)
 WHOLE_CPUS = (1, 2, 4, 6, 8)
@@ -84,6 +159,8 @@ MEMORY_OF_CPU = (
 
 REQUEST_BODY = 4 * MIB
 """Of an Admin API request."""
+
+PERCENT = Range(0, 100)
 
 RESERVED_NAMESPACES = (
     "run.googleapis.com",

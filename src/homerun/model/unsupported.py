@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from homerun.lib.errors import Violation
+from homerun.model.paths import find
 
 _CONTAINER = {
     "env[].valueSource": "secrets as environment variables are not supported yet: give a plain value",
@@ -26,13 +27,20 @@ _TEMPLATE = {
     "sandboxes": "sandboxes are not supported",
     "nodeSelector.accelerator": "GPUs are not supported yet",
 }
+_SCALING = "scaling targets of your own are not supported yet: leave it out"
 SERVICE = {
     **{f"template.{path}": why for path, why in _TEMPLATE.items()},
+    "template.scaling.cpuUtilization": _SCALING,
+    "template.scaling.concurrencyUtilization": _SCALING,
+    "sshEnabled": "SSH into instances is not supported: leave it out or false",
     "multiRegionSettings": "services in several regions are not supported",
     "iapEnabled": "Identity-Aware Proxy is not supported: leave it out or false",
 }
 WORKER_POOL = {f"template.{path}": why for path, why in _TEMPLATE.items()}
-JOB = {f"template.template.{path}": why for path, why in _TEMPLATE.items()}
+JOB = {
+    **{f"template.template.{path}": why for path, why in _TEMPLATE.items()},
+    "template.template.containers[].startupProbe": "startup probes of jobs are not supported yet: leave it out",
+}
 
 OVERRIDES = {"containerOverrides[].env[].valueSource": _CONTAINER["env[].valueSource"]}
 
@@ -65,25 +73,11 @@ V1_JOB = {**_V1_OBJECT, **{f"spec.template.spec.template.spec.{path}": why for p
 def unsupported(body: Mapping[str, Any], table: Mapping[str, str]) -> Iterator[Violation]:
     """Empty values (null, false, 0, empty text, list or object) ask for nothing and are no violation."""
     for pattern, why in table.items():
-        for path in _find(body, pattern.split("."), ""):
-            yield Violation(path, why)
+        for path, value in find(body, pattern):
+            if value:
+                yield Violation(path, why)
 
 
 def refused(patterns: Iterable[str]) -> str:
     """These fields, for documentation."""
     return "refused: " + ", ".join(f"`{pattern}`" for pattern in dict.fromkeys(patterns))
-
-
-def _find(value: Any, keys: list[str], path: str) -> Iterator[str]:
-    if not keys:
-        if value:
-            yield path
-        return
-    key, each = keys[0].removesuffix("[]"), keys[0].endswith("[]")
-    found = value.get(key) if isinstance(value, dict) else None
-    here = f"{path}.{key}" if path else key
-    if each and isinstance(found, list):
-        for index, item in enumerate(found):
-            yield from _find(item, keys[1:], f"{here}[{index}]")
-    elif not each and found is not None:
-        yield from _find(found, keys[1:], here)

@@ -72,7 +72,8 @@ def _rows(kind: str) -> list[tuple[str, str]]:
 @cache
 def _annotated(kind: str) -> list[tuple[re.Pattern[str], str]]:
     spec = re.escape(".".join(LAYOUTS[kind].v2_spec))
-    return [(re.compile(rf"{spec}\.{pattern}"), f"{_ANNOTATIONS}[{key}]") for pattern, key in _ANNOTATED]
+    policy = (re.compile(r"binaryAuthorization.*"), f"metadata.annotations[{RUN}binary-authorization]")
+    return [policy] + [(re.compile(rf"{spec}\.{pattern}"), f"{_ANNOTATIONS}[{key}]") for pattern, key in _ANNOTATED]
 
 
 @cache
@@ -86,7 +87,6 @@ def _places(kind: str) -> list[tuple[str, str]]:
         ("template", "spec.template.spec"),
         ("traffic", "spec.traffic"),
         ("instanceSplits", "spec.instanceSplits"),
-        ("binaryAuthorization", f"metadata.annotations[{RUN}binary-authorization]"),
         ("labels", "metadata.labels"),
         ("annotations", "metadata.annotations"),
         ("name", "metadata.name"),
