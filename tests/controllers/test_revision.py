@@ -76,6 +76,21 @@ async def test_a_revision_without_traffic_is_in_reserve_as_v1_says_too() -> None
         assert (active["status"], active["reason"], active["severity"]) == ("Unknown", "Reserve", "Info")
 
 
+async def test_a_service_fails_for_the_reason_that_its_revision_failed_for() -> None:
+    broken = "registry.test/broken:1"
+    async with api({broken: Script(exit=Exit(code=1), exit_after=0, ready=9)}) as a:
+        for image, key, reason in (
+            (broken, "revisionReason", "HEALTH_CHECK_CONTAINER_ERROR"),
+            ("registry.test/missing:1", "reason", "CONTAINER_MISSING"),
+        ):
+            operation = await a("PATCH", f"{V2}/services/hello?allowMissing=true", service(image))
+            assert "error" in await a.done(operation)
+            failed = (await a("GET", f"{V2}/services/hello"))["terminalCondition"]
+            assert (failed["state"], failed[key]) == ("CONDITION_FAILED", reason)
+            shown = (await a("GET", f"{SERVING}/services/hello"))["status"]["conditions"]
+            assert {c["reason"] for c in shown if c["status"] == "False"} == {reason.title().replace("_", "")}
+
+
 async def test_a_skipped_health_check_is_said() -> None:
     async with api() as a:
         made = await a.deploy(healthCheckDisabled=True)
@@ -92,6 +107,8 @@ async def test_a_minimum_of_instances_is_provisioned_and_a_revision_says_when() 
         assert (warming["state"], warming["message"]) == ("CONDITION_RECONCILING", "1 of 2 instances are ready.")
         await until_condition(a, name, "MinInstancesProvisioned", state="CONDITION_SUCCEEDED")
         assert (await revision(a, name))["scalingStatus"] == {"desiredMinInstanceCount": 2}
+        status = (await a("GET", f"{SERVING}/revisions/{name.rpartition('/')[2]}"))["status"]
+        assert (status["desiredReplicas"], len(status["containerStatuses"])) == (2, 1)
 
 
 async def test_a_minimum_that_cannot_be_kept_says_why() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from homerun.controllers.burial import buried
@@ -25,6 +26,9 @@ from homerun.model.conditions import FAILED, RECONCILING, SUCCEEDED, condition
 from homerun.model.names import Name
 from homerun.model.revision import template_hash
 from homerun.store.base import Delete, Document, Put, Store, Write
+
+_FAILED = MappingProxyType({"reason": "REVISION_FAILED"})
+"""Where the failed revision itself has no better reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,19 +198,20 @@ def _settle(shape: Shape, world: World, now: float) -> Plan:
     ready = conditions.find(created.body["conditions"], "Ready") or {}
     message = ready.get("message", "")
     if ready.get("state") == FAILED:
-        return _keep_targets(shape, world, message, now)
+        why = {"reason": ready.get("reason", ""), "revision_reason": ready.get("revisionReason", "")}
+        return _keep_targets(shape, world, message, now, why)
     if ready.get("state") != SUCCEEDED:
         progress = _conditions(shape, body, now, (RECONCILING, RECONCILING, RECONCILING), message)
         return _write(world, {**body, "reconciling": True, **progress}, world.owner.internal, [])
     return _move_targets(shape, world, created.name, now)
 
 
-def _keep_targets(shape: Shape, world: World, message: str, now: float) -> Plan:
+def _keep_targets(shape: Shape, world: World, message: str, now: float, why: Mapping[str, str] = _FAILED) -> Plan:
     """The latest revision failed. Sharing out among the good ones is still the user's: that is how to roll back."""
     body = world.owner.body
     resolved = shape.resolve(body, body.get("latestReadyRevision", ""), _ready(world), world.revisions)
     status = {} if resolved.problem or not resolved.statuses else {shape.statuses: resolved.statuses}
-    failed = _conditions(shape, body, now, (FAILED, FAILED, RECONCILING), message, "REVISION_FAILED")
+    failed = _conditions(shape, body, now, (FAILED, FAILED, RECONCILING), message, why)
     return _finish(shape, world, now, {**status, **failed}, error=message)
 
 
@@ -214,7 +219,7 @@ def _move_targets(shape: Shape, world: World, latest_ready: str, now: float) -> 
     body = world.owner.body
     resolved = shape.resolve(body, latest_ready, _ready(world), world.revisions)
     if problem := resolved.problem:
-        failed = _conditions(shape, body, now, (FAILED, SUCCEEDED, FAILED), problem, "REVISION_FAILED")
+        failed = _conditions(shape, body, now, (FAILED, SUCCEEDED, FAILED), problem, _FAILED)
         return _finish(shape, world, now, failed, error=problem)
     status = {
         "latestReadyRevision": latest_ready,
@@ -259,14 +264,12 @@ def _conditions(
     now: float,
     states: tuple[str, str, str],
     message: str = "",
-    reason: str = "",
+    why: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """`terminalCondition` is Ready, `conditions` the stages; those in Ready's state have its message and reason."""
+    """`terminalCondition` is Ready, `conditions` the stages; those in Ready's state have its message and reasons."""
     before = [c for c in (body.get("terminalCondition"), *body.get("conditions", ())) if c]
     new = [
-        condition(type, state, now, message=message, reason=reason)
-        if state == states[0]
-        else condition(type, state, now)
+        condition(type, state, now, message=message, **why) if state == states[0] else condition(type, state, now)
         for type, state in zip(("Ready", *shape.stages), states, strict=False)
     ]
     merged = conditions.merge(before, new)

@@ -92,7 +92,7 @@ async def test_a_failed_deploy_has_its_cause_in_the_condition_that_gcloud_prints
         assert "error" in operation
         answer = await a("GET", f"{SERVING}/services/hello")
         failed = condition(answer, "ConfigurationsReady")
-        assert (failed["status"], failed["reason"]) == ("False", "RevisionFailed")
+        assert (failed["status"], failed["reason"]) == ("False", "ContainerMissing")
         assert "does not exist" in failed["message"]
         assert answer["status"]["observedGeneration"] == answer["metadata"]["generation"]
 

@@ -130,6 +130,8 @@ def _revision(document: Document, name: Name, projects: Projects) -> Json:
         "observedGeneration": int(body["generation"]),
         "conditions": conditions.to_v1(body["conditions"]),
         "imageDigest": digests[0],
+        "containerStatuses": body.get("containerStatuses", []),
+        "desiredReplicas": body.get("scalingStatus", {}).get("desiredMinInstanceCount", ""),
         "serviceName": name.parent.id if name.parent.kind == "Service" else "",
         "logUrl": body.get("logUri", ""),
     }
