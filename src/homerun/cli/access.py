@@ -1,38 +1,120 @@
-"""Who may call a service: its IAM policy, read, changed and written back."""
+"""Who may call a service: its IAM policy, read, changed and written back; under gcloud's names."""
 
 from __future__ import annotations
 
-from homerun.cli.errors import ApiError
+from collections.abc import Callable
+
+import click
+
+from homerun.cli.errors import ApiError, CommandFailed
 from homerun.cli.flags import Json
-from homerun.cli.session import Session
+from homerun.cli.output import print_json, table
+from homerun.cli.session import Session, session_options
 
 INVOKER, ALL = "roles/run.invoker", "allUsers"
 _ATTEMPTS = 5
 
+_member = click.option(
+    "--member", required=True, metavar="WHO", help="user:ann@example.com, serviceAccount:…, domain:…, allUsers, …"
+)
+_role = click.option("--role", default=INVOKER, show_default=True, metavar="ROLE", help="What they may do.")
+
+
+@click.command("get-iam-policy")
+@click.argument("service")
+@session_options
+def get_policy(session: Session, service: str) -> None:
+    """Show who may do what with a service.
+
+    \b
+    Example:
+      homerun services get-iam-policy hello
+    """
+    policy = session.client.get(f"/v2/{session.name('services', service)}:getIamPolicy")
+    if session.json:
+        print_json(policy)
+        return
+    rows = [(binding["role"], member) for binding in policy.get("bindings", ()) for member in binding["members"]]
+    click.echo(table(("ROLE", "MEMBER"), rows))
+
+
+@click.command("add-iam-policy-binding")
+@click.argument("service")
+@_member
+@_role
+@session_options
+def add_binding(session: Session, service: str, member: str, role: str) -> None:
+    """Let somebody call a service, or do with it what another role allows.
+
+    \b
+    Examples:
+      homerun services add-iam-policy-binding hello --member user:ann@example.com
+      homerun services add-iam-policy-binding hello --member allUsers
+    """
+    _change(session, service, lambda policy: with_member(policy, member, role))
+
+
+@click.command("remove-iam-policy-binding")
+@click.argument("service")
+@_member
+@_role
+@session_options
+def remove_binding(session: Session, service: str, member: str, role: str) -> None:
+    """Take back what a binding has granted.
+
+    \b
+    Example:
+      homerun services remove-iam-policy-binding hello --member allUsers
+    """
+
+    def remove(policy: Json) -> Json:
+        changed = without_member(policy, member, role)
+        if changed == policy:
+            raise CommandFailed(f"{member} has no {role} on {service}: homerun services get-iam-policy {service}")
+        return changed
+
+    _change(session, service, remove)
+
+
+COMMANDS = (get_policy, add_binding, remove_binding)
+
 
 def open_to_all(session: Session, service: str, open: bool) -> None:
-    """Let everybody call it, or only those who are named. Again, when somebody else changes the policy meanwhile."""
+    """Let everybody call it, or only those who are named, whatever role it was that let everybody in."""
+    _change(session, service, lambda p: with_member(p, ALL, INVOKER) if open else without_member(p, ALL, None))
+
+
+def with_member(policy: Json, member: str, role: str) -> Json:
+    bindings = _copied(policy)
+    if any(binding["role"] == role and member in binding["members"] for binding in bindings):
+        return policy
+    return {**policy, "bindings": [*bindings, {"role": role, "members": [member]}]}
+
+
+def without_member(policy: Json, member: str, role: str | None) -> Json:
+    """`role` None: of any role."""
+    bindings = _copied(policy)
+    for binding in bindings:
+        if role in (None, binding["role"]):
+            binding["members"] = [other for other in binding["members"] if other != member]
+    return policy if bindings == _copied(policy) else {**policy, "bindings": bindings}
+
+
+def _copied(policy: Json) -> list[Json]:
+    return [{**binding, "members": list(binding.get("members", ()))} for binding in policy.get("bindings", ())]
+
+
+def _change(session: Session, service: str, change: Callable[[Json], Json]) -> None:
+    """Read, change, write with the etag of what was read; again, when somebody else was faster."""
     url = f"/v2/{session.name('services', service)}"
-    for attempt in range(_ATTEMPTS):
+    for attempt in range(1, _ATTEMPTS + 1):
         policy = session.client.get(f"{url}:getIamPolicy")
-        changed = with_all(policy, open)
+        changed = change(policy)
         if changed == policy:
             return
         try:
             session.client.post(f"{url}:setIamPolicy", {"policy": changed})
             return
         except ApiError as error:
-            if error.status != "ABORTED" or attempt + 1 == _ATTEMPTS:
+            if error.status != "ABORTED" or attempt == _ATTEMPTS:
                 raise
-
-
-def with_all(policy: Json, open: bool) -> Json:
-    """`policy` with everybody among the invokers, or without. Its etag stays: that of what was read."""
-    bindings = [{**binding, "members": list(binding.get("members", ()))} for binding in policy.get("bindings", ())]
-    if open and not any(b["role"] == INVOKER and ALL in b["members"] for b in bindings):
-        bindings.append({"role": INVOKER, "members": [ALL]})
-    if not open:
-        # Any role may be how they got in.
-        for binding in bindings:
-            binding["members"] = [member for member in binding["members"] if member != ALL]
-    return {**policy, "bindings": bindings} if bindings or "bindings" in policy else policy

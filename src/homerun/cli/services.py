@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from homerun.cli import traffic
+from homerun.cli import access, traffic
 from homerun.cli.lookup import confirm, delete
 from homerun.cli.output import ago, conditions, cost, last, mark, print_json, section, table
 from homerun.cli.progress import Progress
@@ -17,6 +17,10 @@ from homerun.lib.clock import SystemClock
 @click.group(short_help="List, describe, delete services; move their traffic.")
 def services() -> None:
     """Services: containers that answer requests, from zero instances to many and back."""
+
+
+for command in access.COMMANDS:
+    services.add_command(command)
 
 
 @services.command("list")

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
                 return 2
     except HomerunError as error:
         print(f"homerun: {error.message}", file=sys.stderr)
-        return EXIT_FATAL
+        return EXIT_FATAL if role != "token" else 1
     except ModuleNotFoundError as error:
         # An update brought a new dependency. Starting again would end the same way.
         if error.name is None or error.name.partition(".")[0] == "homerun":
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
             "homerun once more",
             file=sys.stderr,
         )
-        return EXIT_FATAL
+        return EXIT_FATAL if role != "token" else 1
     return 0
 
 
