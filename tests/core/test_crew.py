@@ -167,7 +167,9 @@ def test_a_check_fails_when_the_instance_does_not_stay() -> None:
     pool.crew.check(A, 2, pool.now)
     pool.ready("i1")
     pool.later(1.9)
-    assert pool.exited("i1", "Container called exit(3).") == [Checked(A, "Container called exit(3).")]
+    ended = pool.crew.exited("i1", pool.now, "Container called exit(3).", more="Its last log line")
+    assert ended == [Checked(A, "Container called exit(3). Its last log line")]
+    assert pool.reasons()[-1] == f"{A}: i1 ended: Container called exit(3)."
     assert pool.later(1000) == [], "and nobody tries again"
 
 

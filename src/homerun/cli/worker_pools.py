@@ -109,7 +109,8 @@ def describe(session: Session, pool: str) -> None:
         return
     now = SystemClock().now()
     count = resource["scaling"].get("manualInstanceCount", 0)
-    click.echo(f"{mark(resource.get('terminalCondition'))} {click.style(pool, bold=True)}  {count} instances wanted")
+    number = f"{count} instance{'' if count == 1 else 's'} wanted"
+    click.echo(f"{mark(resource.get('terminalCondition'))} {click.style(pool, bold=True)}  {number}")
     click.echo(section("Conditions", conditions(resource)))
     click.echo(section("Revisions", revisions(resource, made, now)))
     click.echo(section("Instances", instances(explained["instances"], now)))

@@ -167,7 +167,7 @@ class Crews:
     async def _explain(self, group: Group, id: str, cause: str) -> None:
         """It ended under check: its last lines are part of the answer."""
         lines = await self._engine.logs({labels.INSTANCE: id}, limit=20)
-        self._forget(group, id, f"{cause} {log_tail(lines)}")
+        self._forget(group, id, cause, more=log_tail(lines))
 
     # Carrying out
 
@@ -197,12 +197,12 @@ class Crews:
             # It was told to stop before there was anything to stop.
             self._discards.stop(spec.id)
 
-    def _forget(self, group: Group, id: str, cause: str, *, ok: bool = False) -> None:
+    def _forget(self, group: Group, id: str, cause: str, *, ok: bool = False, more: str = "") -> None:
         self._owners.pop(id, None)
         group.ready.pop(id, None)
         self._discards.remove(id)
         revision = group.crew.revision_of[id]
-        self._carry_out(group, group.crew.exited(id, self._clock.mono(), cause, ok=ok))
+        self._carry_out(group, group.crew.exited(id, self._clock.mono(), cause, ok=ok, more=more))
         self._tidy(group, revision)
         if self._closing and not self._owners:
             self._empty.set()

@@ -186,8 +186,8 @@ class Crew:
         self._ready[self.revision_of[id]] += 1
         return self.tick(now)
 
-    def exited(self, id: str, now: float, what: str, *, ok: bool = False) -> list[Command]:
-        """It ended, or never came to be. `what` says how; `ok`: with exit code 0."""
+    def exited(self, id: str, now: float, what: str, *, ok: bool = False, more: str = "") -> list[Command]:
+        """It ended, or never came to be. `what` says how, and to who checks `more`; `ok`: with exit code 0."""
         instance, place = self.instances.pop(id, None), self._places.pop(id, None)
         name = self.revision_of.pop(id, "")
         if instance is None or place is None or self.closed:
@@ -201,7 +201,7 @@ class Crew:
         revision = self._revisions[name]
         if revision.settle is not None:
             passed = ok and instance.ready_at is not None
-            commands.append(self._end_check(name, "" if passed else what))
+            commands.append(self._end_check(name, "" if passed else f"{what} {more}".strip()))
         follows = f" Another starts {f'in {wait:g} s' if wait else 'at once'}."
         stays = len(revision.places) <= self._want(revision)
         self._explain(name, f"{id[:8]} ended: {what}{follows if stays else ''}", now)

@@ -3,20 +3,21 @@
 The stored document of a Run resource (`store.Document.body`) is its v2 JSON (proto3 JSON of google.cloud.run.v2) with
 all defaults applied, minus `etag`, which the API derives. Kinds and names, and what `Document.internal` holds:
 
-=========  ==================================================  ====================================================
-kind       name                                                internal
-=========  ==================================================  ====================================================
-Service    projects/P/locations/L/services/S                   etag, operations, v1, template_hash, refused, ordinal
-Revision   projects/P/locations/L/services/S/revisions/R       digests, v1, ordinal, skip_check, template_hash
-Job        projects/P/locations/L/jobs/J                       etag, operations, v1, digests, pinned
-Execution  projects/P/locations/L/jobs/J/executions/E          operations, v1, digests, cancel
-Task       …/executions/E/tasks/E-taskN                        attempts
-Running    the execution's name                                (body: nothing; there while it is unfinished)
-Operation  projects/P/locations/L/operations/ID                target, verb, operation, etag, v1, digests
-Policy     the service's or job's name                         (body: an IAM policy)
-Project    projects/NUMBER                                     (body: projectId, projectNumber)
-Usage      the service's or execution's name                   (body: metered seconds)
-=========  ==================================================  ====================================================
+==========  ==================================================  ====================================================
+kind        name                                                internal
+==========  ==================================================  ====================================================
+Service     projects/P/locations/L/services/S                   etag, operations, v1, template_hash, refused, ordinal
+WorkerPool  projects/P/locations/L/workerPools/W                etag, operations, v1, template_hash, refused, ordinal
+Revision    the service's or worker pool's/revisions/R          digests, v1, ordinal, skip_check, template_hash
+Job         projects/P/locations/L/jobs/J                       etag, operations, v1, digests, pinned
+Execution   projects/P/locations/L/jobs/J/executions/E          operations, v1, digests, cancel
+Task        …/executions/E/tasks/E-taskN                        attempts
+Running     the execution's name                                (body: nothing; there while it is unfinished)
+Operation   projects/P/locations/L/operations/ID                target, verb, operation, etag, v1, digests
+Policy      the service's, worker pool's or job's name          (body: an IAM policy)
+Project     projects/NUMBER                                     (body: projectId, projectNumber)
+Usage       the service's or worker pool's name                 (body: metered seconds)
+==========  ==================================================  ====================================================
 
 - `etag`: opaque; changes with each write of a user, not with status (API writes it).
 - `operations`: `[{"name": …, "generation": N, "verb": "create"}]`, the unfinished long-running operations of the
