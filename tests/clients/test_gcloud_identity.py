@@ -14,13 +14,13 @@ import google.oauth2.id_token
 import pytest
 import requests
 from google.auth.transport.requests import Request
+from tests.clients.test_gcloud import Gcloud
 
 from homerun.model.environment import gcloud_environment
 from homerun.model.identity import OWNER
-from tests.clients.conftest import Server
-from tests.clients.test_gcloud import Gcloud
 from tests.support.api import WEB
 from tests.support.identity import ROBOT, issuer
+from tests.support.server import Server
 
 pytestmark = [
     pytest.mark.sockets,

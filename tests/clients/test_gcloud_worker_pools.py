@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from homerun.model.environment import gcloud_environment
-from tests.clients.conftest import Server
 from tests.support.api import FAILING, WEB
+from tests.support.server import Server
 
 pytestmark = [
     pytest.mark.sockets,

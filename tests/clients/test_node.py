@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import Server
+from tests.support.server import Server
 
 pytestmark = [
     pytest.mark.sockets,

@@ -12,9 +12,10 @@ from google.cloud import run_v2
 from google.iam.v1 import policy_pb2
 from google.longrunning.operations_pb2 import WaitOperationRequest
 
-from tests.clients.conftest import Make, Server
+from tests.clients.conftest import Make
 from tests.clients.messages import job, service, violations
 from tests.support.api import LOCATION, SLOW
+from tests.support.server import Server
 
 pytestmark = pytest.mark.sockets
 

@@ -21,9 +21,10 @@ from google.cloud import run_v2
 from google.iam.v1 import policy_pb2
 from google.longrunning.operations_pb2 import Operation, WaitOperationRequest
 
-from tests.clients.conftest import Make, Server
+from tests.clients.conftest import Make
 from tests.clients.messages import done, service, violations
 from tests.support.api import LOCATION, WEB
+from tests.support.server import Server
 
 pytestmark = pytest.mark.sockets
 

@@ -12,9 +12,9 @@ from google.auth.exceptions import InvalidOperation, RefreshError
 from google.cloud import run_v2
 from google.oauth2.credentials import Credentials
 
-from tests.clients.conftest import Server
 from tests.support.api import LOCATION
 from tests.support.identity import ROBOT
+from tests.support.server import Server
 
 pytestmark = pytest.mark.sockets
 

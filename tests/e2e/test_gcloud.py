@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from pathlib import Path
-
 import pytest
 
 from tests.support.daemon import Daemon
+from tests.support.gcloud import Gcloud, needed
 
-pytestmark = [
-    pytest.mark.host,
-    pytest.mark.gcloud,
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(not shutil.which("gcloud"), reason="gcloud is not installed (it is no package of a registry)"),
-]
-
-
-class Gcloud:
-    """gcloud with the exports of `homerun env`, and a configuration folder of its own."""
-
-    def __init__(self, daemon: Daemon, folder: Path) -> None:
-        self._environment = {
-            **os.environ,
-            **daemon.call("GET", "/homerun/v1/info")["environment"],
-            "CLOUDSDK_CONFIG": str(folder),
-        }
-
-    def __call__(self, *arguments: str) -> str:
-        """Standard output. Fails the test with gcloud's own words."""
-        done = self.attempt(*arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = ["gcloud", "run", *arguments]
-        return subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=120)
+pytestmark = [pytest.mark.host, pytest.mark.gcloud, pytest.mark.timeout(300), needed]
 
 
 @pytest.fixture(scope="module")
 def gcloud(daemon: Daemon, tmp_path_factory: pytest.TempPathFactory) -> Gcloud:
-    return Gcloud(daemon, tmp_path_factory.mktemp("gcloud"))
+    return Gcloud(daemon.call("GET", "/homerun/v1/info")["environment"], tmp_path_factory.mktemp("gcloud"))
 
 
 def test_a_service_is_deployed_described_updated_listed_and_deleted(gcloud: Gcloud, daemon: Daemon, app: str) -> None:
@@ -52,42 +22,37 @@ def test_a_service_is_deployed_described_updated_listed_and_deleted(gcloud: Gclo
     gcloud("services", "update", "gsvc", "--update-env-vars", "COLOUR=green")
     assert b"COLOUR=green" in daemon.get("gsvc", "/env")[1]
     gcloud("deploy", "gsvc", "--image", app, "--concurrency", "7", "--no-traffic")
-    assert gcloud("services", "list", "--format=value(metadata.name)").split() == ["gsvc"]
-    assert len(gcloud("revisions", "list", "--service", "gsvc", "--format=value(metadata.name)").split()) == 3
+    assert gcloud.out("services", "list", "--format=value(metadata.name)").split() == ["gsvc"]
+    assert len(gcloud.out("revisions", "list", "--service", "gsvc", "--format=value(metadata.name)").split()) == 3
     gcloud("services", "update-traffic", "gsvc", "--to-latest")
     assert gcloud("services", "logs", "read", "gsvc", "--limit", "5")
     # v1 and v2 show the same object.
     v2 = daemon.call("GET", "/v2/projects/homerun/locations/us-central1/services/gsvc")
     assert v2["template"]["maxInstanceRequestConcurrency"] == 7
-    assert (
-        gcloud("services", "describe", "gsvc", "--format=value(spec.template.spec.containerConcurrency)").strip() == "7"
-    )
+    concurrency = "--format=value(spec.template.spec.containerConcurrency)"
+    assert gcloud.out("services", "describe", "gsvc", concurrency).strip() == "7"
     gcloud("services", "delete", "gsvc", "--quiet")
     assert daemon.get("gsvc")[0] == 404
 
 
 def test_a_failed_deployment_tells_the_cause(gcloud: Gcloud) -> None:
-    done = gcloud.attempt("deploy", "gbad", "--image", "oci-archive:/no/such/file.tar", "--no-allow-unauthenticated")
-    assert done.returncode == 1
-    assert "/no/such/file.tar was not found" in done.stderr
+    printed = gcloud.refused("deploy", "gbad", "--image=oci-archive:/no/such/file.tar", "--no-allow-unauthenticated")
+    assert "/no/such/file.tar was not found" in printed
     gcloud("services", "delete", "gbad", "--quiet")
 
 
 def test_a_wrong_name_is_refused_with_the_field(gcloud: Gcloud, app: str) -> None:
-    done = gcloud.attempt("jobs", "create", "Bad_Name", "--image", app)
-    assert done.returncode != 0
-    assert "Bad_Name" in done.stderr
+    assert "Bad_Name" in gcloud.refused("jobs", "create", "Bad_Name", "--image", app)
 
 
 def test_a_job_is_created_executed_listed_and_deleted(gcloud: Gcloud, app: str) -> None:
     gcloud("jobs", "create", "gjob", "--image", app, "--command", "/app", "--args", "exit,0,hi", "--tasks", "3")
     gcloud("jobs", "execute", "gjob", "--wait")
-    assert gcloud("jobs", "list", "--format=value(metadata.name)").split() == ["gjob"]
-    [execution] = gcloud("jobs", "executions", "list", "--job", "gjob", "--format=value(metadata.name)").split()
-    succeeded = gcloud("jobs", "executions", "describe", execution, "--format=value(status.succeededCount)")
+    assert gcloud.out("jobs", "list", "--format=value(metadata.name)").split() == ["gjob"]
+    [execution] = gcloud.out("jobs", "executions", "list", "--job", "gjob", "--format=value(metadata.name)").split()
+    succeeded = gcloud.out("jobs", "executions", "describe", execution, "--format=value(status.succeededCount)")
     assert succeeded.strip() == "3"
     gcloud("jobs", "update", "gjob", "--args", "exit,3", "--max-retries", "0")
-    failed = gcloud.attempt("jobs", "execute", "gjob", "--wait")
-    assert failed.returncode == 1
+    gcloud.refused("jobs", "execute", "gjob", "--wait")
     gcloud("jobs", "delete", "gjob", "--quiet")
-    assert gcloud("jobs", "list", "--format=value(metadata.name)").split() == []
+    assert gcloud.out("jobs", "list", "--format=value(metadata.name)").split() == []
