@@ -24,6 +24,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One that believes not to listen on loopback."""
+    made = Server(tmp_path_factory.mktemp("guarded"), host="192.0.2.7")
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
 def gcloud(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Gcloud:
     return connected(server, tmp_path_factory.mktemp("gcloud"))
 

@@ -128,7 +128,7 @@ def test_policies_logs_and_the_end_of_a_job(gcloud: Gcloud) -> None:
     lines = gcloud.out("jobs", "logs", "read", "told", "--limit=5").splitlines()
     assert sorted(line.split()[-1] for line in lines) == ["no", "working"]
     filter = "resource.type=cloud_run_job resource.labels.job_name=told severity>=ERROR"
-    read = gcloud.run("logging", "read", filter, "--format=value(textPayload)")
+    read = gcloud.group("logging").run("read", filter, "--format=value(textPayload)")
     assert (read.code, read.out.split()) == (0, ["no"])
     assert "Deleted job [told]." in gcloud("jobs", "delete", "told")
     assert "told" not in gcloud.out("jobs", "list", NAMES).split()

@@ -93,7 +93,7 @@ def test_logs(gcloud: Gcloud) -> None:
     lines = gcloud.out("services", "logs", "read", "apple", "--limit=3").splitlines()
     assert lines and all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d listening", line) for line in lines)
     filter = 'resource.type=cloud_run_revision AND resource.labels.service_name=apple AND textPayload:"listen"'
-    read = gcloud.run("logging", "read", filter, "--limit=1", "--format=value(textPayload)")
+    read = gcloud.group("logging").run("read", filter, "--limit=1", "--format=value(textPayload)")
     assert (read.code, read.out.strip()) == (0, "listening")
 
 
@@ -111,7 +111,7 @@ def test_a_domain_of_one_s_own(gcloud: Gcloud) -> None:
     listed = gcloud("domain-mappings", "list", region, "--format=value(spec.routeName)", track="beta")
     assert listed.split() == ["mapped"]
     assert "DomainRoutable" in gcloud("domain-mappings", "describe", domain, region, track="beta")
-    again = gcloud.run("beta", "run", "domain-mappings", "create", "--service=mapped", domain, region)
+    again = gcloud.run("domain-mappings", "create", "--service=mapped", domain, region, track="beta")
     assert (again.code, "already exists in this region" in again.printed) == (1, True)
     gcloud("domain-mappings", "delete", domain, region, track="beta")
     assert "mapped" not in gcloud("domain-mappings", "list", region, track="beta")

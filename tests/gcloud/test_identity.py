@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -14,66 +13,57 @@ import google.oauth2.id_token
 import pytest
 import requests
 from google.auth.transport.requests import Request
-from tests.clients.test_gcloud import Gcloud
 
 from homerun.model.environment import gcloud_environment
 from homerun.model.identity import OWNER
 from tests.support.api import WEB
+from tests.support.gcloud import Gcloud, needed
 from tests.support.identity import ROBOT, issuer
 from tests.support.server import Server
 
-pytestmark = [
-    pytest.mark.sockets,
-    pytest.mark.gcloud,
-    pytest.mark.skipif(not shutil.which("gcloud"), reason="gcloud is not installed (it is no package of a registry)"),
-]
+pytestmark = [pytest.mark.sockets, pytest.mark.gcloud, needed]
 
 ANN = "user:ann@example.com"
 
 
-@pytest.fixture(scope="module")
-def gcloud(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Gcloud:
-    return Gcloud(server, tmp_path_factory.mktemp("gcloud"))
-
-
 def members(gcloud: Gcloud, service: str) -> dict[str, list[str]]:
-    policy = gcloud.json("run", "services", "get-iam-policy", service)
+    policy = gcloud.json("services", "get-iam-policy", service)
     return {binding["role"]: binding["members"] for binding in policy.get("bindings", ())}
 
 
 def test_bindings_are_added_and_removed(gcloud: Gcloud) -> None:
-    gcloud("run", "deploy", "bound", f"--image={WEB}", "--no-allow-unauthenticated")
+    gcloud("deploy", "bound", f"--image={WEB}", "--no-allow-unauthenticated")
     assert members(gcloud, "bound") == {}
     for member in (ANN, f"serviceAccount:{ROBOT}"):
-        gcloud("run", "services", "add-iam-policy-binding", "bound", f"--member={member}", "--role=roles/run.invoker")
+        gcloud("services", "add-iam-policy-binding", "bound", f"--member={member}", "--role=roles/run.invoker")
     assert members(gcloud, "bound") == {"roles/run.invoker": [ANN, f"serviceAccount:{ROBOT}"]}
-    gcloud("run", "services", "remove-iam-policy-binding", "bound", f"--member={ANN}", "--role=roles/run.invoker")
+    gcloud("services", "remove-iam-policy-binding", "bound", f"--member={ANN}", "--role=roles/run.invoker")
     assert members(gcloud, "bound") == {"roles/run.invoker": [f"serviceAccount:{ROBOT}"]}
-    assert "version: 1" in gcloud("run", "services", "get-iam-policy", "bound")
+    assert "version: 1" in gcloud("services", "get-iam-policy", "bound")
 
 
 def test_a_service_is_opened_and_closed_by_deploying(gcloud: Gcloud) -> None:
-    gcloud("run", "deploy", "opened", f"--image={WEB}", "--allow-unauthenticated")
+    gcloud("deploy", "opened", f"--image={WEB}", "--allow-unauthenticated")
     assert members(gcloud, "opened") == {"roles/run.invoker": ["allUsers"]}
-    gcloud("run", "deploy", "opened", f"--image={WEB}", "--no-allow-unauthenticated")
+    gcloud("deploy", "opened", f"--image={WEB}", "--no-allow-unauthenticated")
     assert members(gcloud, "opened") == {}
-    gcloud("run", "services", "update", "opened", "--no-invoker-iam-check")
-    described = gcloud.json("run", "services", "describe", "opened")
+    gcloud("services", "update", "opened", "--no-invoker-iam-check")
+    described = gcloud.json("services", "describe", "opened")
     assert described["metadata"]["annotations"]["run.googleapis.com/invoker-iam-disabled"] == "True"
 
 
 def test_a_policy_is_set_whole_unless_somebody_else_has_changed_it(gcloud: Gcloud, tmp_path: Path) -> None:
-    gcloud("run", "deploy", "whole", f"--image={WEB}", "--no-allow-unauthenticated")
+    gcloud("deploy", "whole", f"--image={WEB}", "--no-allow-unauthenticated")
     path = tmp_path / "policy.json"
-    policy = gcloud.json("run", "services", "get-iam-policy", "whole")
+    policy = gcloud.json("services", "get-iam-policy", "whole")
     policy["bindings"] = [{"role": "roles/run.invoker", "members": [ANN]}]
     path.write_text(json.dumps(policy))
-    gcloud("run", "services", "set-iam-policy", "whole", str(path))
+    gcloud("services", "set-iam-policy", "whole", str(path))
     assert members(gcloud, "whole") == {"roles/run.invoker": [ANN]}
     policy["bindings"] = []
     path.write_text(json.dumps(policy))
-    code, printed = gcloud.attempt("run", "services", "set-iam-policy", "whole", str(path))
-    assert (code, "There were concurrent policy changes" in printed) == (1, True)
+    printed = gcloud.refused("services", "set-iam-policy", "whole", str(path))
+    assert "There were concurrent policy changes" in printed
     assert members(gcloud, "whole") == {"roles/run.invoker": [ANN]}
 
 
@@ -86,32 +76,30 @@ def test_a_policy_is_set_whole_unless_somebody_else_has_changed_it(gcloud: Gclou
     ],
 )
 def test_what_is_wrong_with_a_binding_is_said(gcloud: Gcloud, member: str, role: str, said: str) -> None:
-    if not gcloud.attempt("run", "services", "describe", "wrong")[0] == 0:
-        gcloud("run", "deploy", "wrong", f"--image={WEB}", "--no-allow-unauthenticated")
-    code, printed = gcloud.attempt(
-        "run", "services", "add-iam-policy-binding", "wrong", f"--member={member}", f"--role={role}"
-    )
-    assert (code, said in printed) == (1, True), printed
+    if gcloud.run("services", "describe", "wrong").code:
+        gcloud("deploy", "wrong", f"--image={WEB}", "--no-allow-unauthenticated")
+    flags = (f"--member={member}", f"--role={role}")
+    assert said in gcloud.refused("services", "add-iam-policy-binding", "wrong", *flags)
 
 
 def test_jobs_have_policies_too(gcloud: Gcloud) -> None:
-    gcloud("run", "jobs", "create", "held", f"--image={WEB}")
-    gcloud("run", "jobs", "add-iam-policy-binding", "held", f"--member={ANN}", "--role=roles/run.jobsExecutor")
-    policy = gcloud.json("run", "jobs", "get-iam-policy", "held")
+    gcloud("jobs", "create", "held", f"--image={WEB}")
+    gcloud("jobs", "add-iam-policy-binding", "held", f"--member={ANN}", "--role=roles/run.jobsExecutor")
+    policy = gcloud.json("jobs", "get-iam-policy", "held")
     assert policy["bindings"] == [{"role": "roles/run.jobsExecutor", "members": [ANN]}]
 
 
 def test_tokens_of_a_service_account(gcloud: Gcloud, server: Server) -> None:
     """google-auth checks what gcloud got, with nothing but the address of our keys."""
     audience = "http://hello-100000000001.us-central1.run.localhost:8080"
-    token = gcloud.output("auth", "print-identity-token", f"--impersonate-service-account={ROBOT}",
-                          f"--audiences={audience}", "--include-email")  # fmt: skip
+    token = gcloud.group("auth").out("print-identity-token", f"--impersonate-service-account={ROBOT}",
+                                     f"--audiences={audience}", "--include-email").strip()  # fmt: skip
     with requests.Session() as session:
         claims: Any = google.oauth2.id_token.verify_token(
             token, Request(session), audience=audience, certs_url=f"{server.url}/oauth2/v1/certs"
         )
     assert (claims["email"], claims["iss"]) == (ROBOT, server.url)
-    access = gcloud.output("auth", "print-access-token", f"--impersonate-service-account={ROBOT}")
+    access = gcloud.group("auth").out("print-access-token", f"--impersonate-service-account={ROBOT}").strip()
     headers = {"Authorization": f"Bearer {access}"}
     assert requests.get(f"{server.url}/homerun/v1/info", headers=headers, timeout=10).status_code == 200
     assert requests.post(f"{server.url}/homerun/v1:shutdown", headers=headers, timeout=10).status_code == 403

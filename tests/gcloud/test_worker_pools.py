@@ -3,72 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from homerun.model.environment import gcloud_environment
 from tests.support.api import FAILING, WEB
-from tests.support.server import Server
+from tests.support.gcloud import Gcloud, needed
 
-pytestmark = [
-    pytest.mark.sockets,
-    pytest.mark.gcloud,
-    pytest.mark.skipif(not shutil.which("gcloud"), reason="gcloud is not installed (it is no package of a registry)"),
-]
+pytestmark = [pytest.mark.sockets, pytest.mark.gcloud, needed]
 
 Fresh = Callable[[str], str]
-_BOLD = re.compile(r"\x1b\[[0-9;]*m")
-
-
-class WorkerPools:
-    """`gcloud beta run worker-pools …` with the exports of `homerun env`."""
-
-    def __init__(self, server: Server, folder: Path) -> None:
-        certificate = folder / "homerun.pem"
-        certificate.write_bytes(server.certificate.public)
-        self._environment = {
-            **os.environ,
-            **gcloud_environment("127.0.0.1", server.port, "homerun", "us-central1"),
-            "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": str(certificate),
-            "CLOUDSDK_CONFIG": str(folder),
-            "NO_COLOR": "1",
-        }
-
-    def attempt(self, *arguments: str, track: str = "beta") -> tuple[int, str, str]:
-        command = ["gcloud", track, "run", "worker-pools", *arguments]
-        done = subprocess.run(command, env=self._environment, capture_output=True, text=True, timeout=60, check=False)
-        return done.returncode, _BOLD.sub("", done.stdout), _BOLD.sub("", done.stderr)
-
-    def __call__(self, *arguments: str, track: str = "beta") -> str:
-        """What it prints on both streams. Fails the test with gcloud's own words."""
-        code, out, err = self.attempt(*arguments, track=track)
-        assert code == 0, out + err
-        return out + err
-
-    def refused(self, *arguments: str) -> str:
-        code, out, err = self.attempt(*arguments)
-        assert code == 1, out + err
-        return out + err
-
-    def json(self, *arguments: str) -> Any:
-        code, out, err = self.attempt(*arguments, "--format=json")
-        assert code == 0, err
-        return json.loads(out)
 
 
 @pytest.fixture(scope="module")
-def pools(server: Server, tmp_path_factory: pytest.TempPathFactory) -> WorkerPools:
-    return WorkerPools(server, tmp_path_factory.mktemp("gcloud"))
+def pools(gcloud: Gcloud) -> Gcloud:
+    return gcloud.group("run", "worker-pools", track="beta")
 
 
-def test_a_pool_from_deploy_to_delete(pools: WorkerPools) -> None:
+def test_a_pool_from_deploy_to_delete(pools: Gcloud) -> None:
     printed = pools("deploy", "crew", f"--image={WEB}")
     assert "Worker pool [crew] revision [crew-00001-" in printed and "has been deployed" in printed
     flags = ("--scaling=3", "--set-env-vars=A=1", "--memory=1Gi", "--cpu=2", "--labels=team=a", "--description=words")
@@ -85,14 +39,14 @@ def test_a_pool_from_deploy_to_delete(pools: WorkerPools) -> None:
     assert "Cannot find worker pool [crew]" in pools.refused("delete", "crew")
 
 
-def test_a_number_alone_makes_no_revision(pools: WorkerPools) -> None:
+def test_a_number_alone_makes_no_revision(pools: Gcloud) -> None:
     pools("deploy", "scaled", f"--image={WEB}", "--scaling=0")
     assert "revision [scaled-00001-" in pools("update", "scaled", "--scaling=2")
     assert len(pools.json("revisions", "list", "--worker-pool=scaled")) == 1
     assert "revision [scaled-00003-" in pools("update", "scaled", "--update-env-vars=B=2")
 
 
-def test_instances_are_split_and_moved_back(pools: WorkerPools) -> None:
+def test_instances_are_split_and_moved_back(pools: Gcloud) -> None:
     pools("deploy", "split", f"--image={WEB}", "--scaling=0", "--revision-suffix=one")
     pools("deploy", "split", f"--image={WEB}", "--no-promote", "--revision-suffix=two")
     assert pools.json("describe", "split")["status"]["instanceSplits"] == [
@@ -106,7 +60,7 @@ def test_instances_are_split_and_moved_back(pools: WorkerPools) -> None:
     )
 
 
-def test_revisions_are_listed_described_and_deleted(pools: WorkerPools) -> None:
+def test_revisions_are_listed_described_and_deleted(pools: Gcloud) -> None:
     for suffix in ("a", "b"):
         pools("deploy", "many", f"--image={WEB}", "--scaling=0", f"--revision-suffix={suffix}")
     printed = pools("revisions", "list", "--worker-pool=many")
@@ -117,7 +71,7 @@ def test_revisions_are_listed_described_and_deleted(pools: WorkerPools) -> None:
     assert [r["metadata"]["name"] for r in pools.json("revisions", "list", "--worker-pool=many")] == ["many-b"]
 
 
-def test_a_yaml_is_replaced_and_read_back(pools: WorkerPools, tmp_path: Path) -> None:
+def test_a_yaml_is_replaced_and_read_back(pools: Gcloud, tmp_path: Path) -> None:
     written = tmp_path / "pool.yaml"
     written.write_text(
         json.dumps(
@@ -137,7 +91,7 @@ def test_a_yaml_is_replaced_and_read_back(pools: WorkerPools, tmp_path: Path) ->
     )
     assert "New configuration has been applied to worker pool [written]." in pools("replace", str(written))
     exported = tmp_path / "exported.yaml"
-    exported.write_text(pools.attempt("describe", "written", "--format=export")[1])
+    exported.write_text(pools.out("describe", "written", "--format=export"))
     # Of a pool that does not exist yet, gcloud would wait for ever.
     assert "has been validated" in pools("replace", str(exported), "--dry-run")
     pools("replace", str(exported))
@@ -145,19 +99,19 @@ def test_a_yaml_is_replaced_and_read_back(pools: WorkerPools, tmp_path: Path) ->
     assert len(pools.json("revisions", "list", "--worker-pool=written")) == 1, "nothing had changed"
 
 
-def test_failures_say_why(pools: WorkerPools) -> None:
+def test_failures_say_why(pools: Gcloud) -> None:
     assert "Container called exit(3)." in pools.refused("deploy", "broken", f"--image={FAILING}")
     assert "does not exist" in pools.refused("deploy", "missing", "--image=registry.test/none:1")
     assert "limits[cpu]: must be 1, 2, 4, 6, 8" in pools.refused("deploy", "bad", f"--image={WEB}", "--cpu=3")
 
 
-def test_its_log_is_read(pools: WorkerPools) -> None:
+def test_its_log_is_read(pools: Gcloud) -> None:
     pools("deploy", "talks", f"--image={WEB}")
     assert "listening" in pools("logs", "read", "talks", track="alpha")
     revision = pools.json("describe", "talks")["status"]["latestReadyRevisionName"]
     assert "listening" in pools("revisions", "logs", "read", revision, track="alpha")
 
 
-def test_without_waiting(pools: WorkerPools) -> None:
+def test_without_waiting(pools: Gcloud) -> None:
     assert "is being deployed asynchronously" in pools("deploy", "later", f"--image={WEB}", "--async")
     assert "is being deleted" in pools("delete", "later", "--async")
