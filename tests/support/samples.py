@@ -17,6 +17,7 @@ FILTERS = (
     'labels."run.googleapis.com/execution_name" = x OR NOT textPayload:"working"',
     'textPayload =~ "(a+)+$" AND resource.labels.location = "us-central1"',
     '(severity=ERROR OR httpRequest.status>=500) -jsonPayload.user=("a" OR "b")',
+    'log_id("run.googleapis.com/stdout") SEARCH("`listening`") NOT ip_in_net(httpRequest.remoteIp, "10.0.0.0/8")',
 )
 
 
@@ -34,6 +35,7 @@ class Samples:
             "Service": self.service_v1,
             "Job": self.job_v1,
             "WorkerPool": self.worker_pool_v1,
+            "DomainMapping": self.domain_mapping,
             "RunJobRequest": self.run_job_v1,
             "GoogleIamV1SetIamPolicyRequest": self.set_policy,
             "SetIamPolicyRequest": self.set_policy,
@@ -50,6 +52,7 @@ class Samples:
         self.maybe(body, "scaling", {"minInstanceCount": self._random.randrange(3), "maxInstanceCount": 4})
         self.maybe(body, "scaling", {"scalingMode": "MANUAL", "manualInstanceCount": self._random.randrange(3)})
         self.maybe(body, "invokerIamDisabled", True)
+        self.maybe(body, "defaultUriDisabled", True)
         latest = {"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "percent": 100}
         self.maybe(body, "traffic", [latest | ({"tag": "blue"} if self._random.random() < 0.5 else {})])
         return body
@@ -84,6 +87,8 @@ class Samples:
         self.maybe(execution, "labels", {"run": "of-mine"})
         body: Json = {"template": execution}
         self.maybe(body, "annotations", {"note": "x"})
+        token = self._random.choice(["startExecutionToken", "runExecutionToken"])
+        self.maybe(body, token, f"t{self._random.randrange(3)}")
         return body
 
     def worker_pool(self) -> Json:
@@ -116,6 +121,13 @@ class Samples:
     def worker_pool_v1(self) -> Json:
         template: Json = {"spec": {"containers": [self.container(SLOW)]}}
         return self.object_v1("run.googleapis.com/v1", "WorkerPool", "w", {"template": template})
+
+    def domain_mapping(self) -> Json:
+        spec: Json = {"routeName": f"s{self._random.randrange(5)}"}
+        self.maybe(spec, "forceOverride", True)
+        body = self.object_v1("domains.cloudrun.com/v1", "DomainMapping", "d", spec)
+        body["metadata"]["name"] += ".example.com"
+        return body
 
     def object_v1(self, api: str, kind: str, prefix: str, spec: Json) -> Json:
         """As gcloud sends them, odd empty parts included (contract §7.6)."""
