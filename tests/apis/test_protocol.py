@@ -122,6 +122,13 @@ async def test_what_only_begins_like_it_is_http1() -> None:
     assert connection.taken == []
 
 
+async def test_a_tunnel_has_no_tunnel_inside() -> None:
+    connection = Connection()
+    connection.protocol.data_received(OURS * 3000)
+    assert connection.wire.written.startswith(CONNECTED + b"HTTP/1.1 400")
+    assert connection.wire.closed
+
+
 @pytest.mark.parametrize(
     "target", [b"example.com:443", b"homerun.localhost.example.com:443", b"evilhomerun.localhost:1"]
 )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 import click
 
 from homerun.cli.output import print_json
 from homerun.cli.session import Session, session_options
+from homerun.cli.trust import trust_file
 
 CERTIFICATE = "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE"
 IAM_ENDPOINT = "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS"
@@ -39,7 +38,7 @@ def env(session: Session, unset: bool) -> None:
         return
     environment = reached(session, session.info["environment"])
     if certificate := session.info.get("certificate"):
-        environment[CERTIFICATE] = str(kept(certificate))
+        environment[CERTIFICATE] = str(trust_file(certificate))
     if session.json:
         print_json(environment)
         return
@@ -63,16 +62,6 @@ def reached(session: Session, environment: Mapping[str, str]) -> dict[str, str]:
         elif session.token:
             found["CLOUDSDK_AUTH_ACCESS_TOKEN"] = session.token
     return found
-
-
-def kept(certificate: str) -> Path:
-    """The API's certificate in a file of the user's own, for gcloud: it speaks gRPC over TLS only."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "homerun"
-    path = folder / f"{hashlib.sha256(certificate.encode()).hexdigest()[:16]}.pem"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(certificate)
-    return path
 
 
 def quoted(value: str) -> str:
