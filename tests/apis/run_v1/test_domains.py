@@ -149,7 +149,7 @@ async def test_a_service_without_its_default_address_is_reached_by_its_domain_on
         await routed(a)
         assert a.world.router.last(RouteSet).hosts == ["www.example.com"]
         shown = await a("GET", "/apis/serving.knative.dev/v1/namespaces/homerun/services/hello")
-        assert "url" not in shown["status"]
+        assert not {"url", "address"} & shown["status"].keys()
         enabled = await a.done(await a("PATCH", f"{V2}/services/hello?updateMask=defaultUriDisabled", {}))
         assert enabled["response"]["urls"] == ["http://hello-100000000001.us-central1.run.localhost:8080"]
         assert len(a.world.router.last(RouteSet).hosts) == 2

@@ -84,7 +84,7 @@ def _service(document: Document, name: Name, projects: Projects) -> Json:
         "latestReadyRevisionName": last(body.get("latestReadyRevision", "")),
         "traffic": _shares(body.get("trafficStatuses", ())),
         "url": body["uri"],
-        "address": {"url": body["uri"]},
+        "address": {"url": body["uri"]} if body["uri"] else "",
     }
     return v1_object("serving.knative.dev/v1", document, name, projects, made["metadata"], made["spec"], status)
 
