@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from homerun.controllers.access import access, restricted
+from homerun.controllers.access import granted, guarded
 from homerun.model.identity import ANY_SERVICE, OWNER, subject_of
-from homerun.wire.link import RouteSet, Target
+from homerun.wire.link import Access, RouteSet, Target
 
 URL = "http://hello-1.r.run.localhost:8080"
 ROUTE = RouteSet("s", ["hello-1.r.run.localhost"], [Target("r", 100)])
@@ -14,6 +14,10 @@ ROUTE = RouteSet("s", ["hello-1.r.run.localhost"], [Target("r", 100)])
 
 def policy(*members: str, role: str = "roles/run.invoker") -> dict[str, Any]:
     return {"bindings": [{"role": role, "members": list(members)}]}
+
+
+def access(service: dict[str, Any], policy: dict[str, Any]) -> Access | None:
+    return granted(guarded(ROUTE, service), policy).access
 
 
 def service(**more: Any) -> dict[str, Any]:
@@ -53,10 +57,15 @@ def test_a_token_may_be_for_every_url_and_custom_audience() -> None:
     ],
 )
 def test_ingress_says_from_where_it_is_called(ingress: str, expected: str) -> None:
-    made = restricted(ROUTE, service(ingress=ingress), policy("allUsers"))
+    made = granted(guarded(ROUTE, service(ingress=ingress)), policy("allUsers"))
     assert (made.ingress, made.access, made.hosts, made.targets) == (expected, None, ROUTE.hosts, ROUTE.targets)
 
 
 def test_a_service_without_a_url_of_its_own_has_its_custom_audiences() -> None:
     made = access({"defaultUriDisabled": True, "customAudiences": ["mine"]}, {})
     assert made is not None and made.audiences == ["mine", ANY_SERVICE]
+
+
+def test_until_a_policy_is_known_nobody_gets_in() -> None:
+    made = guarded(ROUTE, service())
+    assert made.access == Access([URL, ANY_SERVICE], [], [], False)

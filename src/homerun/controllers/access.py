@@ -22,25 +22,24 @@ _INGRESS: dict[str, Literal["all", "internal", "none"]] = {
 }
 
 
-def restricted(route: RouteSet, service: Mapping[str, Any], policy: Mapping[str, Any]) -> RouteSet:
-    """`route`, for those who may."""
+def guarded(route: RouteSet, service: Mapping[str, Any]) -> RouteSet:
+    """`route` as `service` wants it guarded: for nobody yet, unless it lets everybody in unasked."""
+    access = None if service.get("invokerIamDisabled") else Access(_audiences(service), [], [])
     ingress = _INGRESS.get(service.get("ingress", ""), "all")
-    return msgspec.structs.replace(route, access=access(service, policy), ingress=ingress)
+    return msgspec.structs.replace(route, access=access, ingress=ingress)
 
 
-def access(service: Mapping[str, Any], policy: Mapping[str, Any]) -> Access | None:
-    """None: anybody may call it."""
-    if service.get("invokerIamDisabled"):
-        return None
+def granted(route: RouteSet, policy: Mapping[str, Any]) -> RouteSet:
+    """A guarded `route`, for those whom `policy` lets in."""
     allowed = invokers(policy)
-    if allowed.public:
-        return None
+    if route.access is None or allowed.public:
+        return msgspec.structs.replace(route, access=None)
+    access = Access(route.access.audiences, sorted(allowed.subjects), sorted(allowed.domains), allowed.known)
+    return msgspec.structs.replace(route, access=access)
+
+
+def _audiences(service: Mapping[str, Any]) -> list[str]:
+    """In this order: the first is named to those who ask with a token for something else."""
     urls = [service.get("uri", ""), *service.get("urls", ())]
     urls += [target.get("uri", "") for target in service.get("trafficStatuses", ())]
-    return Access(
-        # In this order: the first is named to those who ask with a token for something else.
-        audiences=list(dict.fromkeys([*filter(None, urls), *service.get("customAudiences", ()), ANY_SERVICE])),
-        subjects=sorted(allowed.subjects),
-        domains=sorted(allowed.domains),
-        known=allowed.known,
-    )
+    return list(dict.fromkeys([*filter(None, urls), *service.get("customAudiences", ()), ANY_SERVICE]))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from homerun.controllers import traffic
-from homerun.controllers.access import restricted
+from homerun.controllers.access import granted, guarded
 from homerun.controllers.rollout import Shape
 from homerun.model.names import Name
 from homerun.store.base import Document, Store
@@ -27,16 +27,15 @@ class ServiceRoutes:
 
     def __init__(self, store: Store, routes: Routes) -> None:
         self._store, self._routes = store, routes
-        self._services: dict[str, Mapping[str, Any]] = {}
+        self._guarded: dict[str, RouteSet] = {}
         self._policies: dict[str, Mapping[str, Any]] = {}
 
     def settle(self, owner: Mapping[str, Any]) -> None:
-        self._services[owner["name"]] = owner
-        route = traffic.route(owner, owner.get(SHAPE.statuses, ()))
-        self._routes.set_route(restricted(route, owner, self._policies.get(owner["name"], {})))
+        self._guarded[owner["name"]] = guarded(traffic.route(owner, owner.get(SHAPE.statuses, ())), owner)
+        self._send(owner["name"])
 
     def drop(self, owner: str) -> None:
-        self._services.pop(owner, None)
+        self._guarded.pop(owner, None)
         self._routes.drop_route(owner)
 
     @staticmethod
@@ -50,5 +49,8 @@ class ServiceRoutes:
             self._policies.pop(service, None)
         else:
             self._policies[service] = policy.body
-        if service in self._services:
-            self.settle(self._services[service])
+        if service in self._guarded:
+            self._send(service)
+
+    def _send(self, service: str) -> None:
+        self._routes.set_route(granted(self._guarded[service], self._policies.get(service, {})))
