@@ -20,6 +20,7 @@ TITLES = {
     "idle": "Idle",
     "engine": "Engine alone",
     "store": "Store",
+    "api": "API",
 }
 HEAD = """# Performance
 
