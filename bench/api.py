@@ -90,7 +90,7 @@ class Size:
     def round(self, gets: int) -> None:
         """One turn."""
         ask, middle = self._client, f"service-{self.services // 2:05}"
-        name = f"{LOCATION}/services/{middle}"
+        name, tasks = f"{LOCATION}/services/{middle}", f"{V2}/jobs/job-000/executions/-/tasks?pageSize=1000"
         for _ in range(gets):
             self._time("get", lambda: ask("GET", f"/v2/{name}"))
             self._time("get, v1", lambda: ask("GET", f"{V1}/services/{middle}"))
@@ -99,7 +99,6 @@ class Size:
             self._time("list of 100", lambda: ask("GET", f"{V2}/services?pageSize=100"))
             self._time("list of 1000", lambda: ask("GET", f"{V2}/services?pageSize=1000"))
             self._time("list of 1000, v1", lambda: ask("GET", f"{V1}/services?limit=1000"))
-            tasks = f"{V2}/jobs/job-000/executions/-/tasks?pageSize=1000"
             self._time("list of 1000 tasks", lambda: ask("GET", tasks))
             self._react(name)
             self._create()

@@ -32,25 +32,29 @@ class Loop:
 
     async def sync(self, documents: Iterable[Document]) -> None:
         """Look at these now, before the watch, and wait until that is done (or has failed and will be repeated)."""
+        self.look(documents)
+        await self._queue.idle()
+
+    def look(self, documents: Iterable[Document]) -> None:
+        """As if these had just changed."""
         for document in documents:
             for key in self._keys(document):
                 self._queue.add(key)
-        await self._queue.idle()
 
     def look_at(self, key: str) -> None:
         """There is news of `key` that the store does not have."""
         self._queue.add(key)
 
-    def start(self, supervisor: Supervisor) -> None:
-        supervisor.spawn(self._watch(), name=f"{self._name} watch")
+    def start(self, supervisor: Supervisor, *, since: int = 0) -> None:
+        """`since`: a version up to which everything was looked at already."""
+        supervisor.spawn(self._watch(since), name=f"{self._name} watch")
 
     async def close(self) -> None:
         await self._queue.close()
 
-    async def _watch(self) -> None:
-        async for document in self._store.watch(0, kinds=self._kinds):
-            for key in self._keys(document):
-                self._queue.add(key)
+    async def _watch(self, since: int) -> None:
+        async for document in self._store.watch(since, kinds=self._kinds):
+            self.look([document])
 
     async def _work(self, key: str) -> None:
         try:

@@ -112,7 +112,8 @@ class Control:
         ]
 
     async def open(self) -> None:
-        """Adopt what runs, then reconcile everything that is stored."""
+        """Adopt what runs, then reconcile everything that is stored, each once."""
+        version = await self.store.version()
         await self.meter.open()
         await self.engine.open(self._on_event)
         found = self.engine.instances()
@@ -125,15 +126,20 @@ class Control:
         self.executions.adopt(found, unfinished)
         # What was ready is ready again before the first router hears of anything: nobody sees half of it.
         started = [d for d in stored if ready_state(d) == SUCCEEDED]
-        await self._revisions.sync(started)
+        services, pools = await self.store.list("Service"), await self.store.list("WorkerPool")
+        await self._revisions.sync([*services, *started])
         await self._domains.sync(await self.store.list("Domain"))
         await self._policies.sync(await self.store.list("Policy"))
-        await self._services.sync(await self.store.list("Service"))
+        await self._services.sync(services)
         # And what a worker pool has is counted before it is given more.
-        await self._workers.sync(started)
-        await self._pools.sync(await self.store.list("WorkerPool"))
+        await self._workers.sync([*pools, *started])
+        await self._pools.sync(pools)
+        # Nobody waits for those that are not ready: their images may take minutes.
+        for loop in (self._revisions, self._workers):
+            loop.look(d for d in stored if ready_state(d) != SUCCEEDED)
+        synced = (self._policies, self._services, self._revisions, self._pools, self._workers, self._domains)
         for loop in self.loops:
-            loop.start(self.supervisor)
+            loop.start(self.supervisor, since=version if loop in synced else 0)
 
     async def close(self) -> None:
         """Clean end: all instances stopped, everything recorded. Whoever opened the store closes it."""
