@@ -64,8 +64,7 @@ class Aftermath:
         name = Name.parse(document.name)
         prefix, collection, schema = V1_PATHS[document.kind]
         host = f"{name.location}-run.homerun.localhost:8787"
-        paths = [f"/v2/{document.name}", f"/{prefix}/namespaces/{name.project}/{collection}/{name.id}"]
-        for path in paths[: 1 if "workerPools" in name.path else 2]:
+        for path in (f"/v2/{document.name}", f"/{prefix}/namespaces/{name.project}/{collection}/{name.id}"):
             try:
                 shown = await self._api("GET", path, host=host)
             except Refused as refused:

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
-from tests.clients.test_gcloud import Gcloud
 
-from tests.clients.conftest import Server
+from tests.support.gcloud import Gcloud, needed
 
-pytestmark = [
-    pytest.mark.sockets,
-    pytest.mark.gcloud,
-    pytest.mark.skipif(not shutil.which("gcloud"), reason="gcloud is not installed (it is no package of a registry)"),
-]
+pytestmark = [pytest.mark.sockets, pytest.mark.gcloud, needed]
 MANIFESTS = Path(__file__).resolve().parent.parent / "conformance" / "knative"
 RUN = "run.googleapis.com/"
 
 
-@pytest.fixture(scope="module")
-def gcloud(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Gcloud:
-    return Gcloud(server, tmp_path_factory.mktemp("gcloud"))
-
-
 def replace(gcloud: Gcloud, kind: str, name: str, *flags: str) -> tuple[int, str]:
-    return gcloud.attempt("run", kind, "replace", str(MANIFESTS / f"{name}.yaml"), *flags)
+    ran = gcloud.run(kind, "replace", str(MANIFESTS / f"{name}.yaml"), *flags)
+    return ran.code, ran.printed
 
 
 def test_a_service_of_nothing_but_an_image(gcloud: Gcloud) -> None:
     code, printed = replace(gcloud, "services", "minimal")
     assert (code, "New configuration has been applied to service [minimal]." in printed) == (0, True), printed
-    template = gcloud.json("run", "services", "describe", "minimal")["spec"]["template"]
+    template = gcloud.json("services", "describe", "minimal")["spec"]["template"]
     assert template["spec"]["containers"][0]["image"] == "registry.test/web:1"
     assert template["spec"]["containerConcurrency"] == 80
 
@@ -39,7 +29,7 @@ def test_a_service_of_nothing_but_an_image(gcloud: Gcloud) -> None:
 def test_everything_that_a_manifest_says_is_read_back(gcloud: Gcloud) -> None:
     code, printed = replace(gcloud, "services", "annotated")
     assert code == 0, printed
-    described = gcloud.json("run", "services", "describe", "annotated")
+    described = gcloud.json("services", "describe", "annotated")
     metadata, template = described["metadata"], described["spec"]["template"]
     assert metadata["labels"] | {"team": "a", "tier": "web"} == metadata["labels"]
     assert metadata["annotations"][RUN + "description"] == "A service that is described over two lines"
@@ -65,23 +55,23 @@ def test_what_was_exported_can_be_given_back_and_changes_nothing(gcloud: Gcloud,
     code, printed = replace(gcloud, "services", "exported")
     assert code == 0, printed
     exported = tmp_path / "again.yaml"
-    exported.write_text(gcloud.output("run", "services", "describe", "exported", "--format=export"))
-    before = gcloud.json("run", "services", "describe", "exported")
+    exported.write_text(gcloud.out("services", "describe", "exported", "--format=export"))
+    before = gcloud.json("services", "describe", "exported")
     assert "urls" not in str(before["metadata"]["annotations"]) or "run.app" not in str(
         before["metadata"]["annotations"]
     )
-    gcloud("run", "services", "replace", str(exported))
-    after = gcloud.json("run", "services", "describe", "exported")
+    gcloud("services", "replace", str(exported))
+    after = gcloud.json("services", "describe", "exported")
     assert after["spec"] == before["spec"]
-    assert len(gcloud.json("run", "revisions", "list", "--service=exported")) == 1
+    assert len(gcloud.json("revisions", "list", "--service=exported")) == 1
 
 
 def test_a_dry_run_says_what_would_be_and_changes_nothing(gcloud: Gcloud, tmp_path: Path) -> None:
     never = tmp_path / "never.yaml"
     never.write_text((MANIFESTS / "minimal.yaml").read_text().replace("minimal", "never"))
-    printed = gcloud("run", "services", "replace", str(never), "--dry-run")
+    printed = gcloud("services", "replace", str(never), "--dry-run")
     assert "has been validated" in printed
-    assert "never" not in [s["metadata"]["name"] for s in gcloud.json("run", "services", "list")]
+    assert "never" not in [s["metadata"]["name"] for s in gcloud.json("services", "list")]
     code, printed = replace(gcloud, "services", "wrong", "--dry-run")
     assert (code, "containerConcurrency" in printed) == (1, True)
 
@@ -111,15 +101,15 @@ def test_everything_that_is_wrong_is_named_at_once_as_the_manifest_has_it(gcloud
 def test_a_job_is_replaced_run_and_given_back(gcloud: Gcloud, tmp_path: Path) -> None:
     code, printed = replace(gcloud, "jobs", "job")
     assert code == 0, printed
-    described = gcloud.json("run", "jobs", "describe", "batch")
+    described = gcloud.json("jobs", "describe", "batch")
     execution = described["spec"]["template"]
     assert (execution["spec"]["taskCount"], execution["spec"]["parallelism"]) == (4, 2)
     task = execution["spec"]["template"]["spec"]
     assert (task["maxRetries"], task["timeoutSeconds"]) == (0, "1200")
     assert task["containers"][0]["env"] == [{"name": "MODE", "value": "fast\nand safe"}]
     assert execution["metadata"]["annotations"][RUN + "vpc-access-connector"].endswith("/connectors/c")
-    gcloud("run", "jobs", "execute", "batch", "--wait")
+    gcloud("jobs", "execute", "batch", "--wait")
     exported = tmp_path / "job.yaml"
-    exported.write_text(gcloud.output("run", "jobs", "describe", "batch", "--format=export"))
-    gcloud("run", "jobs", "replace", str(exported))
-    assert gcloud.json("run", "jobs", "describe", "batch")["spec"] == described["spec"]
+    exported.write_text(gcloud.out("jobs", "describe", "batch", "--format=export"))
+    gcloud("jobs", "replace", str(exported))
+    assert gcloud.json("jobs", "describe", "batch")["spec"] == described["spec"]
