@@ -10,6 +10,7 @@ import grpc
 import pytest
 from google.api_core.exceptions import GoogleAPICallError, NotFound
 from google.cloud import run_v2
+from google.iam.v1 import policy_pb2
 
 from tests.support.daemon import LOCATION, Daemon
 
@@ -31,7 +32,10 @@ def test_a_service_answers_and_goes(daemon: Daemon, channel: grpc.Channel, app: 
     wanted = run_v2.Service(template={"containers": [{"image": app}]})
     made = services.create_service(parent=LOCATION, service_id="hello", service=wanted).result(timeout=60)
     assert made.terminal_condition.state == run_v2.Condition.State.CONDITION_SUCCEEDED
-    assert daemon.get("hello")[0] == 200
+    assert daemon.get("hello")[0] == 403, "nobody may call it yet"
+    everybody = policy_pb2.Policy(bindings=[policy_pb2.Binding(role="roles/run.invoker", members=["allUsers"])])
+    services.set_iam_policy({"resource": made.name, "policy": everybody})
+    daemon.until(lambda: daemon.get("hello")[0] == 200)
     services.delete_service(name=made.name).result(timeout=60)
     with pytest.raises(NotFound):
         services.get_service(name=made.name)
