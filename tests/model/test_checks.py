@@ -3,8 +3,13 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from homerun.model.checks import check_job, check_overrides, check_reserved, check_service, check_worker_pool
+from homerun.wire.discovery import description
+from homerun.wire.schema import parse
+from tests.support.schemas import documents
 
 CONTAINERS = [{"image": "x"}]
 
@@ -63,7 +68,7 @@ def test_the_template_is_required() -> None:
         ({"revision": "hello-X"}, "template.revision"),
         ({"revision": "hello-" + "x" * 60}, "template.revision"),
         ({"labels": {"a b": "c"}}, "template.labels[a b]"),
-        ({"volumes": [{"name": "v", "emptyDir": {}}]}, "template.volumes"),
+        ({"volumes": [{"name": "v", "emptyDir": {}}]}, "template.volumes[0].emptyDir"),
     ],
 )
 def test_a_bad_template_is_refused(template: dict[str, Any], field: str) -> None:
@@ -212,3 +217,21 @@ def test_a_worker_pool_s_template_is_checked_as_a_service_s_but_needs_no_port() 
     assert pool({"containers": [{"image": "x", "resources": {"limits": {"cpu": "3"}}}]}) == [
         "template.containers[0].resources.limits[cpu]"
     ]
+
+
+SCHEMAS = {
+    "GoogleCloudRunV2Service": check_service,
+    "GoogleCloudRunV2WorkerPool": check_worker_pool,
+    "GoogleCloudRunV2Job": check_job,
+}
+
+
+@given(st.one_of(st.tuples(st.just(schema), documents("run.v2", schema, {})) for schema in SCHEMAS))
+def test_whatever_the_schema_allows_is_judged(drawn: tuple[str, dict[str, Any]]) -> None:
+    """Every field may be there or not, and hold any value of its type: no rule may stumble."""
+    schema, sent = drawn
+    body, violations = parse(description("run.v2").schemas, schema, sent)
+    assert violations == []
+    for violation in SCHEMAS[schema](body, "hello"):
+        assert violation.description
+        assert violation.field.split(".")[0].split("[")[0] in description("run.v2").schemas[schema]["properties"]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from homerun.model.rules import check
+from homerun.model.rules import HOMERUN, check
 from homerun.model.volume_rules import VOLUMES
 
 SQL = {"name": "sql", "cloudSqlInstance": {"instances": ["p:r:i", "example.com:p:r:i"]}}
@@ -13,7 +13,8 @@ SQL = {"name": "sql", "cloudSqlInstance": {"instances": ["p:r:i", "example.com:p
 def wrong(*volumes: dict[str, Any], mounts: tuple[dict[str, Any], ...] = (), **template: Any) -> list[str]:
     named = [{"name": f"v{index}", **volume} for index, volume in enumerate(volumes)]
     container = {"image": "x", "volumeMounts": list(mounts)}
-    return [v.field for v in check({"volumes": named, "containers": [container], **template}, VOLUMES)]
+    rules = [rule for rule in VOLUMES if rule.source != HOMERUN]
+    return [v.field for v in check({"volumes": named, "containers": [container], **template}, rules)]
 
 
 @pytest.mark.parametrize(
@@ -100,3 +101,9 @@ def test_mounts(mounts: list[dict[str, Any]], fields: list[str]) -> None:
     volumes = ({"emptyDir": {}}, {"secret": {"secret": "s"}}, SQL)
     expected = [f"containers[0].volumeMounts{field}" for field in fields]
     assert wrong(*volumes, mounts=tuple(mounts)) == expected
+
+
+def test_no_kind_of_volume_is_supported_yet_and_each_is_named() -> None:
+    volumes = [{"name": "e", "emptyDir": {}}, SQL]
+    found = [v.field for v in check({"volumes": volumes}, VOLUMES)]
+    assert found == ["volumes[0].emptyDir", "volumes[1].cloudSqlInstance"]

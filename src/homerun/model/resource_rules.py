@@ -37,16 +37,16 @@ def _total(targets: Sequence[Json], owner: str) -> Iterator[tuple[str, str]]:
 def _target(target: Json, owner: str) -> Iterator[tuple[str, str]]:
     type = target.get("type", "")
     if type.endswith("_REVISION") and not target.get("revision"):
-        yield "revision", f"is required with type {type}"
+        yield "revision", "is required: the target is a revision by its name"
     if type.endswith("_LATEST") and target.get("revision"):
-        yield "revision", f"must be left out with type {type}"
+        yield "revision", "must be left out: the target is the latest revision"
 
 
 def _shares(at: str) -> tuple[Rule, ...]:
     """Of traffic or of instances."""
     return (
         field(f"{at}[].percent", limits.PERCENT, "§4.2"),
-        Rule(f"{at}[].revision", "with type REVISION, and only with it", "§4.2", _target, at=f"{at}[]"),
+        Rule(f"{at}[].revision", "named, unless it is the latest", "§4.2", _target, at=f"{at}[]"),
         Rule(f"{at}[].percent", "100 together", "§4.2", _total, at=at),
     )
 

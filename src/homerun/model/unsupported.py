@@ -14,7 +14,6 @@ from homerun.model.paths import find
 
 _CONTAINER = {
     "env[].valueSource": "secrets as environment variables are not supported yet: give a plain value",
-    "volumeMounts": "volumes are not supported yet",
     "livenessProbe": "liveness probes are not supported yet: leave it out",
     "readinessProbe": "readiness probes are not supported yet: leave it out",
     "startupProbe.grpc": "gRPC startup probes are not supported yet: use httpGet or tcpSocket",
@@ -23,7 +22,6 @@ _CONTAINER = {
 }
 _TEMPLATE = {
     **{f"containers[].{path}": why for path, why in _CONTAINER.items()},
-    "volumes": "volumes are not supported yet",
     "sandboxes": "sandboxes are not supported",
     "nodeSelector.accelerator": "GPUs are not supported yet",
 }

@@ -10,7 +10,7 @@ from homerun.model import limits
 from homerun.model.container_rules import SECRET, VERSION
 from homerun.model.limits import Text
 from homerun.model.quantity import parse_bytes
-from homerun.model.rules import Rule, field, required
+from homerun.model.rules import HOMERUN, Rule, field, required
 
 Json = Mapping[str, Any]
 _SOURCES = ("secret", "cloudSqlInstance", "emptyDir", "nfs", "gcs", "filestore")
@@ -31,6 +31,13 @@ def _one_source(volume: Json, owner: str) -> Iterator[tuple[str, str]]:
     given = [source for source in _SOURCES if source in volume]
     if len(given) != 1:
         yield "", f"must have one of {', '.join(_SOURCES)}, and has {' and '.join(given) or 'none'}"
+
+
+def _none_yet(volume: Json, owner: str) -> Iterator[tuple[str, str]]:
+    """By the kind of volume: v1 has an annotation for one of them."""
+    for source in _SOURCES:
+        if source in volume:
+            yield source, "volumes are not supported yet"
 
 
 def _file_path(path: str, owner: str) -> Iterator[tuple[str, str]]:
@@ -108,6 +115,7 @@ VOLUMES = (
     Rule("volumes[]", f"one of {', '.join(_SOURCES)}", "§13.2", _one_source),
     required("volumes[].secret.secret", "name the secret", "§13.1"),
     field("volumes[].secret.secret", SECRET, "§13.1"),
+    Rule("volumes[]", "none", HOMERUN, _none_yet),
     Rule("volumes[].secret.defaultMode", "01 to 0777 (octal); 0444 if left out", "§3", _mode),
     required("volumes[].secret.items[].path", "an item names its file", "§13.1"),
     Rule("volumes[].secret.items[].path", "a relative path without '..'", "§13.1", _file_path),
