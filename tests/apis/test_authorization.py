@@ -8,6 +8,7 @@ import pytest
 
 from homerun.apis.authorization import permissions_of
 from homerun.apis.rest import Call
+from homerun.model.identity import OWNER
 from homerun.wire.discovery import description
 from tests.support.api import RUN, SERVING, V2, Api, Refused, api, service
 from tests.support.identity import ROBOT
@@ -99,9 +100,11 @@ async def test_a_developer_deploys_and_waits_but_lets_nobody_in() -> None:
         await a.deploy("hello")
         robot = Robot(a)
         await robot.grant("services/hello", "roles/run.developer")
-        operation = await robot("PATCH", f"{V2}/services/hello", service())
+        operation = await robot("PATCH", f"{V2}/services/hello", service(timeout="10s"))
         waited = await robot("POST", f"/v2/{operation['name']}:wait", {"timeout": "100s"})
         assert waited["done"]
+        made = await a("GET", f"{V2}/services/hello")
+        assert (made["creator"], made["lastModifier"]) == (OWNER, ROBOT)
         await robot.denied("POST", f"{V2}/services/hello:setIamPolicy", {"policy": {}})
         opened = {**service(), "invokerIamDisabled": True}
         assert "setIamPolicy" in await robot.denied("PATCH", f"{V2}/services/hello", opened)
@@ -115,7 +118,8 @@ async def test_an_invoker_runs_the_job_but_not_with_overrides() -> None:
         await a.create_job("work")
         robot = Robot(a)
         await robot.grant("jobs/work", "roles/run.invoker")
-        await robot("POST", f"{V2}/jobs/work:run", {})
+        started = await robot("POST", f"{V2}/jobs/work:run", {})
+        assert started["metadata"]["creator"] == ROBOT
         overrides = {"overrides": {"taskCount": 3}}
         assert "runWithOverrides" in await robot.denied("POST", f"{V2}/jobs/work:run", overrides)
         await robot.grant("jobs/work", "roles/run.jobsExecutorWithOverrides")

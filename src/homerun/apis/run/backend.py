@@ -8,13 +8,9 @@ from dataclasses import dataclass, field
 
 from homerun.lib.clock import Clock
 from homerun.lib.timestamps import to_rfc3339
-from homerun.model.identity import OWNER
 from homerun.model.project import Projects, check_project
 from homerun.model.urls import Addresses
 from homerun.store.base import ABSENT, Conflict, Document, Put, Store
-
-AUTHOR = OWNER
-"""Who creates and modifies, as long as callers are not told apart."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from homerun.apis.run.backend import AUTHOR, Backend
+from homerun.apis.run.backend import Backend
 from homerun.apis.run.resources import raise_violations
 from homerun.apis.run.writes import (
     Written,
@@ -21,6 +21,7 @@ from homerun.lib.errors import FailedPrecondition, ResourceExhausted, Violation
 from homerun.model import limits
 from homerun.model.checks import check_overrides
 from homerun.model.conditions import FAILED
+from homerun.model.identity import OWNER
 from homerun.model.names import Name, last
 from homerun.model.new_execution import execution_body, with_latest
 from homerun.store.base import ABSENT, Document, Put, Write
@@ -37,9 +38,11 @@ async def run(
     etag: str = "",
     violations: Iterable[Violation] = (),
     path: Callable[[str], str] = lambda path: path,
+    author: str = OWNER,
     validate_only: bool = False,
 ) -> Written:
-    """`overrides`: v2 JSON; `violations`: what is wrong with it already. `path`: v2 field path -> the caller's own."""
+    """`overrides`: v2 JSON; `violations`: what is wrong with it already. `path`: v2 field path -> the caller's own.
+    `author`: who asks for it."""
     existing(await backend.store.get("Job", str(job)), str(job))
     await backend.until("Job", str(job), lambda document: document is None or _is_imported(document), IMPORT_SECONDS)
     await _check_running(backend, job)
@@ -52,7 +55,7 @@ async def run(
         found = check_overrides(overrides, task["containers"], job.id)
         raise_violations([*violations, *(Violation(path(v.field), v.description) for v in found)])
         name = job.child("executions", f"{job.id}-{ids.suffix(5)}")
-        body = execution_body(old.body, name.id, overrides, backend.clock.now(), AUTHOR)
+        body = execution_body(old.body, name.id, overrides, backend.clock.now(), author)
         internal = {"v1": old.internal.get("v1", []), "digests": old.internal.get("digests", [])}
         operation = operation_put(name, "Execution", body, "run", internal, done=validate_only)
         internal = with_operation(internal, operation, 1)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from homerun.apis.run.backend import AUTHOR, Backend
+from homerun.apis.run.backend import Backend
 from homerun.apis.run.kinds import JOB, Kind
 from homerun.apis.run.writes import (
     Written,
@@ -23,6 +23,7 @@ from homerun.lib.errors import Aborted, AlreadyExists, Invalid, Violation
 from homerun.lib.timestamps import to_rfc3339
 from homerun.model import limits
 from homerun.model.conditions import RECONCILING, SUCCEEDED, condition, find, merge
+from homerun.model.identity import OWNER
 from homerun.model.names import Name, check_id, last
 from homerun.model.revision import template_hash
 from homerun.store.base import ABSENT, Delete, Document, Put, Write
@@ -35,13 +36,15 @@ TEARDOWN_SECONDS = 15
 class Wish:
     """What a user sent: v2 JSON without output-only fields, and what was already found wrong with it.
 
-    `v1`: what the Knative API sent and v2 cannot express. `path`: v2 field path -> the caller's own version.
+    `v1`: what the Knative API sent and v2 cannot express. `path`: v2 field path -> the caller's own version. `author`:
+    their e-mail address.
     """
 
     body: Mapping[str, Any]
     violations: Sequence[Violation] = ()
     v1: Sequence[Any] | None = None
     path: Callable[[str], str] = field(default=lambda path: path)
+    author: str = OWNER
     extra_checks: Callable[[Mapping[str, Any]], Iterable[Violation]] = field(default=lambda body: ())
 
 
@@ -49,7 +52,7 @@ async def create(backend: Backend, kind: Kind, name: Name, wish: Wish, *, valida
     if problem := check_id(name.id, kind.id_field, kind.id_limit):
         field = kind.id_field if wish.v1 is None else wish.path("name")
         wish = replace(wish, violations=[Violation(field, problem), *wish.violations])
-    body = {**_complete(backend, kind, name, wish.body, wish), **_born(backend, name)}
+    body = {**_complete(backend, kind, name, wish.body, wish), **_born(backend, name, wish.author)}
     body |= _addresses(backend, kind, name, body) | _progress(kind, body, backend.clock.now())
     internal = {"etag": new_etag(), "v1": list(wish.v1 or ())}
     operation = operation_put(name, kind.name, body, "create", internal, done=validate_only)
@@ -136,7 +139,7 @@ def _update(
         return [Put(old.kind, old.name, old.body, internal, if_version=old.version), operation]
     generation = int(old.body["generation"]) + 1
     body = {**kind.server(old.body), **wanted, "generation": str(generation)}
-    body |= {"updateTime": backend.now(), "lastModifier": AUTHOR, "reconciling": True}
+    body |= {"updateTime": backend.now(), "lastModifier": wish.author, "reconciling": True}
     body |= _addresses(backend, kind, name, body) | _progress(kind, body, backend.clock.now())
     internal = {**old.internal, "etag": new_etag(), "v1": v1}
     operation = operation_put(name, kind.name, body, "update", internal, done=validate_only)
@@ -184,7 +187,7 @@ def _covers(field: str, other: str) -> bool:
     return other == field or other.startswith((f"{field}.", f"{field}["))
 
 
-def _born(backend: Backend, name: Name) -> dict[str, Any]:
+def _born(backend: Backend, name: Name, author: str) -> dict[str, Any]:
     now = backend.now()
     return {
         "name": str(name),
@@ -192,8 +195,8 @@ def _born(backend: Backend, name: Name) -> dict[str, Any]:
         "generation": "1",
         "createTime": now,
         "updateTime": now,
-        "creator": AUTHOR,
-        "lastModifier": AUTHOR,
+        "creator": author,
+        "lastModifier": author,
         "reconciling": True,
     }
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from homerun.apis.rest import Call, Handler
 from homerun.apis.run import reads
-from homerun.apis.run.backend import AUTHOR, Backend
+from homerun.apis.run.backend import Backend
 from homerun.apis.run.resources import raise_violations
 from homerun.apis.run.writes import change, new_etag, unsaved
 from homerun.apis.run_v1 import names, objects
@@ -22,6 +22,7 @@ from homerun.apis.run_v1.requests import SUCCESS, body_of, check_field_selector,
 from homerun.lib import ids
 from homerun.lib.errors import AlreadyExists, Violation
 from homerun.model import limits
+from homerun.model.identity import OWNER
 from homerun.model.names import Name, check_id
 from homerun.store.base import ABSENT, Delete, Document, Put, Write
 from homerun.wire.labels import parse_selector
@@ -128,7 +129,7 @@ class Domains:
             "uid": ids.uid(),
             "generation": "1",
             "createTime": self._backend.now(),
-            "creator": AUTHOR,
+            "creator": OWNER,
             "labels": metadata.get("labels", {}),
             "annotations": metadata.get("annotations", {}),
             "spec": {"certificateMode": "AUTOMATIC", **spec},

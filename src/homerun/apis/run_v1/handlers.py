@@ -228,7 +228,8 @@ class Writer:
         violations += unsupported.unsupported(body, _UNSUPPORTED[kind])
         v2, more = convert.to_v2(kind, body)
         baggage = convert.baggage(kind, body, v2)
-        return body, Wish(v2, [*violations, *more], v1=baggage, path=convert.path_to_v1(kind))
+        found = [*violations, *more]
+        return body, Wish(v2, found, v1=baggage, path=convert.path_to_v1(kind), author=call.caller.email)
 
 
 class RunV1:
@@ -246,6 +247,7 @@ class RunV1:
             overrides_to_v2(body.get("overrides", {})),
             violations=violations,
             path=overrides_path,
+            author=call.caller.email,
         )
         return objects.to_v1(written.resource, self._backend.projects)
 

@@ -131,6 +131,7 @@ class RunV2:
                 body.get("overrides", {}),
                 etag=body.get("etag", ""),
                 violations=violations,
+                author=call.caller.email,
                 validate_only=body.get("validateOnly", False),
             )
         )
@@ -189,7 +190,7 @@ class Writer:
         body, violations = _body(call)
         id = call.query.get(self._kind.id_field, "")
         name = parent.child(self._kind.collection, id)
-        wish = _wish(body, violations)
+        wish = _wish(call, body, violations)
         return _operation(
             await resources.create(self._backend, self._kind, name, wish, validate_only=call.flag("validateOnly"))
         )
@@ -206,7 +207,7 @@ class Writer:
                     self._backend,
                     self._kind,
                     name,
-                    lambda stored: _wish(merge(stored, body, mask), violations),
+                    lambda stored: _wish(call, merge(stored, body, mask), violations),
                     etag=body.get("etag", ""),
                     validate_only=validate_only,
                     force_new_revision=call.flag("forceNewRevision"),
@@ -215,7 +216,7 @@ class Writer:
         except NotFound:
             if not call.flag("allowMissing"):
                 raise
-        wish = _wish(body, violations)
+        wish = _wish(call, body, violations)
         return _operation(await resources.create(self._backend, self._kind, name, wish, validate_only=validate_only))
 
     async def delete(self, call: Call) -> Any:
@@ -256,8 +257,8 @@ def _body(call: Call) -> tuple[dict[str, Any], list[Violation]]:
     return parse(description(api).schemas, call.method.request, call.body)
 
 
-def _wish(body: Mapping[str, Any], violations: list[Violation]) -> Wish:
-    return Wish(body, violations, extra_checks=check_reserved)
+def _wish(call: Call, body: Mapping[str, Any], violations: list[Violation]) -> Wish:
+    return Wish(body, violations, author=call.caller.email, extra_checks=check_reserved)
 
 
 def _operation(written: Written) -> dict[str, Any]:
