@@ -1,5 +1,7 @@
 """Lists in pages."""
 
+import asyncio
+
 import pytest
 
 from homerun.apis.run.reads import get, listing, prefix_of
@@ -66,3 +68,19 @@ async def test_what_is_being_deleted_is_not_found() -> None:
     await store.apply(Put("Service", f"{PREFIX}s", {"deleteTime": "x"}))
     with pytest.raises(NotFound):
         await get(store, "Service", f"{PREFIX}s")
+
+
+async def test_a_long_list_lets_others_have_their_turn() -> None:
+    found = await listing(await store_of(1000), "Service", PREFIX, page("q", "1000", ""), "q")
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    assert len(await found.shown(lambda document: document.body["n"])) == 1000
+    task.cancel()
+    assert turns >= 10

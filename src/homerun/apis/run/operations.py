@@ -44,7 +44,7 @@ async def listing(
     found = await reads.listing(
         backend.store, "Operation", prefix, wanted, key, keep=lambda document: not text or node.matches(view(document))
     )
-    answer: dict[str, Any] = {"operations": [view(document) for document in found.documents]}
+    answer: dict[str, Any] = {"operations": await found.shown(view)}
     return answer | ({"nextPageToken": found.next_token} if found.next_token else {})
 
 

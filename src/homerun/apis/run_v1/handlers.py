@@ -152,7 +152,7 @@ class Reader:
 
         kind = Name("p", "l", (self._stored, "x")).kind
         found = await reads.listing(self._backend.store, kind, prefix, wanted, key, keep=keep)
-        items = [self._view(document) for document in found.documents]
+        items = await found.shown(self._view)
         api_version = items[0]["apiVersion"] if items else _API_VERSION.get(self._collection, "run.googleapis.com/v1")
         return {
             "apiVersion": api_version,

@@ -105,7 +105,7 @@ class RunV2:
             return alive and below(document)
 
         found = await reads.listing(self._backend.store, kind, prefix, wanted, key, keep=keep, deleted=deleted)
-        answer: dict[str, Any] = {collection: [resource(document) for document in found.documents]}
+        answer: dict[str, Any] = {collection: await found.shown(resource)}
         if found.next_token:
             answer["nextPageToken"] = found.next_token
         return answer
