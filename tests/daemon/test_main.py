@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from homerun.daemon.__main__ import main
+from homerun.daemon.__main__ import main, with_sbin
 from homerun.daemon.processes import EXIT_FATAL
 
 
@@ -34,3 +34,9 @@ def test_a_missing_file_of_our_own_is_a_bug_and_shows_where(afresh: None, monkey
     monkeypatch.setitem(sys.modules, "homerun.engine.oci.doctor", None)
     with pytest.raises(ModuleNotFoundError, match=r"homerun\.engine"):
         main(["doctor"])
+
+
+def test_programs_for_root_are_found_in_a_shell_without_them_in_its_path() -> None:
+    assert with_sbin("/usr/bin:/bin") == "/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+    root = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    assert with_sbin(root) == root

@@ -15,6 +15,8 @@ from homerun.daemon import options
 from homerun.daemon.processes import EXIT_FATAL, Processes
 from homerun.lib.errors import HomerunError
 
+_SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
 
 def main(arguments: Sequence[str]) -> int:
     role, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
@@ -58,6 +60,12 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def with_sbin(path: str) -> str:
+    """Root's programs as well: nft and runc are in /usr/sbin, which Debian's `su` without a dash leaves out of PATH."""
+    folders = path.split(os.pathsep)
+    return os.pathsep.join([*folders, *(each for each in _SBIN if each not in folders)])
+
+
 def _listener(number: str) -> socket.socket:
     """The socket that `up` listens on and has passed down; not further: containers outlive us and would hold it."""
     os.set_inheritable(int(number), False)
@@ -65,4 +73,5 @@ def _listener(number: str) -> socket.socket:
 
 
 if __name__ == "__main__":
+    os.environ["PATH"] = with_sbin(os.environ.get("PATH", os.defpath))
     sys.exit(main(sys.argv[1:]))
