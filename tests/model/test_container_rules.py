@@ -89,3 +89,8 @@ def test_a_good_container_gets_no_complaint(container: dict[str, Any]) -> None:
 @pytest.mark.parametrize(("container", "field"), BAD, ids=lambda value: str(value)[:60])
 def test_a_bad_one_gets_exactly_one_at_its_field(container: dict[str, Any], field: str) -> None:
     assert list(wrong(container)) == [field]
+
+
+def test_variables_without_a_name_are_not_one_another_s() -> None:
+    nameless = {"valueSource": SECRET["valueSource"]}
+    assert set(wrong({"env": [nameless, nameless]})) == {"env[0].name", "env[1].name"}

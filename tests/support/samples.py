@@ -72,6 +72,11 @@ class Samples:
         image = self._random.choice([image, image, image, image, SLOW, FAILING, "registry.test/none:1"])
         container: Json = {"image": image}
         self.maybe(container, "env", [{"name": "A", "value": str(self._random.randrange(5))}])
+        secret = {"name": "S", "valueSource": {"secretKeyRef": {"secret": "s", "version": "latest"}}}
+        self.maybe(container, "env", [secret, {"name": "B"}], 0.1)
+        probe = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 5}
+        self.maybe(container, self._random.choice(("startupProbe", "livenessProbe", "readinessProbe")), probe, 0.1)
+        self.maybe(container, "volumeMounts", [{"name": "v", "mountPath": "/v"}], 0.05)
         self.maybe(container, "args", ["--fast", ""])
         self.maybe(container, "command", ["/bin/app"])
         self.maybe(container, "workingDir", "/tmp")

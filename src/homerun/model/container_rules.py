@@ -39,7 +39,7 @@ def _one_source(variable: Json, owner: str) -> Iterator[tuple[str, str]]:
 
 def _secret_once(env: Sequence[Json], owner: str) -> Iterator[tuple[str, str]]:
     """Of plain values with one name the last wins; a secret must be the only one."""
-    times = Counter(variable.get("name", "") for variable in env)
+    times = Counter(variable["name"] for variable in env if variable.get("name"))
     for index, variable in enumerate(env):
         if variable.get("valueSource") and times[variable.get("name", "")] > 1:
             yield f"[{index}].name", f"{variable['name']!r} is the name of another variable as well"
