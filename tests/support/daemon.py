@@ -69,9 +69,8 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self.kill_all()
             raise
-        finally:
-            if self.process.stdout is not None:
-                self.process.stdout.close()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
         self.process = None
         return code
 
