@@ -67,8 +67,8 @@ def test_regions_are_those_in_use(gcloud: Gcloud) -> None:
 
 @pytest.mark.usefixtures("three")
 def test_projects_are_apart_and_have_numbers(gcloud: Gcloud, server: Server, stored: Stored) -> None:
-    gcloud("deploy", "apple", f"--image={WEB}", "--no-allow-unauthenticated", "--project=another-project")
-    described = gcloud.json("services", "describe", "apple", "--project=another-project")
+    gcloud("deploy", "apple", f"--image={WEB}", "--no-allow-unauthenticated", "--project=third-project")
+    described = gcloud.json("services", "describe", "apple", "--project=third-project")
     number = described["metadata"]["namespace"]
     assert number.isdigit() and number != "100000000001"
     by_number = server.get(f"/apis/serving.knative.dev/v1/namespaces/{number}/services/apple")
@@ -115,3 +115,4 @@ def test_a_domain_of_one_s_own(gcloud: Gcloud) -> None:
     assert (again.code, "already exists in this region" in again.printed) == (1, True)
     gcloud("domain-mappings", "delete", domain, region, track="beta")
     assert "mapped" not in gcloud("domain-mappings", "list", region, track="beta")
+    gcloud("services", "delete", "mapped")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,15 +15,20 @@ pytestmark = [pytest.mark.sockets, pytest.mark.gcloud, needed]
 UPDATE = ("services", "update-traffic", "split")
 
 
-@pytest.fixture(scope="module")
-def split(gcloud: Gcloud) -> None:
-    """A service of three revisions: split-one serves, split-two waits, split-three is the latest and tagged green."""
+@pytest.fixture
+def split(gcloud: Gcloud) -> Iterator[None]:
+    """A service of three revisions: split-one serves, split-two waits, split-three is the latest and tagged green.
+
+    Made anew for each test: each of them moves its traffic.
+    """
     deploy = ("deploy", "split", f"--image={WEB}", "--no-allow-unauthenticated")
     gcloud(*deploy, "--revision-suffix=one")
     gcloud(*deploy, "--revision-suffix=two", "--no-traffic")
     printed = gcloud(*deploy, "--revision-suffix=three", "--no-traffic", "--tag=green")
     assert "revision [split-three] has been deployed and is serving 0 percent of traffic" in printed
     assert "http://green---split-100000000001.us-central1.run.localhost:8080" in printed
+    yield
+    gcloud("services", "delete", "split")
 
 
 def shares(stored: Stored) -> dict[str, int]:
@@ -83,7 +89,6 @@ def test_traffic_to_nowhere_leaves_traffic_where_it_is(gcloud: Gcloud, stored: S
     assert "Revision 'split-none' referenced in traffic does not exist." in printed
     assert shares(stored) == before
     assert "is not between 0 and 100" in gcloud.refused(*UPDATE, "--to-revisions=LATEST=150")
-    gcloud(*UPDATE, "--to-latest")
 
 
 @pytest.mark.usefixtures("split")
