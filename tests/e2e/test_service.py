@@ -38,7 +38,8 @@ def test_a_burst_on_concurrency_one_is_served_by_many_instances_and_nobody_is_re
     for thread in threads:
         thread.join()
     assert statuses == [200] * 12
-    assert len(daemon.explain("burst")["instances"]) > 2
+    # Not those that are there now: on a slow machine the first ones may be idle for long enough already.
+    assert max(decision["want"] for decision in daemon.explain("burst")["decisions"]) > 2
 
 
 def test_an_update_moves_traffic_without_refusing_a_request(daemon: Daemon, app: str) -> None:

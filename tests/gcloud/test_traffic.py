@@ -99,7 +99,7 @@ def test_revisions_are_listed_described_and_deleted(gcloud: Gcloud) -> None:
         "split-three",
         "split-two",
     ]
-    assert gcloud.out("revisions", "list", "--filter=metadata.name~two", names).split() == ["split-two"]
+    assert gcloud.out("revisions", "list", "--filter=metadata.name~split-two", names).split() == ["split-two"]
     rows = gcloud.out("revisions", "list", "--service=split").splitlines()
     assert rows[0].split()[:3] == ["REVISION", "ACTIVE", "SERVICE"]
     assert [row.split()[:4] for row in rows if "split-three" in row] == [["✔", "split-three", "yes", "split"]]
