@@ -61,6 +61,17 @@ def test_a_network_is_complete(pool: NetworkPool) -> None:
 
 
 @pytest.mark.host
+def test_the_bridge_keeps_its_hardware_address_however_many_ports_come(pool: NetworkPool) -> None:
+    """Or the answers of instances that know the old one are lost until they ask again, for some 13 seconds."""
+    address = Path("/sys/class/net", pool.bridge, "address")
+    before = address.read_text()
+    networks = [pool.take() for _ in range(40)]
+    assert address.read_text() == before
+    for network in networks:
+        pool.give_back(network)
+
+
+@pytest.mark.host
 def test_the_host_reaches_an_instance_but_instances_do_not_reach_each_other(pool: NetworkPool) -> None:
     first, second = pool.take(), pool.take()
     listeners = []

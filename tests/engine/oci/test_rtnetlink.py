@@ -18,8 +18,8 @@ def test_attributes_are_padded_to_four_bytes() -> None:
 
 def test_a_bridge_comes_and_goes() -> None:
     name, link = f"hr{uuid.uuid4().hex[:6]}", Netlink()
-    link.add_bridge(name)
-    link.add_bridge(name)
+    link.add_bridge(name, bytes.fromhex("020000000001"))
+    link.add_bridge(name, bytes.fromhex("020000000001"))
     index = socket.if_nametoindex(name)
     link.add_address(index, "10.239.255.1", 30)
     link.add_address(index, "10.239.255.1", 30)

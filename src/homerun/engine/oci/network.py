@@ -9,6 +9,7 @@ unless an instance still runs in it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import queue
 import socket
@@ -61,7 +62,7 @@ class NetworkPool:
         """Make the bridge (or take over the one that is there) and begin to fill the pool."""
         link = Netlink()
         try:
-            link.add_bridge(self.bridge)
+            link.add_bridge(self.bridge, _hardware_address(self.bridge))
             index = socket.if_nametoindex(self.bridge)
             link.add_address(index, self._subnet.gateway, self._subnet.prefix)
             link.set_up(index)
@@ -186,6 +187,11 @@ class NetworkPool:
             return
         network.close()
         self._free.append(network.address)
+
+
+def _hardware_address(name: str) -> bytes:
+    """Always the same for the same name; of those that are free for anybody to use (locally administered, unicast)."""
+    return b"\x02" + hashlib.sha256(name.encode()).digest()[:5]
 
 
 def _no_sockets(sockstat: str) -> bool:

@@ -17,7 +17,7 @@ _NLMSG_ERROR = 2
 _NESTED = 0x8000
 _IFF_UP = 1
 
-_IFLA_IFNAME, _IFLA_MASTER, _IFLA_PROTINFO, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 3, 10, 12, 18, 28
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MASTER, _IFLA_PROTINFO, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 10, 12, 18, 28
 _INFO_KIND, _INFO_DATA, _VETH_INFO_PEER, _BRPORT_ISOLATED = 1, 2, 1, 33
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _RTA_GATEWAY = 5
@@ -64,11 +64,16 @@ class Netlink:
         if code:
             raise OSError(-code, os.strerror(-code), what)
 
-    def add_bridge(self, name: str) -> None:
-        """No error if it is there."""
+    def add_bridge(self, name: str, address: bytes) -> None:
+        """No error if it is there. `address`: its hardware address, 6 bytes.
+
+        A bridge that is given none takes the lowest of its ports', a new one with each lower port. Whoever knows the
+        old one sends into the void then, until it asks again: some 13 seconds.
+        """
         info = _attribute(_IFLA_LINKINFO | _NESTED, _attribute(_INFO_KIND, "bridge"))
+        named = _attribute(_IFLA_ADDRESS, address) + _attribute(_IFLA_IFNAME, name)
         try:
-            self._ask(_RTM_NEWLINK, _CREATE | _EXCL, _link() + _attribute(_IFLA_IFNAME, name) + info, name)
+            self._ask(_RTM_NEWLINK, _CREATE | _EXCL, _link() + named + info, name)
         except FileExistsError:
             pass
 
