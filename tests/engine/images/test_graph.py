@@ -51,6 +51,14 @@ def test_layers_of_no_image_come_children_first(graph: Graph) -> None:
     assert graph.unreferenced() == ["lost-child", "lost"]
 
 
+def test_an_index_that_was_being_written_is_found(graph: Graph) -> None:
+    assert graph.half_written() == []
+    half = graph.root / "overlay-layers" / ".tmp-layers.json3013946878"
+    half.parent.mkdir(exist_ok=True)
+    half.write_text("[")
+    assert graph.half_written() == [half]
+
+
 def test_folders_that_no_index_knows_are_strays(graph: Graph) -> None:
     assert [path.name for path in graph.stray()] == ["unknown"]
 

@@ -94,6 +94,10 @@ class Graph:
             Path(entry.path) for entry in _scan(self.root / "overlay") if entry.is_dir() and entry.name not in known
         ]
 
+    def half_written(self) -> list[Path]:
+        """Indexes that were being written, under names of their own, when the writer was killed."""
+        return [path for path in self.root.glob("overlay-*/.tmp-*") if path.is_file()]
+
     def has_foreign_names(self, layers: Iterable[Layer]) -> bool:
         """Is there a file name that is not UTF-8? The journal of each unpacked tar spells such names `name_raw`."""
         needle = b'"name_raw":'

@@ -245,6 +245,8 @@ class ImageStore:
             await self._storage("delete-layer", *layers)
         for folder in await asyncio.to_thread(self._graph.stray):
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        for file in await asyncio.to_thread(self._graph.half_written):
+            await asyncio.to_thread(file.unlink, missing_ok=True)
 
     async def _storage(self, command: str, *ids: str) -> None:
         """Children must come before their parents in `ids`; the tool takes them one after the other."""
