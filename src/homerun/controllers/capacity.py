@@ -15,6 +15,7 @@ from homerun.aio.tasks import Supervisor
 from homerun.controllers.container_spec import container_spec, probe_of
 from homerun.controllers.discards import Discards
 from homerun.controllers.failure import exit_text, start_failure
+from homerun.controllers.orphans import Orphans
 from homerun.controllers.plane import Plane
 from homerun.controllers.revision import Checked
 from homerun.controllers.revision_status import Standing
@@ -85,7 +86,7 @@ class Capacity:
         self._metering, self._discards, self._idle_timeout = metering, discards, idle_timeout
         self._groups: dict[str, Group] = {}
         self._owners: dict[str, Group] = {}
-        self._orphans: dict[str, list[InstanceState]] = {}
+        self._orphans = Orphans(engine)
         self._empty: asyncio.Event | None = None
         self.on_minimum: Callable[[str], None] = lambda revision: None
         """Called with a revision that has reached its minimum of instances, or has them no longer."""
@@ -111,7 +112,7 @@ class Capacity:
             if revision is None or labels.SERVICE not in state.labels:
                 continue
             if revision in revisions:
-                self._orphans.setdefault(revision, []).append(state)
+                self._orphans.add(revision, state.id)
             else:
                 self._discards.add([state])
 
@@ -124,7 +125,7 @@ class Capacity:
             group = Group(spec, image, Fleet(limits, self._idle_timeout, ids.instance_id))
             self._groups[spec.name] = group
             self._announce(group)
-            self._claim(group, self._orphans.pop(spec.name, []))
+            self._claim(group, self._orphans.take(spec.name))
         self._carry_out(group, group.fleet.configure(limits, self._clock.mono()))
 
     def check(self, revision: str, checked: Checked) -> None:
@@ -138,7 +139,7 @@ class Capacity:
 
     def release(self, revision: str) -> None:
         """The revision is gone: what runs finishes its requests and stops."""
-        self._discards.add(self._orphans.pop(revision, []))
+        self._discards.add(self._orphans.take(revision))
         group = self._groups.get(revision)
         if group is not None:
             group.checked = None

@@ -20,6 +20,7 @@ from homerun.controllers.discards import Discards
 from homerun.controllers.execution_record import Record, Recorder, job_writes
 from homerun.controllers.execution_status import deleted_body
 from homerun.controllers.operations import finish, pending_operations
+from homerun.controllers.orphans import Orphans
 from homerun.controllers.task_document import task_documents, task_from
 from homerun.core.execution import Command, Execution, Start, Stop
 from homerun.engine.base import Engine, Event, Exit, Exited, InstanceSpec, InstanceState, Phase
@@ -66,7 +67,7 @@ class ExecutionController:
         self._recorder = Recorder(store, supervisor, discards, clock, self._forget)
         self._runs: dict[str, Run] = {}
         self._owners: dict[str, tuple[Run, int, int]] = {}
-        self._found: dict[str, list[InstanceState]] = {}
+        self._orphans = Orphans(engine)
         self._idle: asyncio.Event | None = None
 
     def machine(self, execution: str) -> Execution | None:
@@ -81,7 +82,7 @@ class ExecutionController:
             if execution is None:
                 continue
             if execution in executions:
-                self._found.setdefault(execution, []).append(state)
+                self._orphans.add(execution, state.id)
             else:
                 self._discards.add([state])
 
@@ -120,7 +121,7 @@ class ExecutionController:
         )
         run = Run(document.internal["digests"][0], document.body["uid"], Record(spec, machine, tasks))
         self._runs[spec.name] = run
-        self._reunite(run, self._found.pop(spec.name, []))
+        self._reunite(run, self._orphans.take(spec.name))
         self._set_timer(run)
         return run
 

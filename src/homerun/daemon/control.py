@@ -115,14 +115,16 @@ class Control:
         """Adopt what runs, then reconcile everything that is stored, each once."""
         version = await self.store.version()
         await self.meter.open()
+        stored = await self.store.list("Revision")
+        revisions = {d.name for d in stored}
+        unfinished = {d.name for d in await self.store.list("Execution") if "completionTime" not in d.body}
         await self.engine.open(self._on_event)
+        # Nothing is awaited from here until each instance has somebody who hears what becomes of it.
         found = self.engine.instances()
         if found:
             _log.info("found %d instances of an earlier run", len(found))
-        stored = await self.store.list("Revision")
-        self.capacity.adopt(found, {d.name for d in stored})
-        self.crews.adopt(found, {d.name for d in stored})
-        unfinished = {d.name for d in await self.store.list("Execution") if "completionTime" not in d.body}
+        self.capacity.adopt(found, revisions)
+        self.crews.adopt(found, revisions)
         self.executions.adopt(found, unfinished)
         # What was ready is ready again before the first router hears of anything: nobody sees half of it.
         started = [d for d in stored if ready_state(d) == SUCCEEDED]
