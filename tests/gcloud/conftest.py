@@ -17,19 +17,15 @@ Stored = Callable[[str], tuple[Any, Any]]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    made = Server(tmp_path_factory.mktemp("homerun"))
-    made.start()
-    yield made
-    made.close()
+    with Server(tmp_path_factory.mktemp("homerun")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One that believes not to listen on loopback."""
-    made = Server(tmp_path_factory.mktemp("guarded"), host="192.0.2.7")
-    made.start()
-    yield made
-    made.close()
+    with Server(tmp_path_factory.mktemp("guarded"), host="192.0.2.7") as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

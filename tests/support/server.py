@@ -53,11 +53,12 @@ class Server:
         issuer = Issuer(keys(), issuer_url(self._settings))
         return issuer.access_token(email, SystemClock().now() - age).text
 
-    def start(self) -> None:
+    def __enter__(self) -> Server:
         self._thread.start()
         assert self._started.wait(20), "the server did not start"
+        return self
 
-    def close(self) -> None:
+    def __exit__(self, *_: object) -> None:
         assert self._loop is not None and self._stop is not None
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(20)

@@ -7,12 +7,23 @@ from typing import BinaryIO, cast
 
 import click
 
-from homerun.cli.client import api_error
+from homerun.cli.client import Json, api_error
 from homerun.cli.errors import CommandFailed, Interrupted
+from homerun.cli.flags import ContainerFlags
 from homerun.cli.output import size
 from homerun.cli.progress import Progress
 from homerun.cli.session import Session
 from homerun.cli.source import pack
+
+
+def chosen_image(
+    session: Session, what: str, id: str, existing: Json | None, flags: ContainerFlags, progress: Progress
+) -> str:
+    """What to deploy as `what` (such as "Job") `id`: the image that was named, or built from source; empty: what is
+    there stays. Raises UsageError when nothing is."""
+    if existing is None and not (flags.image or flags.source):
+        raise click.UsageError(f"{what} {id} does not exist yet: give --image or --source.")
+    return build(session, id, flags.source, progress) if flags.source else flags.image or ""
 
 
 def build(session: Session, name: str, folder: str, progress: Progress) -> str:

@@ -10,7 +10,7 @@ import click
 
 from homerun.cli import traffic
 from homerun.cli.access import open_to_all
-from homerun.cli.build import build
+from homerun.cli.build import chosen_image
 from homerun.cli.flags import (
     ContainerFlags,
     Json,
@@ -83,11 +83,7 @@ def deploy(session: Session, service: str, no_wait: bool, allow_unauthenticated:
     container = take_container_flags(given)
     with Progress() as progress:
         before = existing(session, session.name("services", service))
-        if before is None and not (container.image or container.source):
-            raise click.UsageError(f"Service {service} does not exist yet: give --image or --source.")
-        image = container.image or ""
-        if container.source:
-            image = build(session, service, container.source, progress)
+        image = chosen_image(session, "Service", service, before, container, progress)
         progress.stage(f"Deploying {service}")
         body = wanted(service, before, container, image, ServiceFlags(**given))
         operation = _send(session, service, before, body)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from homerun.cli.build import build
+from homerun.cli.build import chosen_image
 from homerun.cli.client import Json
 from homerun.cli.execute import check, come_back, follow, overrides, run
 from homerun.cli.execution_view import completed, execution_row, progress_line, took
@@ -183,11 +183,7 @@ def _deploy(session: Session, job: str, given: dict[str, Any], *, must_be_new: b
     container = take_container_flags(given)
     with Progress() as progress:
         before = None if must_be_new else existing(session, session.name("jobs", job))
-        if before is None and not (container.image or container.source):
-            raise click.UsageError(f"Job {job} does not exist yet: give --image or --source.")
-        image = container.image or ""
-        if container.source:
-            image = build(session, job, container.source, progress)
+        image = chosen_image(session, "Job", job, before, container, progress)
         progress.stage(f"Deploying job {job}")
         body = wanted(before, container, image, JobFlags(**given))
         if before is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from homerun.cli.build import build
+from homerun.cli.build import chosen_image
 from homerun.cli.client import Json
 from homerun.cli.flags import container_options, take_container_flags
 from homerun.cli.lookup import confirm, delete, existing
@@ -47,11 +47,7 @@ def deploy(session: Session, pool: str, no_wait: bool, **given: Any) -> None:
     container = take_container_flags(given)
     with Progress() as progress:
         before = existing(session, session.name("workerPools", pool))
-        if before is None and not (container.image or container.source):
-            raise click.UsageError(f"Worker pool {pool} does not exist yet: give --image or --source.")
-        image = container.image or ""
-        if container.source:
-            image = build(session, pool, container.source, progress)
+        image = chosen_image(session, "Worker pool", pool, before, container, progress)
         progress.stage(f"Deploying worker pool {pool}")
         body = wanted(pool, before, container, image, PoolFlags(**given))
         operation = _send(session, pool, before, body)
