@@ -133,7 +133,7 @@ class Rig:
             "runtime's state": {path.name for path in layout.run.glob("*/*")},
             "mounts": {line for line in mounts if str(self.state) in line},
             "mount namespaces": {os.readlink(task / "ns/mnt") for task in Path("/proc/self/task").iterdir()},
-            "links": {name for name in os.listdir("/sys/class/net") if layout.tag in name and "-0" not in name},
+            "links": {name for name in os.listdir("/sys/class/net") if name.endswith(f"-{layout.tag}")},
             "tables": {line for line in tables.splitlines() if layout.tag in line},
         }
 
