@@ -5,12 +5,13 @@ import os
 import sqlite3
 import stat
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from homerun.lib.errors import FailedPrecondition, OutOfRange, ResourceExhausted, Unavailable
-from homerun.store import sqlite
+from homerun.store import sqlite, sqlite_file
 from homerun.store.base import Delete, Put
 from homerun.store.sql import migrations
 from homerun.store.sqlite import SqliteStore
@@ -56,7 +57,8 @@ async def test_closing_leaves_one_tidy_file(path: Path) -> None:
     assert sorted(file.name for file in path.parent.iterdir()) == ["homerun.db", "homerun.db.lock"]
 
 
-async def test_a_second_store_on_the_same_file_is_told_who_has_it(path: Path) -> None:
+async def test_a_second_store_on_the_same_file_is_told_who_has_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_file, "take", partial(sqlite_file.take, tries=1))
     first = await SqliteStore.open(path)
     with pytest.raises(
         FailedPrecondition, match=rf"another homerun \(process {os.getpid()}\) uses {path.parent}.*--state"

@@ -8,7 +8,6 @@ kernel's queue. If this process itself is killed, both children are killed by th
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import logging
 import os
 import signal
@@ -21,6 +20,7 @@ from dataclasses import dataclass, field
 from homerun.core.backoff import delay
 from homerun.daemon.options import split_address, unparse
 from homerun.lib.errors import FailedPrecondition, Invalid, PermissionDenied
+from homerun.lib.lock import take
 from homerun.model.urls import is_loopback
 from homerun.settings import Settings
 
@@ -160,14 +160,12 @@ def claim_state(settings: Settings) -> int:
         raise PermissionDenied(
             f"cannot use the state folder {settings.state}: {error.strerror}; run as root, or choose another by --state"
         ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not take(lock):
         os.close(lock)
         raise FailedPrecondition(
             f"homerun runs already on the state folder {settings.state}: stop it with `homerun down`, or choose "
             "another with --state"
-        ) from None
+        )
     return lock
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
 from homerun.lib.errors import FailedPrecondition, HomerunError, Internal, ResourceExhausted, Unavailable
+from homerun.lib.lock import take
 from homerun.store.sql import migrations, queries
 
 BUSY_SECONDS = 5
@@ -25,17 +25,18 @@ class Lock:
         self._file = path.open("a+")
         path.chmod(0o600)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            taken = take(self._file.fileno())
+        except OSError:
+            self._file.close()
+            raise
+        if not taken:
             self._file.seek(0)
             holder = self._file.read(32).strip()
             self._file.close()
-            if not isinstance(error, BlockingIOError):
-                raise
             raise FailedPrecondition(
                 f"another homerun{f' (process {holder})' if holder else ''} uses {database.parent}: "
                 f"stop it, or give this one a state folder of its own with --state"
-            ) from None
+            )
         with suppress(OSError):  # on a full disk the lock holds without a name on it
             os.truncate(path, 0)
             os.write(self._file.fileno(), f"{os.getpid()}\n".encode())

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,8 @@ def test_root_is_asked_for_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         host.require(Layout(tmp_path))
 
 
-def test_the_lock_is_held_once(tmp_path: Path) -> None:
+def test_the_lock_is_held_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "take", partial(host.take, tries=1))
     held = host.lock(tmp_path / "lock")
     with pytest.raises(EngineUnavailable, match=f"another homerun uses {tmp_path}"):
         host.lock(tmp_path / "lock")

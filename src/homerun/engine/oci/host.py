@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import time
@@ -20,6 +19,7 @@ from homerun.engine.oci.records import Record
 from homerun.engine.oci.runtime import Runtime
 from homerun.engine.oci.sandbox import Sandboxes
 from homerun.lib.errors import HomerunError
+from homerun.lib.lock import take
 
 _PATIENCE = 10
 
@@ -45,11 +45,9 @@ def require(layout: Layout) -> tuple[int, str, Cgroups]:
 def lock(file: Path) -> int:
     """Held until the descriptor is closed, also by the end of the process."""
     fd = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not take(fd):
         os.close(fd)
-        raise EngineUnavailable(f"another homerun uses {file.parent}: stop it, or choose another --state") from None
+        raise EngineUnavailable(f"another homerun uses {file.parent}: stop it, or choose another --state")
     return fd
 
 
