@@ -115,6 +115,25 @@ async def test_an_instance_that_crashes_is_reported_gone_at_once() -> None:
         assert w.router.last(InstanceGone) == InstanceGone(instance.id)
 
 
+async def test_an_instance_that_ran_out_of_memory_is_said_to() -> None:
+    async with world() as w:
+        await deployed(w)
+        [instance] = w.engine.instances()
+        w.engine.crash(instance.id, Exit(signal=9, oom=True))
+        await asyncio.sleep(0)
+        gone = w.router.last(InstanceGone)
+        assert gone.instance == instance.id and gone.oom.startswith("Memory limit of 512 MiB exceeded")
+
+
+async def test_affinity_is_told_to_the_router() -> None:
+    async with world() as w:
+        await deployed(w)
+        assert not w.router.last(RevisionSet).affinity
+    async with world() as w:
+        await deployed(w, sessionAffinity=True)
+        assert w.router.last(RevisionSet).affinity
+
+
 async def test_an_instance_that_the_router_cannot_reach_is_replaced() -> None:
     async with world() as w:
         await deployed(w, scaling={"minInstanceCount": 1})

@@ -70,6 +70,36 @@ def test_of_equals_the_one_used_last_is_chosen_so_that_others_fall_idle() -> Non
     assert len(used) == 1
 
 
+def test_one_instance_can_be_claimed_as_long_as_it_has_a_slot() -> None:
+    requests = dispatcher(2, 3)
+    instance = requests.instances["i0"]
+    assert requests.claim(instance, 0) and requests.claim(instance, 0)
+    assert not requests.claim(instance, 0)
+    assert [found.id for n in "abcd" if (found := requests.acquire(n, 0))] == ["i2", "i1", "i1", "i2"]
+    assert requests.acquire("e", 0) is None
+    assert requests.release(instance, 0) == Assign("e", instance)
+    requests.drain(requests.instances["i1"])
+    requests.release(requests.instances["i1"], 0)
+    assert not requests.claim(requests.instances["i1"], 0)
+
+
+def test_claiming_the_last_slot_of_the_least_loaded_leaves_the_others() -> None:
+    requests = dispatcher(1, 2)
+    assert requests.claim(requests.instances["i0"], 0)
+    chosen = requests.acquire("a", 0)
+    assert chosen is not None and chosen.id == "i1"
+
+
+def test_a_request_that_was_broken_off_goes_to_another_instance_if_there_is_one() -> None:
+    requests = dispatcher(2, 2)
+    first = requests.acquire("a", 0)
+    assert first is not None
+    other = requests.acquire("b", 0)
+    requests.release(first, 0)
+    assert requests.retry("a", 0, 1, avoid=first) is other
+    assert requests.retry("c", 0, 1, avoid=first) is first
+
+
 def test_a_full_queue_refuses() -> None:
     requests = dispatcher(1, limit=2)
     requests.acquire("a", 0)

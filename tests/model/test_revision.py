@@ -8,6 +8,11 @@ def test_defaults() -> None:
     assert (spec.concurrency, spec.timeout, spec.min_instances, spec.max_instances) == (80, 300, 0, 100)
 
 
+def test_affinity_is_asked_for() -> None:
+    assert not RevisionSpec.parse(BODY).affinity
+    assert RevisionSpec.parse({**BODY, "sessionAffinity": True}).affinity
+
+
 def test_less_than_a_cpu_takes_one_request_at_a_time() -> None:
     container = {"image": "i", "resources": {"limits": {"cpu": "500m"}}}
     assert RevisionSpec.parse({**BODY, "containers": [container]}).concurrency == 1

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homerun.router.chunked import LAST, ChunkedDecoder, encode
+from homerun.router.chunked import LAST, ChunkedDecoder, encode, end
 
 WHOLE = b"5\r\nhello\r\n6;a=b\r\n world\r\n000\r\nTrailer: t\r\n\r\n"
 
@@ -52,6 +52,10 @@ def test_what_is_encoded_is_decoded(payloads: list[bytes], step: int) -> None:
         b"1" * 16 + b"\r\n",
         b"5;" + b"x" * 9000,
         b"0\r\n" + b"x" * 9000,
+        b"0\r\n" + (b"A: " + b"x" * 8000 + b"\r\n") * 9,
+        b"0\r\nno field\r\n\r\n",
+        b"0\r\nA : b\r\n\r\n",
+        b"0\r\nA: b\0c\r\n\r\n",
     ],
 )
 def test_wrong_framing_is_an_error(data: bytes) -> None:
@@ -62,3 +66,10 @@ def test_wrong_framing_is_an_error(data: bytes) -> None:
 
 def test_nothing_is_encoded_as_nothing_as_an_empty_chunk_would_be_the_end() -> None:
     assert encode(b"") == b""
+
+
+def test_trailers_are_passed_on_but_for_those_that_come_too_late() -> None:
+    decoder = ChunkedDecoder()
+    decoder.feed(b"0\r\nDigest:  abc\r\nContent-Length: 3\r\nset-cookie: a\r\nX-Forwarded-For: me\r\nEmpty:\r\n\r\n")
+    assert end(decoder.trailers) == b"0\r\nDigest: abc\r\nEmpty: \r\n\r\n"
+    assert end([]) == LAST

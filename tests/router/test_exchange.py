@@ -32,10 +32,9 @@ def test_what_has_a_body_or_an_answer_is_not_repeated() -> None:
 
 
 def test_which_answers_are_passed_on_as_they_are() -> None:
-    assert exchange().untouched
-    assert not exchange(b"HEAD").untouched
-    assert not exchange(http10=True).untouched
-    assert not exchange(keep=False).untouched
+    assert exchange().plain
+    assert not exchange(b"HEAD").plain
+    assert not exchange(http10=True).plain
 
 
 def test_it_says_what_it_is() -> None:

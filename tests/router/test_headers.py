@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from homerun.router.headers import SPECIAL, RequestHead
+from homerun.router.headers import SPECIAL, RequestHead, Trailers
 from homerun.router.origin import Origin
 from homerun.router.trace import Trace
 
@@ -49,7 +49,7 @@ def test_what_is_for_one_connection_only_is_dropped() -> None:
         (b"Connection", b"keep-alive, X-Hop"),
         (b"Keep-Alive", b"timeout=5"),
         (b"Proxy-Connection", b"keep-alive"),
-        (b"TE", b"trailers"),
+        (b"TE", b"gzip"),
         (b"Trailer", b"X"),
         (b"X-Hop", b"1"),
         (b"X-Mine", b"1"),
@@ -79,6 +79,20 @@ def test_the_scheme_is_ours_to_say() -> None:
 
 def test_chunks_are_announced_anew() -> None:
     assert encode((b"Transfer-Encoding", b"Chunked")).endswith(ORIGIN + b"Transfer-Encoding: chunked\r\n")
+
+
+def test_trailers_are_announced_where_there_may_be_some_and_asked_for_where_they_are_wanted() -> None:
+    chunked = encode((b"Transfer-Encoding", b"chunked"), (b"Trailer", b"Digest"), method=b"PUT")
+    assert chunked.endswith(b"Transfer-Encoding: chunked\r\nTrailer: Digest\r\n")
+    assert encode((b"TE", b"gzip;q=0.5, Trailers"), (b"Connection", b"TE")).endswith(
+        b"TE: trailers\r\nConnection: TE\r\n"
+    )
+
+
+def test_trailers_are_no_headers() -> None:
+    trailers = Trailers()
+    trailers.add_special(b"content-length", b"Content-Length", b"no number")
+    assert not trailers.lines and not trailers.length
 
 
 def test_an_upgrade_is_asked_for_anew() -> None:

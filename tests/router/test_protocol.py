@@ -8,6 +8,7 @@ import re
 import pytest
 
 from homerun.router.options import Options
+from homerun.router.protocol import ClientConnection
 from tests.support.router import GET, OK, World
 from tests.support.transport import MockTransport
 
@@ -296,12 +297,12 @@ async def test_the_requests_before_a_malformed_one_are_answered_first(world: Wor
 
 
 async def test_a_head_over_the_limit_gets_431() -> None:
-    world = World(Options(head_limit=1000))
+    world = World(Options(head_limit=3000))
     world.service(1)
-    at_once = world.client(GET[:-2] + b"A: " + b"x" * 1000 + b"\r\n\r\n")
+    at_once = world.client(GET[:-2] + b"A: " + b"x" * 3000 + b"\r\n\r\n")
     assert status(at_once.take()) == 431
     slowly = world.client(GET[:-2] + b"A: ")
-    for _ in range(11):
+    for _ in range(31):
         slowly.feed(b"x" * 100)
     assert status(slowly.take()) == 431
     await world.close()
@@ -482,6 +483,193 @@ async def test_a_client_that_leaves_while_its_instance_is_being_connected_frees_
     assert second.take() == OK
 
 
+# Half-closed
+
+
+async def test_a_client_that_ends_its_sending_gets_its_answer(world: World) -> None:
+    world.service()
+    client = world.client(GET)
+    client.end()
+    assert client.take() == b"HTTP/1.1 100 Continue\r\n\r\n"
+    await asyncio.sleep(5)
+    world.up(1)
+    await world.serve(1)
+    answer = client.take()
+    assert status(answer) == 200 and b"Connection: close\r\n" in answer and body(answer) == b"hello"
+    assert client.closing
+
+
+async def test_pipelined_requests_are_answered_after_the_end_of_sending(world: World) -> None:
+    world.service(1)
+    client = world.client(GET + POST)
+    await world.serve(1)
+    assert client.reading
+    client.end()
+    await world.serve(1)
+    assert re.findall(rb"HTTP/1.1 (\d+)", client.take()) == [b"200", b"100", b"200"]
+    assert client.closing
+
+
+async def test_a_client_of_http_1_0_gets_nothing_but_its_answer(world: World) -> None:
+    world.service(1)
+    client = world.client(GET.replace(b"1.1", b"1.0"))
+    client.end()
+    await world.serve(1)
+    assert client.take().startswith(b"HTTP/1.1 200 OK\r\n")
+    assert client.closing
+
+
+async def test_an_answer_of_known_length_goes_on_after_the_end_of_sending(world: World) -> None:
+    world.service(1)
+    client = world.client(GET)
+    await world.serve(1, b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc")
+    client.end()
+    world.instance(1).feed(b"def")
+    assert client.take().endswith(b"abcdef")
+    await world.settle()
+    assert client.closing and not world.instance(1).aborted
+
+
+async def test_who_ends_sending_while_a_stream_is_coming_has_left(world: World) -> None:
+    world.service(1)
+    client = world.client(GET)
+    await world.serve(1, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+    client.end()
+    await world.settle()
+    assert client.closing and world.instance(1).aborted
+
+
+@pytest.mark.parametrize("data", [b"", GET[:-2], POST[:-3], CHUNKED[:-9]], ids=["idle", "head", "body", "chunks"])
+async def test_who_ends_sending_in_the_middle_of_a_request_has_left(world: World, data: bytes) -> None:
+    world.service(1)
+    client = world.client(data)
+    await world.settle()
+    client.end()
+    await world.settle()
+    assert client.closing and not client.take()
+
+
+# Trailers
+
+
+async def test_trailers_of_a_request_follow_its_body(world: World) -> None:
+    world.service(1)
+    trailing = CHUNKED.replace(b"Trailer: t\r\n", b"Digest: abc\r\nAuthorization: x\r\nHost: y\r\nTE: z\r\n")
+    client = world.client(trailing)
+    request = await world.serve(1)
+    assert body(request) == b"5\r\nhello\r\n6\r\n world\r\n0\r\nDigest: abc\r\n\r\n"
+    assert client.take() == OK
+
+
+async def test_trailers_of_a_request_in_line_are_no_headers_of_it(world: World) -> None:
+    world.service(1)
+    client = world.client(GET + CHUNKED.replace(b"Trailer: t", b"X-Admin: yes"))
+    await world.serve(1)
+    request = await world.serve(1)
+    head, _, rest = request.partition(b"\r\n\r\n")
+    assert b"X-Admin" not in head and rest.endswith(b"0\r\nX-Admin: yes\r\n\r\n")
+    assert client.take() == OK + OK
+
+
+@pytest.mark.parametrize("rest", [b"0\r\nA: ", b"5;"], ids=["trailer", "extension"])
+async def test_what_is_no_body_between_chunks_is_bounded(rest: bytes) -> None:
+    world = World(Options(head_limit=3000))
+    world.service(1)
+    client = world.client(CHUNKED[: CHUNKED.index(b"5\r\nhello")] + rest)
+    for _ in range(40):
+        client.feed(b"x" * 100)
+    assert status(client.take()) == 431
+    await world.close()
+
+
+async def test_a_body_in_chunks_of_one_byte_is_fine() -> None:
+    world = World(Options(head_limit=3000))
+    world.service(1)
+    client = world.client(CHUNKED[: CHUNKED.index(b"5\r\nhello")])
+    for _ in range(2000):
+        client.feed(b"1\r\nx\r\n")
+    client.feed(b"0\r\n\r\n")
+    await world.serve(1)
+    assert client.take() == OK
+    await world.close()
+
+
+# Limits
+
+
+async def test_more_headers_than_the_limit_get_431() -> None:
+    world = World(Options(header_count=400))
+    world.service(1)
+    for count, expected in ((399, 200), (401, 431)):
+        client = world.client(GET[:-2] + b"A: b\r\n" * count + b"\r\n")
+        if expected == 200:
+            await world.serve(1)
+        assert status(client.take()) == expected
+    await world.close()
+
+
+async def test_one_connection_too_many_is_turned_away_and_the_others_are_not_harmed() -> None:
+    world = World(Options(max_connections=2))
+    world.service(1)
+    inside = [world.client(), world.client()]
+    outside = world.client(GET)
+    answer = outside.take()
+    assert status(answer) == 503 and b"Retry-After: 1\r\n" in answer and b"Connection: close" in answer
+    assert outside.eof and not outside.closing
+    # Even of these there can be too many.
+    assert world.client().aborted
+    for client in inside:
+        client.feed(GET)
+        await world.serve(1)
+        assert client.take() == OK
+    await asyncio.sleep(Options().linger + 1)
+    assert outside.closing
+    inside.pop().hang_up()
+    again = world.client(GET)
+    await world.serve(1)
+    assert again.take() == OK
+    await world.close()
+
+
+async def test_a_client_that_never_reads_is_cut_off_in_the_end(world: World) -> None:
+    class Stuck(MockTransport):
+        def close(self) -> None:
+            """Waits until all is written."""
+            self.stuck = True
+
+        def is_closing(self) -> bool:
+            return hasattr(self, "stuck")
+
+    world.service(1)
+    client = Stuck(ClientConnection(world.router))
+    client.feed(GET)
+    await world.serve(1)
+    client.choke()
+    await asyncio.sleep(Options().idle_timeout + Options().linger + 1)
+    assert client.aborted
+    client.closing = False
+    client.hang_up()
+
+
+async def test_after_an_early_answer_the_rest_of_the_body_is_no_request(world: World) -> None:
+    world.service(1)
+    client = world.client(POST[:-10])
+    await world.serve(1)
+    assert client.take() == OK
+    client.feed(b"GET / HTTP" + GET)
+    await world.serve(1)
+    assert client.take() == OK
+
+
+async def test_after_an_early_answer_nonsense_ends_the_connection_without_a_word(world: World) -> None:
+    world.service(1)
+    client = world.client(CHUNKED[: CHUNKED.index(b"6;x=y")])
+    await world.serve(1)
+    assert client.take() == OK
+    client.feed(b"nonsense\r\n")
+    assert client.take() == b"" and client.eof
+
+
 # Switching protocols
 
 UPGRADE = (
@@ -516,6 +704,19 @@ async def test_a_client_that_ends_the_tunnel_ends_it_for_the_instance(world: Wor
     client.hang_up()
     await world.settle()
     assert world.instance(1).closing
+
+
+async def test_a_client_that_sends_no_more_through_the_tunnel_can_still_hear(world: World) -> None:
+    world.service(1)
+    client = world.client(UPGRADE)
+    await world.serve(1, SWITCHED)
+    client.end()
+    assert world.instance(1).eof and not client.closing
+    world.instance(1).feed(b"bye")
+    assert client.take().endswith(b"bye")
+    world.instance(1).hang_up()
+    await world.settle()
+    assert client.closing
 
 
 async def test_a_tunnel_counts_as_one_request_and_ends_at_the_timeout(world: World) -> None:

@@ -44,6 +44,20 @@ async def test_an_answer_in_chunks_is_passed_on_in_chunks(world: World) -> None:
     assert len(world.network.connections[1]) == 1
 
 
+async def test_trailers_go_to_those_who_want_them(world: World) -> None:
+    world.service(1)
+    trailing = CHUNKED.replace(b"X: y", b"Trailer: T\r\nX: y").replace(b"T: t", b"T: t\r\nSet-Cookie: a=b")
+    client = world.client(GET[:-2] + b"TE: trailers\r\n\r\n")
+    assert b"TE: trailers\r\nConnection: TE\r\n" in await world.serve(1, trailing)
+    answer = client.take()
+    assert b"\r\nTransfer-Encoding: chunked\r\nTrailer: T\r\n\r\n" in answer
+    assert answer.endswith(b" world\r\n0\r\nT: t\r\n\r\n")
+    other = world.client(GET)
+    await world.serve(1, trailing)
+    answer = other.take()
+    assert b"Trailer" not in answer and answer.endswith(b" world\r\n0\r\n\r\n")
+
+
 async def test_chunks_are_streamed_as_they_come(world: World) -> None:
     world.service(1)
     client = world.client(GET)
@@ -166,6 +180,30 @@ async def test_early_hints_are_passed_on_and_100_is_not(world: World) -> None:
     assert client.take() == OK
 
 
+async def test_an_instance_cannot_go_on_with_interim_answers_for_ever(world: World) -> None:
+    world.service(1)
+    client = world.client(GET)
+    await world.serve(1, b"HTTP/1.1 103 Early Hints\r\n\r\n" * 10_000)
+    assert status(client.take().rpartition(b"Early Hints\r\n\r\n")[2]) == 503
+    assert world.instance(1).aborted
+
+
+async def test_an_answer_over_the_limit_gets_500_unless_it_is_streamed() -> None:
+    world = World(Options(response_limit=1000))
+    world.service(1)
+    for plain in (b"", b"Connection: close\r\n"):
+        client = world.client(GET)
+        await world.serve(1, b"HTTP/1.1 206 Partial Content\r\n%bContent-Length: 1001\r\n\r\n" % plain)
+        answer = client.take()
+        assert status(answer) == 500 and b"has 1001 bytes, more than the limit of 1000" in answer
+        assert not world.open(1)
+    client = world.client(GET)
+    await world.serve(1, b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1001)
+    world.instance(1).hang_up()
+    assert payload(client.take()) == b"x" * 1001
+    await world.close()
+
+
 async def test_an_answer_that_comes_before_the_whole_request_is_an_answer(world: World) -> None:
     world.service(1)
     client = world.client(POST[:-5])
@@ -239,6 +277,7 @@ async def test_a_crash_before_the_answer_gets_503(world: World) -> None:
     client = world.client(POST)
     await world.settle()
     world.instance(1).hang_up()
+    await asyncio.sleep(0.3)
     answer = client.take()
     assert status(answer) == 503
     assert b"The request failed because either the HTTP response was malformed" in answer
@@ -290,7 +329,7 @@ async def test_what_must_not_be_done_twice_is_not_sent_twice(world: World) -> No
     await world.serve(1)
     client.feed(POST)
     world.instance(1).hang_up()
-    await world.settle()
+    await asyncio.sleep(0.3)
     assert status(client.take()[len(OK) :]) == 503
     assert len(world.network.connections[1]) == 1
 

@@ -68,8 +68,10 @@ class World:
     def route(self, *targets: Target, host: str = HOST) -> None:
         self.router.apply(RouteSet("projects/p/locations/l/services/hello", [host], list(targets)))
 
-    def revision(self, name: str = "r", concurrency: int = 2, timeout: float = 300, failure: str = "") -> None:
-        self.router.apply(RevisionSet(name, concurrency, timeout, 10, 100, failure))
+    def revision(
+        self, name: str = "r", concurrency: int = 2, timeout: float = 300, failure: str = "", affinity: bool = False
+    ) -> None:
+        self.router.apply(RevisionSet(name, concurrency, timeout, 10, 100, failure, affinity))
 
     def up(self, *ports: int, revision: str = "r") -> None:
         """Instance iN of `revision` listens on port N."""

@@ -43,6 +43,11 @@ class MockTransport(asyncio.Transport):
             self.closing = True
             self._lose(error)
 
+    def end(self) -> None:
+        """The other end sends no more; it may be listening still."""
+        if not self.closing and not self.protocol.eof_received():
+            self.close()
+
     def choke(self) -> None:
         """The other end does not read: the write buffer is full."""
         self.protocol.pause_writing()

@@ -225,7 +225,8 @@ class Capacity:
         instance = group.fleet.instances.get(event.id)
         if instance is None:
             return
-        self._plane.instance_gone(event.id)
+        oom = exit_text(event.exit, group.spec.container.memory) if event.exit.oom else ""
+        self._plane.instance_gone(event.id, oom)
         if instance.ready_at is None and instance.state is State.STARTING:
             self._supervisor.spawn(self._explain_failure(group, event), name=f"failed start {event.id[:8]}")
             return
@@ -295,6 +296,7 @@ class Capacity:
                 queue_deadline=_deadline(group.fleet.average_startup),
                 max_instances=group.spec.max_instances,
                 failure=group.fleet.failure,
+                affinity=group.spec.affinity,
             )
         )
 

@@ -140,10 +140,11 @@ class Plane:
         if not waiting_for:
             asyncio.get_running_loop().call_soon(self._drained_everywhere, instance)
 
-    def instance_gone(self, instance: str) -> None:
+    def instance_gone(self, instance: str, oom: str = "") -> None:
+        """`oom`: how it used up its memory, if it did."""
         self._draining.pop(instance, None)
         if self._instances.pop(instance, None) is not None:
-            self._send(InstanceGone(instance))
+            self._send(InstanceGone(instance, oom))
 
     def _send(self, message: ToRouter) -> None:
         frame = link.encode(message)

@@ -133,9 +133,25 @@ class Dispatcher(Generic[Ticket, I]):
         self._queue[ticket] = now
         return None
 
-    def retry(self, ticket: Ticket, arrived: float, now: float) -> I | None:
-        """As `acquire`, for a request that had its turn in vain: it waits at the head of the queue."""
+    def claim(self, instance: I, now: float) -> bool:
+        """A slot of this very instance, if it has a free one: then nobody waits who would come before."""
+        if instance.state is not State.ACTIVE or instance.in_flight >= self.concurrency:
+            return False
+        bucket = self._buckets[instance.in_flight]
+        del bucket[instance]
+        bucket[instance] = None
+        lowest, self._lowest = self._lowest, instance.in_flight
+        self._take(now)
+        self._lowest = min(lowest, self._lowest)
+        return True
+
+    def retry(self, ticket: Ticket, arrived: float, now: float, avoid: I | None = None) -> I | None:
+        """As `acquire`, for a request that had its turn in vain: it waits at the head of the queue. It goes to `avoid`
+        only if no other instance has a slot for it."""
         if self._lowest < self.concurrency:
+            other = self._best_but(avoid) if avoid is not None else None
+            if other is not None and self.claim(other, now):
+                return other
             return self._take(now)
         self._integrate(now)
         self._queue[ticket] = arrived
@@ -304,6 +320,13 @@ class Dispatcher(Generic[Ticket, I]):
             while self._lowest < self.concurrency and not self._buckets[self._lowest]:
                 self._lowest += 1
         instance.state = state
+
+    def _best_but(self, avoid: I) -> I | None:
+        for bucket in self._buckets[self._lowest :]:
+            for instance in reversed(bucket):
+                if instance is not avoid:
+                    return instance
+        return None
 
 
 def _sample(instance: Instance, now: float) -> InstanceSample:

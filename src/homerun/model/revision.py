@@ -33,6 +33,8 @@ class RevisionSpec:
     timeout: float
     min_instances: int
     max_instances: int
+    affinity: bool = False
+    """Clients are led back to the instance that they were with."""
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> RevisionSpec:
@@ -47,6 +49,7 @@ class RevisionSpec:
             timeout=parse_seconds(body.get("timeout", "300s")),
             min_instances=scaling.get("minInstanceCount", 0),
             max_instances=scaling.get("maxInstanceCount") or DEFAULT_MAX_INSTANCES,
+            affinity=body.get("sessionAffinity", False),
         )
 
     def environment(self) -> dict[str, str]:

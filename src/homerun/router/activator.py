@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 
 class Activator:
+    sticky = False
+    """Clients come back to the instance that they were with (affinity.py)."""
+
     __slots__ = ("_expiry", "dispatcher", "metered", "name", "router", "timeout")
 
     def __init__(self, router: Router, message: RevisionSet) -> None:
@@ -40,9 +43,7 @@ class Activator:
 
     def submit(self, exchange: Exchange, now: float) -> None:
         if not self.metered:
-            self.metered = True
-            self.dispatcher.restart_sampling(now)
-            self.router.stats.start(self)
+            self.wake(now)
         try:
             instance = self.dispatcher.acquire(exchange, now)
         except QueueFull:
@@ -53,11 +54,18 @@ class Activator:
         else:
             self._must_wait()
 
-    def retry(self, exchange: Exchange) -> None:
-        """Its instance could not be reached, and has seen nothing of it."""
+    def wake(self, now: float) -> None:
+        """There is traffic."""
+        if not self.metered:
+            self.metered = True
+            self.dispatcher.restart_sampling(now)
+            self.router.stats.start(self)
+
+    def retry(self, exchange: Exchange, avoid: RemoteInstance | None = None) -> None:
+        """Its instance could not be reached, and has seen nothing of it; or it may have: then it is to `avoid`."""
         exchange.instance = None
         now = self.router.mono()
-        instance = self.dispatcher.retry(exchange, exchange.started, now)
+        instance = self.dispatcher.retry(exchange, exchange.started, now, avoid)
         if instance is not None:
             instance.send(exchange, now)
         else:

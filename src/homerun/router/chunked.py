@@ -1,13 +1,27 @@
-"""The chunked transfer coding of responses (RFC 9112 §7.1), bytes in, payload out. Strict: CRLF ends every line."""
+"""The chunked transfer coding (RFC 9112 §7.1): of responses bytes in, payload out, strict, CRLF ends every line.
+
+Trailers are passed on apart from those that would change what was said in the head (RFC 9110 §6.5.1).
+"""
 
 from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Sequence
 
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n\0]*)?")
+_FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\r\n\0]*)")
 _MAX_LINE = 8192
+_MAX_TRAILERS = 64 << 10
 LAST = b"0\r\n\r\n"
+_TOO_LATE = re.compile(
+    # How the message is framed and routed; who sends it; what is to be done with it; what the body is.
+    rb"connection|host|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|http2-settings|expect|max-forwards"
+    rb"|authorization|x-serverless-authorization|cookie|set-cookie|www-authenticate|forwarded|x-forwarded-.*"
+    rb"|if-.*|range|cache-control|pragma|age|date|expires|location|retry-after|vary|warning"
+    rb"|content-(?:encoding|length|location|range|type)",
+    re.IGNORECASE,
+)
 
 
 class _At(enum.Enum):
@@ -19,16 +33,19 @@ class _At(enum.Enum):
 
 
 class ChunkedDecoder:
-    """`feed` returns the payload in `data`; once `done`, `rest` is what came after the end."""
+    """`feed` returns the payload in `data`; once `done`, `rest` is what came after the end, and `trailers` are as
+    `end` takes them."""
 
-    __slots__ = ("_at", "_left", "_line", "rest")
+    __slots__ = ("_at", "_left", "_line", "_trailing", "rest", "trailers")
 
     def __init__(self) -> None:
         self._at = _At.SIZE
         self._left = 0
         self._line = b""
         """The beginning of a line whose end has not come yet."""
+        self._trailing = 0
         self.rest = b""
+        self.trailers: list[bytes] = []
 
     @property
     def done(self) -> bool:
@@ -77,8 +94,28 @@ class ChunkedDecoder:
             self._at = _At.SIZE
         elif not line:
             self._at = _At.END
+        else:
+            self._take_trailer(line)
+
+    def _take_trailer(self, line: bytes) -> None:
+        match = _FIELD.fullmatch(line)
+        self._trailing += len(line)
+        if match is None or self._trailing > _MAX_TRAILERS:
+            raise ValueError(f"{line[:40]!r} is no trailer" if match is None else "its trailers are too long")
+        self.trailers += (match[1], b": ", match[2], b"\r\n")
 
 
 def encode(payload: bytes) -> bytes:
     """One chunk; nothing for no payload, which would be the end."""
     return b"%x\r\n%b\r\n" % (len(payload), payload) if payload else b""
+
+
+def end(trailers: Sequence[bytes]) -> bytes:
+    """The last chunk, and the trailers: name, ": ", value, CRLF, name, ..."""
+    if not trailers:
+        return LAST
+    kept = [b"0\r\n"]
+    for at in range(0, len(trailers), 4):
+        if _TOO_LATE.fullmatch(trailers[at]) is None:
+            kept += trailers[at : at + 4]
+    return b"".join((*kept, b"\r\n"))

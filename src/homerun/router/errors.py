@@ -49,6 +49,7 @@ TIMEOUT = Refusal(504, "upstream request timeout")
 HEADER_TIMEOUT = Refusal(408, "The head of the request did not arrive in time.")
 METHOD = Refusal(405, "CONNECT is not supported: send requests with a path.", allow="GET, HEAD, POST, PUT, DELETE")
 EXPECTATION = Refusal(417, "The only expectation that is supported is 100-continue.")
+TOO_MANY_CONNECTIONS = Refusal(503, "There are too many connections: try again in a moment.", retry_after=1)
 VERSION = Refusal(505, "HTTP/1.1 and HTTP/1.0 are spoken here.")
 
 
@@ -92,6 +93,19 @@ def head_too_large(limit: int) -> Refusal:
     return Refusal(431, f"The head of the request is larger than the limit of {limit} bytes.")
 
 
+def too_many_headers(limit: int) -> Refusal:
+    return Refusal(431, f"The request has more than {limit} headers.")
+
+
+def answer_too_large(length: int, limit: int) -> Refusal:
+    """Contract §1.12."""
+    return Refusal(
+        500,
+        f"The answer of the container has {length} bytes, more than the limit of {limit} for HTTP/1: stream it in "
+        "chunks, without Content-Length, or raise --response-limit.",
+    )
+
+
 @lru_cache(16)
 def body_too_large(limit: int) -> Refusal:
     return Refusal(413, f"The body of the request is larger than the limit of {limit} bytes for HTTP/1.")
@@ -127,6 +141,18 @@ def revision_gone(revision: str) -> Refusal:
 
 def not_started(cause: str) -> Refusal:
     return Refusal(503, f"The request failed because the instance could not start successfully: {cause}")
+
+
+OUT_OF_MEMORY_TEXT = (
+    "While handling this request, the container instance was found to be using too much memory and was terminated. "
+    "This is likely to cause a new container instance to be used for the next request to this revision. If you see "
+    "this message frequently, you may have a memory leak in your code or may need more memory. Consider creating a "
+    "new revision with more memory."
+)
+
+
+def out_of_memory(cause: str) -> Refusal:
+    return Refusal(500, f"{OUT_OF_MEMORY_TEXT}\nCause: {cause}")
 
 
 def instance_error(cause: str) -> Refusal:

@@ -33,9 +33,12 @@ class Exchange:
         "method",
         "over",
         "pending",
+        "plain",
         "received",
         "refusal",
+        "retried",
         "sent",
+        "session",
         "started",
         "status",
         "upstream",
@@ -48,6 +51,8 @@ class Exchange:
         self.http10 = http10
         self.keep_alive = keep
         """Whether the client's connection can take another request afterwards."""
+        self.plain = not http10 and method != b"HEAD"
+        """Nothing has to be done to the answer, unless the client's connection ends with it."""
         self.encoded = b""
         """The head as the instance gets it."""
         self.pending: list[bytes] = []
@@ -66,11 +71,15 @@ class Exchange:
         self.status = 0
         self.sent = 0
         self.over = False
+        self.retried = False
+        """It has been sent a second time already."""
+        self.session: bytes | None = None
+        """What the client's cookie says of the instance that it was with; None: its revision has no affinity."""
 
     @property
-    def untouched(self) -> bool:
-        """The answer may be passed on as it is: nothing has to be said about the connection, and it has a body."""
-        return self.keep_alive and not self.http10 and self.method != b"HEAD"
+    def bounded(self) -> bool:
+        """The answer has a known length, and is coming."""
+        return self.upstream is not None and self.upstream.bounded
 
     @property
     def idempotent(self) -> bool:

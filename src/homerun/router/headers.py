@@ -87,6 +87,12 @@ class RequestHead:
         """The protocol that the client wants to switch to."""
         return self.other(b"upgrade")
 
+    @property
+    def takes_trailers(self) -> bool:
+        """The client wants to have the trailers of an answer."""
+        codings = self.other(b"te").lower().split(b",")
+        return any(coding.partition(b";")[0].strip(b" \t") == b"trailers" for coding in codings)
+
     def ignore_upgrade(self) -> None:
         if self.others is not None:
             self.others.pop(b"upgrade", None)
@@ -156,8 +162,17 @@ class RequestHead:
         return (lines,)
 
     def _connection(self) -> bytes:
-        lines = b"Transfer-Encoding: chunked\r\n" if self.chunked else b""
-        return lines + b"Connection: upgrade\r\nUpgrade: %b\r\n" % self.upgrade if self.upgrade else lines
+        lines = b""
+        if self.chunked:
+            lines = b"Transfer-Encoding: chunked\r\n"
+            if trailer := self.other(b"trailer"):
+                lines += b"Trailer: %b\r\n" % trailer
+        if self.takes_trailers:
+            lines += b"TE: trailers\r\n"
+        options = [b"upgrade"] * bool(self.upgrade) + [b"TE"] * self.takes_trailers
+        if options:
+            lines += b"Connection: %b\r\n" % b", ".join(options)
+        return lines + b"Upgrade: %b\r\n" % self.upgrade if self.upgrade else lines
 
     def _without_named(self) -> list[bytes]:
         """Drop the headers that the Connection header names: they were for us only."""
@@ -171,6 +186,15 @@ class RequestHead:
             if self.lines[at].lower() not in named:
                 kept += self.lines[at : at + 4]
         return kept
+
+
+class Trailers(RequestHead):
+    """What follows a body in chunks. None of the special ones: they say how to read a head, which is too late here."""
+
+    __slots__ = ()
+
+    def add_special(self, key: bytes, name: bytes, value: bytes) -> None:
+        pass
 
 
 def _append(old: bytes, value: bytes) -> bytes:

@@ -6,6 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from homerun.core.dispatcher import Instance, State
+from homerun.router import errors
+from homerun.router.affinity import token
 from homerun.router.upstream import InstanceConnection
 
 if TYPE_CHECKING:
@@ -14,10 +16,12 @@ if TYPE_CHECKING:
 
 _LAST_WORDS = 0.02
 """Seconds that answers already on their way have, after the instance's process has ended."""
+_VERDICT = 0.25
+"""Seconds that control has to say what became of an instance that broke off a request."""
 
 
 class RemoteInstance(Instance):
-    __slots__ = ("_connecting", "activator", "connections", "host", "idle", "port")
+    __slots__ = ("_connecting", "_let_down", "activator", "connections", "host", "idle", "oom", "port", "token")
 
     def __init__(self, id: str, host: str, port: int, activator: Activator) -> None:
         super().__init__(id)
@@ -27,6 +31,12 @@ class RemoteInstance(Instance):
         """The one used last comes last, and is used next."""
         self.connections: set[InstanceConnection] = set()
         self._connecting: dict[Exchange, asyncio.Task[None]] = {}
+        self._let_down: dict[Exchange, str] = {}
+        """Requests that it broke off, and how."""
+        self.oom = ""
+        """How it ended, if it had used up its memory."""
+        self.token = token(id) if activator.sticky else b""
+        """What the cookies of its clients say."""
 
     def send(self, exchange: Exchange, now: float) -> None:
         """`exchange` has a slot: send it over an open connection, or a new one."""
@@ -44,10 +54,19 @@ class RemoteInstance(Instance):
         self._connecting[exchange] = router.tasks.spawn(self._connect(exchange), name=f"connect to {self.id}")
 
     def abandon(self, exchange: Exchange) -> None:
-        """Nobody waits for its answer, and its connection is not there yet."""
+        """Nobody waits for its answer, and its connection is not there yet, or no longer."""
+        self._let_down.pop(exchange, None)
         task = self._connecting.get(exchange)
         if task is not None:
             task.cancel()
+
+    def let_down(self, exchange: Exchange, cause: str) -> None:
+        """A connection broke before the end of an answer. If the instance has died control will know of what."""
+        self._let_down[exchange] = cause
+        if exchange.answered or self.state is State.GONE:
+            self._answer_for(exchange)
+        else:
+            self.activator.router.loop.call_later(_VERDICT, self._answer_for, exchange)
 
     def close(self) -> None:
         """The instance is gone. What it said before is still read: its last bytes may be on their way."""
@@ -55,8 +74,23 @@ class RemoteInstance(Instance):
             connection.close()
         for task in list(self._connecting.values()):
             task.cancel()
+        for exchange in list(self._let_down):
+            self._answer_for(exchange)
         if self.connections:
             self.activator.router.loop.call_later(_LAST_WORDS, self._abort)
+
+    def _answer_for(self, exchange: Exchange) -> None:
+        """In its place, or by another instance."""
+        cause = self._let_down.pop(exchange, None)
+        if cause is None or exchange.over:
+            return
+        if self.oom and not exchange.answered:
+            exchange.client.fail(exchange, errors.out_of_memory(self.oom))
+        elif self.activator.router.options.retry_idempotent and exchange.repeatable and not exchange.retried:
+            exchange.retried = True
+            self.activator.retry(exchange, self)
+        else:
+            exchange.client.fail(exchange, errors.instance_error(cause))
 
     def _abort(self) -> None:
         for connection in list(self.connections):

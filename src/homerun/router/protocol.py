@@ -3,7 +3,9 @@
 Reading goes on while a request is being answered, so that a client that leaves is noticed; it stops while requests
 are in line behind it (pipelining), while the instance takes the body more slowly than the client sends it, and while
 a body has to wait for an instance. So a connection holds a bounded number of bytes whatever the two ends do.
-A client that closes its sending side counts as gone.
+
+A client that ends its sending may have left, or may still wait for its answer, and nothing tells the two apart but
+sending it something: who has left answers that with a reset. So whoever waits is sent an interim answer and served.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ import httptools
 from homerun.router import chunked, errors
 from homerun.router.errors import Refusal
 from homerun.router.exchange import Exchange
-from homerun.router.headers import SPECIAL, RequestHead
+from homerun.router.half_closed import is_reset
+from homerun.router.headers import SPECIAL, RequestHead, Trailers
 from homerun.router.origin import Origin
 from homerun.router.wheel import TICK
 
@@ -33,6 +36,13 @@ CLIENT_LEFT = 499
 """The status in the request log when nobody was there to take an answer."""
 _BODY_AHEAD = 64 << 10
 """Bytes of a body that are read before there is an instance to send them to."""
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_FIRST_LOOK, _LAST_LOOK = 0.01, 5.0
+"""Seconds after which a client that has ended its sending is looked after: each time twice as long."""
+_LONG_HEAD = 1 << 11
+"""Bytes of a head that are too few for too many headers."""
+_FRAMING = 8
+"""Bytes around each byte of a chunked body that are fine: a chunk of one byte has five. Then comes `head_limit`."""
 
 
 class ClientConnection(asyncio.Protocol):
@@ -96,6 +106,9 @@ class ClientConnection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self.origin = self._router.origin(peer[0] if peer else "")
         self._router.clients.add(self)
+        if len(self._router.clients) > self._router.options.max_connections:
+            self._turn_away()
+            return
         self._set_deadline(self._router.mono() + self._router.options.header_timeout)
 
     def data_received(self, data: bytes) -> None:
@@ -119,6 +132,23 @@ class ClientConnection(asyncio.Protocol):
             self._object(errors.bad_request(str(error)))
         if self._head is not None:
             self._watch_head(len(data))
+
+    def eof_received(self) -> bool:
+        """It sends nothing more. True: it may be waiting for an answer all the same."""
+        exchange = self._current
+        if self._tunnel is not None:
+            return self._tunnel.end()
+        if exchange is None or exchange.over or self._receiving is not None or self._early is not None:
+            return False
+        if not self.transport.can_write_eof() or (exchange.answered and not exchange.bounded):
+            # A stream may be silent for long, so the next piece of it is no way to find out.
+            return False
+        last = self._line[-1] if self._line else exchange
+        last.keep_alive = False
+        if not exchange.answered and not exchange.http10:
+            self.transport.write(_CONTINUE)
+            self._look_after(exchange, _FIRST_LOOK)
+        return True
 
     def connection_lost(self, error: Exception | None) -> None:
         self._router.left(self)
@@ -152,7 +182,7 @@ class ClientConnection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         head = self._head = RequestHead()
         self._add_lines = head.lines.extend
-        self._head_size = 0
+        self._head_size = -1
 
     def on_url(self, url: bytes) -> None:
         assert self._head is not None
@@ -183,8 +213,12 @@ class ClientConnection(asyncio.Protocol):
             refusal = errors.METHOD
         if refusal is not None:
             exchange.refusal, exchange.keep_alive, self._deaf = refusal, False, True
-        elif head.others is not None and (not parser.should_upgrade() or head.upgrade.lower() == b"h2c"):
-            head.ignore_upgrade()
+        elif head.others is not None:
+            if not parser.should_upgrade() or head.upgrade.lower() == b"h2c":
+                head.ignore_upgrade()
+            if head.chunked:
+                self._head = trailers = Trailers()
+                self._add_lines = trailers.lines.extend
         exchange.body_done = not head.length and not head.chunked
         self._receiving = exchange
         if self._current is None and not self.choked:
@@ -208,8 +242,10 @@ class ClientConnection(asyncio.Protocol):
         if exchange is None or exchange.body_done or self._deaf:
             return
         exchange.body_done = True
-        if exchange.head.chunked and not exchange.over:
-            self._send_body(exchange, chunked.LAST)
+        if exchange.head.chunked:
+            trailers, self._head = self._head, None
+            if not exchange.over:
+                self._send_body(exchange, chunked.end(trailers.lines if trailers is not None else ()))
 
     # Requests
 
@@ -240,8 +276,8 @@ class ClientConnection(asyncio.Protocol):
             return
         exchange.activator = activator
         exchange.encoded = head.encode(exchange.method, self.origin, router.trace)
-        if len(exchange.encoded) > router.options.head_limit:
-            self.refuse(exchange, errors.head_too_large(router.options.head_limit))
+        if len(exchange.encoded) > _LONG_HEAD and (refusal := self._weigh(exchange)):
+            self.refuse(exchange, refusal)
             return
         self._set_deadline(now + activator.timeout)
         activator.submit(exchange, now)
@@ -292,7 +328,7 @@ class ClientConnection(asyncio.Protocol):
     def connected(self, exchange: Exchange) -> None:
         """Its instance has the head; called when the body is still to come or the client to be waited for."""
         if exchange.head.continues and not exchange.body_done and not exchange.received:
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.transport.write(_CONTINUE)
         if self.choked and exchange.upstream is not None:
             exchange.upstream.pause()
         self._steer_reading()
@@ -301,6 +337,10 @@ class ClientConnection(asyncio.Protocol):
         """The instance takes the body more slowly than it comes."""
         self._held = held
         self._steer_reading()
+
+    def allow(self, exchange: Exchange, seconds: float) -> None:
+        """It has other limits than was thought."""
+        self._set_deadline(exchange.started + seconds)
 
     def persistence(self, exchange: Exchange) -> bytes:
         """What the answer has to say about the connection."""
@@ -331,10 +371,13 @@ class ClientConnection(asyncio.Protocol):
         if self.transport.is_closing() or self._deaf:
             self.transport.abort()
         elif exchange is None:
-            if self._head is not None or self._receiving is not None:
+            if self._head is not None and self._receiving is None:
                 answer = errors.HEADER_TIMEOUT.encode(head_only=False, keep_alive=False)
                 self.transport.write(answer)
             self.transport.close()
+            # If it does not read what was written there will be no end of it.
+            self._deadline = now + self._router.options.linger
+            return self._deadline
         elif exchange.answered:
             self.transport.abort()
         else:
@@ -357,11 +400,13 @@ class ClientConnection(asyncio.Protocol):
             return
         self._deaf = True
         exchange = self._receiving
-        if exchange is not None and not exchange.body_done and not exchange.over:
+        if exchange is not None and not exchange.body_done:
             # In the middle of a body.
             self._receiving = None
             exchange.keep_alive = False
-            if exchange is not self._current:
+            if exchange.over:
+                self._hang_up(exchange, self._router.mono())
+            elif exchange is not self._current:
                 exchange.refusal = refusal
             elif exchange.answered:
                 self.transport.abort()
@@ -381,12 +426,46 @@ class ClientConnection(asyncio.Protocol):
         self._object(errors.body_too_large(self._router.options.request_limit))
 
     def _watch_head(self, size: int) -> None:
-        """A head has begun and not ended in this piece of data."""
-        if not self._head_size and self._current is None:
-            self._set_deadline(self._router.mono() + self._router.options.header_timeout)
+        """A head, or a body in chunks, has begun and not ended in this piece of data."""
+        limit = self._router.options.head_limit
+        if self._head_size < 0:
+            # Where in this piece it has begun is not known, so that it does not count.
+            self._head_size = size = 0
+            if self._current is None:
+                self._set_deadline(self._router.mono() + self._router.options.header_timeout)
         self._head_size += size
-        if self._head_size > self._router.options.head_limit:
+        if self._receiving is not None:
+            limit += self._receiving.received * _FRAMING
+        if self._head_size > limit:
             self._object(errors.head_too_large(self._router.options.head_limit))
+
+    def _weigh(self, exchange: Exchange) -> Refusal | None:
+        """Of a long head: whether it is too long, or has too many headers."""
+        options = self._router.options
+        if len(exchange.encoded) > options.head_limit:
+            return errors.head_too_large(options.head_limit)
+        if len(exchange.head.lines) > 4 * options.header_count:
+            return errors.too_many_headers(options.header_count)
+        return None
+
+    def _look_after(self, exchange: Exchange, delay: float) -> None:
+        """It has ended its sending: if it has left altogether it has reset the connection by now."""
+        if exchange is not self._current or exchange.over or exchange.answered:
+            return
+        if is_reset(self.transport):
+            self.transport.abort()
+            return
+        self._router.loop.call_later(delay, self._look_after, exchange, min(2 * delay, _LAST_LOOK))
+
+    def _turn_away(self) -> None:
+        """There are more connections than this process may have."""
+        limit = self._router.options.max_connections
+        if len(self._router.clients) > limit + (limit >> 3) + 1:
+            self.transport.abort()
+            return
+        self.transport.write(errors.TOO_MANY_CONNECTIONS.encode(head_only=False, keep_alive=False))
+        self._deaf = True
+        self._end(mid_body=True, now=self._router.mono())
 
     def _send_body(self, exchange: Exchange, data: bytes) -> None:
         if exchange.upstream is not None:
@@ -437,12 +516,16 @@ class ClientConnection(asyncio.Protocol):
             exchange.activator.cancel(exchange)
 
     def _hang_up(self, exchange: Exchange, now: float) -> None:
-        """Close once everything is written. If the client may be sending still, closing at once would make its
-        kernel throw away the answer: read on for a while."""
+        """Close once everything is written."""
         self._current, self._tunnel = None, None
         self._line.clear()
         mid_body = not exchange.body_done or self._deaf
         self._deaf = True
+        self._end(mid_body=mid_body, now=now)
+
+    def _end(self, *, mid_body: bool, now: float) -> None:
+        """If the client may be sending still, closing at once would make its kernel throw away the answer: read on for
+        a while."""
         if not mid_body or not self.transport.can_write_eof():
             self._set_deadline(now + self._router.options.header_timeout)
             self.transport.close()

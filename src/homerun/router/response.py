@@ -50,7 +50,7 @@ def read_plain(raw: bytes) -> tuple[int, int] | None:
 class ResponseHead:
     """`length`: bytes of the body; None: up to the end of the connection, or chunked."""
 
-    __slots__ = ("chunked", "close", "cookies", "length", "named", "status", "upgrade", "version")
+    __slots__ = ("chunked", "close", "cookies", "length", "named", "status", "trailer", "upgrade", "version")
 
     def __init__(self, raw: bytes, head_only: bool) -> None:
         """`raw` with its empty line; `head_only`: it answers a HEAD request. Raises ValueError, saying why."""
@@ -62,6 +62,8 @@ class ResponseHead:
         self.chunked = False
         self.close = self.version == b"1.0"
         self.upgrade = b""
+        self.trailer = b""
+        """What its trailers will be."""
         self.cookies = False
         self.named: list[bytes] = []
         for name, value in _find_special(raw):
@@ -92,6 +94,8 @@ class ResponseHead:
             self.named += [option for option in options if option not in known]
         elif name == b"upgrade":
             self.upgrade = value
+        elif name == b"trailer":
+            self.trailer = b"%b, %b" % (self.trailer, value) if self.trailer else value
 
     def rewrite(self, raw: bytes, extra: bytes) -> bytes:
         """For the client: without what was meant for us, and with the lines `extra`, each ended by CRLF."""

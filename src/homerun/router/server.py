@@ -14,6 +14,7 @@ from homerun.aio.tasks import Supervisor
 from homerun.lib.clock import Clock, SystemClock
 from homerun.router import drain, errors
 from homerun.router.activator import Activator
+from homerun.router.affinity import StickyActivator
 from homerun.router.instance import RemoteInstance
 from homerun.router.link import ControlLink
 from homerun.router.options import Options
@@ -50,6 +51,8 @@ class Router:
         self.passports = Passports()
         self.activators: dict[str, Activator] = {}
         self.instances: dict[str, RemoteInstance] = {}
+        self.sessions: dict[bytes, RemoteInstance] = {}
+        """The instances of revisions with affinity, by what cookies say."""
         self.clients: set[ClientConnection] = set()
         self.wheel = Wheel(loop, self.mono)
         self.stats = Stats(self)
@@ -111,8 +114,8 @@ class Router:
                 self._instance_up(message)
             case InstanceDrain(instance):
                 self._drain(instance)
-            case InstanceGone(instance):
-                self._instance_gone(instance)
+            case InstanceGone(instance, oom):
+                self._instance_gone(instance, oom)
             case KeySet():
                 self.passports.set_keys(message)
             case Snapshot():
@@ -121,7 +124,8 @@ class Router:
     def _set_revision(self, message: RevisionSet, *, refuse: bool) -> None:
         activator = self.activators.get(message.revision)
         if activator is None:
-            self.activators[message.revision] = Activator(self, message)
+            kind = StickyActivator if message.affinity else Activator
+            self.activators[message.revision] = kind(self, message)
             return
         activator.configure(message)
         if message.failure and refuse:
@@ -144,6 +148,8 @@ class Router:
         if instance is None:
             instance = RemoteInstance(message.instance, message.host, message.port, activator)
             self.instances[message.instance] = instance
+            if activator.sticky:
+                self.sessions[instance.token] = instance
         activator.up(instance)
 
     def _drain(self, id: str) -> None:
@@ -154,9 +160,11 @@ class Router:
             return
         instance.activator.drain(instance)
 
-    def _instance_gone(self, id: str) -> None:
+    def _instance_gone(self, id: str, oom: str = "") -> None:
         instance = self.instances.pop(id, None)
         if instance is not None:
+            self.sessions.pop(instance.token, None)
+            instance.oom = oom
             instance.activator.gone(instance)
 
     def _reconcile(self, snapshot: Snapshot) -> None:

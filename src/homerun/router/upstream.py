@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import asyncio
 import enum
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from homerun.core.dispatcher import State as InstanceState
-from homerun.router import chunked, errors
+from homerun.router import affinity, chunked, errors
 from homerun.router.chunked import ChunkedDecoder
 from homerun.router.response import ResponseHead, read_plain
 
 if TYPE_CHECKING:
+    from homerun.router.errors import Refusal
     from homerun.router.exchange import Exchange
     from homerun.router.instance import RemoteInstance
 
+MAX_INTERIM = 64
+"""Answers before the answer (1xx) that an instance may give to one request."""
 FRESH = 1.0
 """Seconds without use after which a connection is no longer trusted with a request that must not be sent twice: the
 container may be about to close it."""
@@ -46,6 +50,8 @@ class InstanceConnection(asyncio.Protocol):
         "_decoder",
         "_exchange",
         "_instance",
+        "_interim",
+        "_interim_of",
         "_left",
         "_paused",
         "_rechunk",
@@ -66,6 +72,9 @@ class InstanceConnection(asyncio.Protocol):
         self._begun = b""
         """The beginning of a head whose end has not come yet."""
         self._left = 0
+        self._interim = 0
+        """Interim answers to `_interim_of`."""
+        self._interim_of: Exchange | None = None
         self._close = False
         self._rechunk = False
         self._decoder: ChunkedDecoder | None = None
@@ -100,6 +109,18 @@ class InstanceConnection(asyncio.Protocol):
 
     def send_body(self, data: bytes) -> None:
         self.transport.write(data)
+
+    def end(self) -> bool:
+        """The client sends nothing more through the tunnel. False: it is of no use to wait then."""
+        if not self.transport.can_write_eof():
+            return False
+        self.transport.write_eof()
+        return True
+
+    @property
+    def bounded(self) -> bool:
+        """In an answer of known length."""
+        return self._at is At.BODY
 
     def abandon(self) -> None:
         """Nobody waits for the answer any more."""
@@ -166,7 +187,7 @@ class InstanceConnection(asyncio.Protocol):
                 # Nobody asked, or nobody waits any more.
                 self.abort()
         except ValueError as error:
-            self._break(str(error))
+            self._break(errors.instance_error(str(error)))
 
     def eof_received(self) -> bool | None:
         return None
@@ -186,16 +207,17 @@ class InstanceConnection(asyncio.Protocol):
                 # The container closed the connection just when we used it again: not the request's fault.
                 instance.connect(exchange)
                 return
+        if exchange is not None:
+            exchange.upstream = None
         instance.activator.release(instance)
         if exchange is None:
             return
-        exchange.upstream = None
         if at is At.REST and error is None:
             self._forward_end(exchange)
         elif at is At.TUNNEL:
             exchange.client.finish(exchange, keep=False)
         else:
-            exchange.client.fail(exchange, errors.instance_error(_cause(error, exchange.answered)))
+            instance.let_down(exchange, _cause(error, exchange.answered))
 
     def pause_writing(self) -> None:
         if self._exchange is not None:
@@ -220,7 +242,7 @@ class InstanceConnection(asyncio.Protocol):
         assert exchange is not None
         raw = data if end == len(data) else data[:end]
         plain = read_plain(raw)
-        if plain is None or not exchange.untouched:
+        if plain is None or not exchange.plain or not exchange.keep_alive:
             self._take_uncommon_head(exchange, raw, data[end:])
             return
         exchange.status, length = plain
@@ -231,6 +253,9 @@ class InstanceConnection(asyncio.Protocol):
             exchange.sent = len(data)
             exchange.client.transport.write(data)
             self._complete()
+            return
+        if length > self._router.options.response_limit:
+            self._break(errors.answer_too_large(length, self._router.options.response_limit))
             return
         self._left = end + length
         self._at = At.BODY
@@ -246,7 +271,10 @@ class InstanceConnection(asyncio.Protocol):
         if head.length is None:
             self._start_streaming(exchange, head, raw, rest)
             return
-        rewritten = head.rewrite(raw, exchange.client.persistence(exchange))
+        if head.length > self._router.options.response_limit:
+            self._break(errors.answer_too_large(head.length, self._router.options.response_limit))
+            return
+        rewritten = head.rewrite(raw, _own_lines(exchange, head))
         self._left = head.length + len(rewritten)
         self._at = At.BODY
         self._take_body(rewritten + rest)
@@ -270,9 +298,15 @@ class InstanceConnection(asyncio.Protocol):
                 raise ValueError("it switched protocols without being asked to")
             exchange.status = 101
             self._at = At.TUNNEL
-            self._forward(head.rewrite(raw, b"Connection: upgrade\r\nUpgrade: %b\r\n" % head.upgrade) + rest)
+            own = b"Connection: upgrade\r\nUpgrade: %b\r\n" % head.upgrade + _session_lines(exchange, head)
+            self._forward(head.rewrite(raw, own) + rest)
             exchange.client.open_tunnel(exchange)
             return
+        if self._interim_of is not exchange:
+            self._interim_of, self._interim = exchange, 0
+        self._interim += 1
+        if self._interim > MAX_INTERIM:
+            raise ValueError(f"it gave more than {MAX_INTERIM} interim answers")
         # 100 was answered by us when the client asked for it; the others are for the client.
         if head.status != 100 and not exchange.http10:
             exchange.client.transport.write(head.rewrite(raw, b""))
@@ -284,9 +318,11 @@ class InstanceConnection(asyncio.Protocol):
         self._rechunk = not exchange.http10
         if exchange.http10:
             exchange.keep_alive = False
-        extra = exchange.client.persistence(exchange)
+        extra = _own_lines(exchange, head)
         if self._rechunk:
             extra += b"Transfer-Encoding: chunked\r\n"
+            if head.trailer and exchange.head.takes_trailers:
+                extra += b"Trailer: %b\r\n" % head.trailer
         rewritten = head.rewrite(raw, extra)
         if head.chunked:
             self._decoder = ChunkedDecoder()
@@ -301,13 +337,20 @@ class InstanceConnection(asyncio.Protocol):
         assert decoder is not None
         payload = decoder.feed(data)
         if self._rechunk:
-            payload = chunked.encode(payload) + chunked.LAST if decoder.done else chunked.encode(payload)
+            payload = chunked.encode(payload)
+            if decoder.done:
+                payload += self._last_chunk(decoder.trailers)
         if before or payload:
             self._forward(before + payload)
         if decoder.done:
             self._close = self._close or bool(decoder.rest)
             self._decoder = None
             self._complete()
+
+    def _last_chunk(self, trailers: Sequence[bytes]) -> bytes:
+        """With those trailers that its client is interested in."""
+        wanted = trailers and self._exchange is not None and self._exchange.head.takes_trailers
+        return chunked.end(trailers) if wanted else chunked.LAST
 
     def _forward(self, data: bytes) -> None:
         exchange = self._exchange
@@ -341,14 +384,27 @@ class InstanceConnection(asyncio.Protocol):
         instance.activator.release(instance, now)
         exchange.client.finish(exchange, keep=True, now=now)
 
-    def _break(self, cause: str) -> None:
-        """What it says is not HTTP."""
+    def _break(self, refusal: Refusal) -> None:
+        """What it says is not HTTP, or too much."""
         exchange, self._exchange = self._exchange, None
         self._at = At.ABANDONED
         self.abort()
         if exchange is not None:
             exchange.upstream = None
-            exchange.client.fail(exchange, errors.instance_error(cause))
+            exchange.client.fail(exchange, refusal)
+
+
+def _own_lines(exchange: Exchange, head: ResponseHead) -> bytes:
+    """What is added to the answer."""
+    return exchange.client.persistence(exchange) + _session_lines(exchange, head)
+
+
+def _session_lines(exchange: Exchange, head: ResponseHead) -> bytes:
+    if exchange.session is None:
+        return b""
+    lines = affinity.renewal(exchange)
+    head.cookies = head.cookies or bool(lines)
+    return lines
 
 
 def _cause(error: Exception | None, answered: bool) -> str:

@@ -67,6 +67,8 @@ class RevisionSet(Message, frozen=True):
     max_instances: int
     failure: str = ""
     """Why instances do not start, when the last ones failed: waiting requests are answered 503 with it."""
+    affinity: bool = False
+    """Clients are led back to the instance that they were with, by a cookie."""
 
 
 class RevisionGone(Message, frozen=True):
@@ -89,9 +91,11 @@ class InstanceDrain(Message, frozen=True):
 
 
 class InstanceGone(Message, frozen=True):
-    """Its process ended: requests in flight fail with 503."""
+    """Its process ended: requests in flight fail with 503, or with 500 and `oom`, if that says that it had used up its
+    memory."""
 
     instance: str
+    oom: str = ""
 
 
 class KeySet(Message, frozen=True):
