@@ -20,12 +20,21 @@ def test_only_what_is_given_is_passed_on(homerun: Invoke, became: list[tuple[str
     assert became == [("up", ["--idle-timeout", "5", "--state", "/x"])]
 
 
+def test_a_flag_needs_no_value(homerun: Invoke, became: list[tuple[str, list[str]]]) -> None:
+    homerun("up", "--redirect-https", "--https", "127.0.0.1:8443")
+    assert became == [("up", ["--redirect-https", "true", "--https", "127.0.0.1:8443"])]
+
+
 def test_every_setting_is_an_option_with_the_default_that_it_says() -> None:
     settings = Settings()
     assert list(module.OPTIONS) == [field.name for field in dataclasses.fields(Settings)]
     words = {
         "max_tasks": f"{settings.max_tasks // (os.cpu_count() or 1)} for each CPU",
         "runtime": "the first that works",
+        "https": "nowhere",
+        "certificate": "a local CA's",
+        "key": "none",
+        "redirect_https": "off",
     }
     for name, (_, default, _) in module.OPTIONS.items():
         value = getattr(settings, name)

@@ -18,6 +18,13 @@ def test_keys_are_made_at_the_first_start_and_stay(tmp_path: Path) -> None:
     assert (tmp_path / "identity.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_the_local_authority_is_made_at_the_first_need_and_stays(tmp_path: Path) -> None:
+    made = keys.open_authority(tmp_path)
+    assert keys.open_authority(tmp_path).name == made.name
+    folder = keys.certificate_folder(tmp_path)
+    assert (folder.stat().st_mode & 0o777, (folder / "local-ca.pem").stat().st_mode & 0o777) == (0o700, 0o600)
+
+
 def test_a_damaged_file_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "identity.json").write_text("{")
     with pytest.raises(FailedPrecondition, match=r"identity\.json"):

@@ -12,7 +12,9 @@ def test_without_options_the_defaults_hold() -> None:
 
 
 def test_what_is_unparsed_parses_to_the_same() -> None:
-    settings = Settings(state=Path("/x y"), idle_timeout=3, project="p", max_tasks=7)
+    settings = Settings(
+        state=Path("/x y"), idle_timeout=3, project="p", max_tasks=7, https="127.0.0.1:443", redirect_https=True
+    )
     assert parse(unparse(settings)) == settings
 
 
@@ -28,12 +30,27 @@ def test_both_spellings_work() -> None:
         (["--api", "8787"], "'8787' is no HOST:PORT"),
         (["--http", "127.0.0.1:99999"], "is no HOST:PORT"),
         (["--idle-timeout", "soon"], "--idle-timeout must be a number, not 'soon'"),
+        (["--certificate", "a.crt"], "--certificate needs --key"),
+        (["--key", "a.key"], "--key needs --certificate"),
+        (["--certificate", "a.crt", "--key", "a.key"], "--certificate needs --https HOST:PORT"),
+        (["--redirect-https"], "--redirect-https needs --https HOST:PORT"),
+        (["--https", "8443"], "'8443' is no HOST:PORT"),
+        (["--redirect-https=perhaps"], "--redirect-https is true or false, not 'perhaps'"),
         (["--grace", "-1"], "--grace must not be negative"),
     ],
 )
 def test_a_wrong_option_is_named(arguments: list[str], message: str) -> None:
     with pytest.raises(Invalid, match=message):
         parse(arguments)
+
+
+def test_a_flag_may_stand_alone() -> None:
+    assert parse(["--redirect-https", "--https", "127.0.0.1:1"]) == Settings(https="127.0.0.1:1", redirect_https=True)
+
+
+def test_files_are_found_from_any_folder() -> None:
+    settings = parse(["--certificate", "a.crt", "--key", "a.key", "--https=127.0.0.1:1"])
+    assert (settings.certificate, settings.key) == (str(Path.cwd() / "a.crt"), str(Path.cwd() / "a.key"))
 
 
 def test_addresses_may_be_ipv6() -> None:

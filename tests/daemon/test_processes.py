@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from homerun.daemon.processes import claim_state, listen
+from homerun.daemon.processes import Processes, claim_state, listen
 from homerun.lib.errors import FailedPrecondition, Invalid, PermissionDenied
 from homerun.settings import Settings
 
@@ -37,6 +37,13 @@ def test_a_taken_port_is_named_with_the_flag_that_changes_it() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(FailedPrecondition, match=f"cannot listen on 127.0.0.1:{port}.*--api"):
             listen(f"127.0.0.1:{port}", "--api")
+
+
+def test_a_bad_certificate_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    settings = Settings(state=tmp_path / "state", https="127.0.0.1:0", certificate=f"{tmp_path}/a", key=f"{tmp_path}/b")
+    with pytest.raises(FailedPrecondition, match=r"cannot read .*/a: No such file"):
+        Processes(settings).run()
+    assert not settings.state.exists()
 
 
 def test_a_listener_takes_connections_at_once() -> None:

@@ -8,6 +8,7 @@ import resource
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -175,6 +176,9 @@ class Platform:
         self._path = folder / "control.sock"
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
         self.port: int = self.listener.getsockname()[1]
+        self.hosts = ["hello.example"]
+        self.arguments: dict[str, Any] = {}
+        """More for `serve`."""
         self.stop = asyncio.Event()
         self.messages: list[link.ToControl] = []
         self._servers: list[asyncio.Server] = []
@@ -188,11 +192,11 @@ class Platform:
             self._servers.append(server)
             ups.append(InstanceUp("r", f"i{number}", "127.0.0.1", server.sockets[0].getsockname()[1]))
         self._snapshot = Snapshot(
-            [RouteSet("s", ["hello.example"], [Target("r", 100)])], [RevisionSet("r", concurrency, 60, 10, 9)], ups, []
+            [RouteSet("s", self.hosts, [Target("r", 100)])], [RevisionSet("r", concurrency, 60, 10, 9)], ups, []
         )
         self._servers.append(await asyncio.start_unix_server(self._control, str(self._path)))
         self.task = asyncio.get_running_loop().create_task(
-            serve([self.listener], self._path, options=options, stop=self.stop)
+            serve([self.listener], self._path, options=options, stop=self.stop, **self.arguments)
         )
 
     async def _control(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -10,6 +10,10 @@ OPTIONS = {
     "state": ("DIR", "/var/lib/homerun", "Folder that holds everything: database, images, instances, logs."),
     "api": ("HOST:PORT", "127.0.0.1:8787", "Where the Admin API listens."),
     "http": ("HOST:PORT", "127.0.0.1:8080", "Where services take requests."),
+    "https": ("HOST:PORT", "nowhere", "Where services take requests over TLS."),
+    "certificate": ("FILE", "a local CA's", "Certificate for TLS (PEM, with its chain); needs --key."),
+    "key": ("FILE", "none", "Private key of --certificate."),
+    "redirect_https": ("", "off", "Redirect requests over plain HTTP to --https."),
     "project": ("ID", "homerun", "Project id for `homerun env`; every other one works as well."),
     "project_number": ("NUMBER", "100000000001", "Project number, in the URLs of services."),
     "region": ("NAME", "us-central1", "Region for `homerun env`; every other one works as well."),
@@ -24,7 +28,11 @@ OPTIONS = {
 def _options(command: click.Command) -> click.Command:
     for name, (metavar, default, text) in OPTIONS.items():
         flag = "--" + name.replace("_", "-")
-        command.params.append(click.Option([flag], metavar=metavar, help=f"{text}  [default: {default}]"))
+        text = f"{text}  [default: {default}]"
+        if metavar:
+            command.params.append(click.Option([flag], metavar=metavar, help=text))
+        else:
+            command.params.append(click.Option([flag], flag_value="true", is_flag=True, default=None, help=text))
     return command
 
 

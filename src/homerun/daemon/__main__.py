@@ -28,11 +28,11 @@ def main(arguments: Sequence[str]) -> int:
             case "control":
                 from homerun.daemon import control
 
-                uvloop.run(control.run(options.parse(rest[1:]), _listener(rest[0])))
+                uvloop.run(control.run(options.parse(rest[1:]), *_listeners(rest[0])))
             case "router":
                 from homerun.daemon import router
 
-                uvloop.run(router.run(options.parse(rest[1:]), _listener(rest[0])))
+                uvloop.run(router.run(options.parse(rest[1:]), *_listeners(rest[0])))
             case "doctor":
                 from homerun.daemon import doctor
 
@@ -66,10 +66,12 @@ def with_sbin(path: str) -> str:
     return os.pathsep.join([*folders, *(each for each in _SBIN if each not in folders)])
 
 
-def _listener(number: str) -> socket.socket:
-    """The socket that `up` listens on and has passed down; not further: containers outlive us and would hold it."""
-    os.set_inheritable(int(number), False)
-    return socket.socket(fileno=int(number))
+def _listeners(numbers: str) -> list[socket.socket]:
+    """The sockets that `up` listens on and has passed down; not further: containers outlive us and would hold them."""
+    descriptors = [int(number) for number in numbers.split(",")]
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+    return [socket.socket(fileno=descriptor) for descriptor in descriptors]
 
 
 if __name__ == "__main__":

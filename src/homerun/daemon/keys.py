@@ -17,6 +17,7 @@ from homerun.model.environment import API_DOMAIN
 from homerun.model.identity import OWNER
 from homerun.settings import Settings
 from homerun.store.secret_file import read_or_make
+from homerun.wire.authority import Authority
 from homerun.wire.certificate import Certificate
 from homerun.wire.keys import KeyRing
 
@@ -37,6 +38,19 @@ def open_certificate(state: Path) -> Certificate:
     return Certificate.load(
         read_or_make(path, lambda: Certificate.generate(names, SystemClock().now()).dump()), str(path)
     )
+
+
+def certificate_folder(state: Path) -> Path:
+    """Of the certificates that services are reached with; the user puts their own here."""
+    return state / "certificates"
+
+
+def open_authority(state: Path) -> Authority:
+    """The local one of the state folder; at the first need, a new one. Blocks. Raises FailedPrecondition, OSError."""
+    folder = certificate_folder(state)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / "local-ca.pem"
+    return Authority.load(read_or_make(path, lambda: Authority.generate(SystemClock().now()).dump()), str(path))
 
 
 def key_file(state: Path) -> Path:

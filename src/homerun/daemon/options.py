@@ -10,10 +10,13 @@ from homerun.lib.errors import Invalid
 from homerun.settings import Settings
 
 _NUMBERS = {"idle_timeout": float, "grace": float, "max_tasks": int}
+_FLAGS = {"redirect_https"}
+_FILES = {"certificate", "key"}
 
 
 def parse(arguments: Sequence[str]) -> Settings:
-    """`--idle-timeout 60` or `--idle-timeout=60`, one for each field of Settings. Raises Invalid."""
+    """`--idle-timeout 60` or `--idle-timeout=60`, one for each field of Settings; those that are true or false may be
+    given alone. Raises Invalid."""
     known = {"--" + field.name.replace("_", "-"): field.name for field in dataclasses.fields(Settings)}
     values: dict[str, object] = {}
     rest = list(arguments)
@@ -21,14 +24,17 @@ def parse(arguments: Sequence[str]) -> Settings:
         flag, equals, value = rest.pop(0).partition("=")
         if flag not in known:
             raise Invalid(f"unknown option {flag}: known are {', '.join(sorted(known))}")
-        if not equals:
+        if not equals and known[flag] in _FLAGS:
+            value = "true"
+        elif not equals:
             if not rest:
                 raise Invalid(f"{flag} needs a value")
             value = rest.pop(0)
         values[known[flag]] = _convert(flag, known[flag], value)
     settings = dataclasses.replace(Settings(), **values)  # type: ignore[arg-type]
-    for address in (settings.api, settings.http):
+    for address in filter(None, (settings.api, settings.http, settings.https)):
         _check_address(address)
+    _check_tls(settings)
     return settings
 
 
@@ -48,6 +54,12 @@ def split_address(address: str) -> tuple[str, int]:
 def _convert(flag: str, name: str, value: str) -> object:
     if name == "state":
         return Path(value).absolute()
+    if name in _FILES:
+        return str(Path(value).absolute()) if value else ""
+    if name in _FLAGS:
+        if value.lower() not in ("true", "false"):
+            raise Invalid(f"{flag} is true or false, not {value!r}")
+        return value.lower() == "true"
     try:
         number = _NUMBERS.get(name, str)(value)
     except ValueError:
@@ -61,3 +73,12 @@ def _check_address(address: str) -> None:
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
         raise Invalid(f"{address!r} is no HOST:PORT, such as 127.0.0.1:8787")
+
+
+def _check_tls(settings: Settings) -> None:
+    if bool(settings.certificate) != bool(settings.key):
+        given, missing = ("--certificate", "--key") if settings.certificate else ("--key", "--certificate")
+        raise Invalid(f"{given} needs {missing}: a certificate and its private key go together")
+    wants = {"--certificate": settings.certificate, "--redirect-https": settings.redirect_https}
+    for flag in (flag for flag, given in wants.items() if given and not settings.https):
+        raise Invalid(f"{flag} needs --https HOST:PORT: where services take requests over TLS")

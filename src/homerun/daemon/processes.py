@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from homerun.core.backoff import delay
 from homerun.daemon.options import split_address, unparse
@@ -38,7 +39,7 @@ _PR_SET_PDEATHSIG = 1
 @dataclass(slots=True)
 class Child:
     role: str
-    listener: socket.socket
+    listeners: list[socket.socket]
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     early_deaths: int = 0
@@ -52,15 +53,18 @@ class Processes:
 
     def run(self) -> int:
         """Until Ctrl-C, SIGTERM or a shutdown over the API. Returns the exit code."""
+        if self.settings.certificate:
+            _check_certificate(Path(self.settings.certificate), Path(self.settings.key))
         lock = claim_state(self.settings)
         api, http = listen(self.settings.api, "--api"), listen(self.settings.http, "--http")
-        self.children = [Child("control", api), Child("router", http)]
+        https = [listen(self.settings.https, "--https")] if self.settings.https else []
+        self.children = [Child("control", [api]), Child("router", [http, *https])]
         # Signals wait in line until `_wait` takes them: nothing is interrupted half-way.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
             for child in self.children:
                 self._start(child)
-            print(f"homerun: API on http://{self.settings.api}, services on http://{self.settings.http}", flush=True)
+            print(self._welcome(), flush=True)
             if not is_loopback(split_address(self.settings.api)[0]):
                 print(
                     "homerun: the API wants an access token from everybody: "
@@ -71,8 +75,13 @@ class Processes:
         finally:
             os.close(lock)
 
+    def _welcome(self) -> str:
+        tls = f" and https://{self.settings.https}" if self.settings.https else ""
+        return f"homerun: API on http://{self.settings.api}, services on http://{self.settings.http}{tls}"
+
     def _start(self, child: Child) -> None:
         parent = os.getpid()
+        descriptors = [listener.fileno() for listener in child.listeners]
         child.started = time.monotonic()  # noqa: TID251 - the one process without a clock to be given
         child.process = subprocess.Popen(
             # -P: this is root, so no module may come from whatever folder one happens to stand in.
@@ -82,10 +91,10 @@ class Processes:
                 "-m",
                 "homerun.daemon",
                 child.role,
-                str(child.listener.fileno()),
+                ",".join(map(str, descriptors)),
                 *unparse(self.settings),
             ],
-            pass_fds=[child.listener.fileno()],
+            pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
             # A group of its own: Ctrl-C in the terminal reaches only us, and we say in which order things end.
             process_group=0,
@@ -142,6 +151,13 @@ def _die_with(parent: int) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def _check_certificate(certificate: Path, private: Path) -> None:
+    """Raises FailedPrecondition."""
+    from homerun.router.certificates import check_pair  # what it imports, most starts do not need
+
+    check_pair(certificate, private)
 
 
 def claim_state(settings: Settings) -> int:

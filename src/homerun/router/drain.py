@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from homerun.router.door import Door
     from homerun.router.server import Router
 
 
-async def stop(router: Router, servers: Sequence[asyncio.Server]) -> None:
+async def stop(router: Router, servers: Sequence[asyncio.Server | Door]) -> None:
     """Connections that were not accepted wait in the kernel for the next router."""
     router.stopping = True
     for server in servers:

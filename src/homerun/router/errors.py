@@ -50,6 +50,7 @@ HEADER_TIMEOUT = Refusal(408, "The head of the request did not arrive in time.")
 METHOD = Refusal(405, "CONNECT is not supported: send requests with a path.", allow="GET, HEAD, POST, PUT, DELETE")
 EXPECTATION = Refusal(417, "The only expectation that is supported is 100-continue.")
 TOO_MANY_CONNECTIONS = Refusal(503, "There are too many connections: try again in a moment.", retry_after=1)
+PLAIN_ON_TLS = Refusal(400, "This port speaks HTTPS, and the request came without TLS: use https:// in the URL.")
 VERSION = Refusal(505, "HTTP/1.1 and HTTP/1.0 are spoken here.")
 
 

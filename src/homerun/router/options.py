@@ -37,6 +37,8 @@ class Options:
     """Requests that may wait in front of one revision; the next one is refused with 429 at once."""
     header_timeout: float = 60
     """From a connection's start, or a request's first byte, to the end of its head; then 408."""
+    handshake_timeout: float = 10
+    """A client on the TLS port that has not shaken hands after this is cut off."""
     idle_timeout: float = 620
     """A client's connection without a request is closed after this: longer than the load balancers in front wait."""
     instance_idle_timeout: float = 60

@@ -15,6 +15,8 @@ from homerun.lib.clock import Clock, SystemClock
 from homerun.router import drain, errors
 from homerun.router.activator import Activator
 from homerun.router.affinity import StickyActivator
+from homerun.router.certificates import Certificates
+from homerun.router.door import Door, shake_hands
 from homerun.router.instance import RemoteInstance
 from homerun.router.link import ControlLink
 from homerun.router.options import Options
@@ -47,6 +49,7 @@ class Router:
         self.mono: Callable[[], float] = clock.mono
         self.trace = Trace()
         self.origin = lru_cache(4096)(lambda ip: Origin(ip, "http"))
+        self.secure_origin = lru_cache(4096)(lambda ip: Origin(ip, "https"))
         self.routes = Routes()
         self.passports = Passports()
         self.activators: dict[str, Activator] = {}
@@ -54,6 +57,8 @@ class Router:
         self.sessions: dict[bytes, RemoteInstance] = {}
         """The instances of revisions with affinity, by what cookies say."""
         self.clients: set[ClientConnection] = set()
+        self.shaking = 0
+        """Connections that are to become clients': they agree on how to encrypt."""
         self.wheel = Wheel(loop, self.mono)
         self.stats = Stats(self)
         self.link = ControlLink(control, self.hello, self.apply)
@@ -197,11 +202,15 @@ async def serve(
     listeners: Sequence[socket.socket],
     control: Path,
     *,
+    secure: Sequence[socket.socket] = (),
+    certificates: Certificates | None = None,
     options: Options | None = None,
     clock: Clock | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Carry requests until `stop` is set (or this is cancelled); those in flight then have `options.grace`.
+
+    `secure`: those of the listening sockets on which TLS is spoken, with `certificates`.
 
     The listening sockets are not closed: they belong to whoever passed them, and outlive a restart of the router.
     """
@@ -212,7 +221,7 @@ async def serve(
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
     router.tasks.spawn(router.link.run(), name="link to control")
-    servers: list[asyncio.Server] = []
+    servers: list[asyncio.Server | Door] = []
 
     async def accept() -> None:
         # Until then connections wait in the kernel's queue.
@@ -220,6 +229,17 @@ async def serve(
         for own in listeners:
             server = await loop.create_server(lambda: ClientConnection(router), sock=own.dup())
             servers.append(server)
+        if certificates is None:
+            return
+        context = certificates.context
+
+        def enter(connection: socket.socket) -> None:
+            router.tasks.spawn(shake_hands(router, connection, context), name="handshake")
+
+        for own in secure:
+            door = Door(router, own, enter)
+            servers.append(door)
+            door.open()
 
     router.tasks.spawn(accept(), name="accept")
     try:

@@ -39,7 +39,7 @@ class Certificate:
             x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
             .not_valid_before(since)
             .not_valid_after(since + datetime.timedelta(days=DAYS))
-            .add_extension(x509.SubjectAlternativeName([_name(name) for name in names]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([general_name(name) for name in names]), critical=False)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .sign(key, hashes.SHA256())
         )
@@ -66,7 +66,7 @@ class Certificate:
         return self.private + self.public
 
 
-def _name(name: str) -> x509.GeneralName:
+def general_name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
