@@ -32,7 +32,6 @@ TESTED_THROUGH = {
         "controllers/plane.py",
         "controllers/revision_document.py",
         "controllers/rollout.py",
-        "controllers/scaling.py",
         "controllers/targets.py",
         "controllers/traffic.py",
         "daemon/control.py",

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from homerun.core.instance import State
 from homerun.engine.base import Exit
 from homerun.engine.fake import Line, Script
 from homerun.store.base import Put
@@ -161,6 +162,77 @@ async def test_manual_scaling_runs_exactly_so_many() -> None:
             scaling = {"scalingMode": "MANUAL", "manualInstanceCount": number}
             await w.store.apply(Put("Service", HELLO, {**document.body, "scaling": scaling}, document.internal))
             await w.until(lambda number=number: len(w.engine.instances()) == number)  # type: ignore[misc]
+
+
+async def change(w: World, **fields: object) -> None:
+    document = await w.get("Service", HELLO)
+    generation = str(int(document.body["generation"]) + 1)
+    body = {**document.body, **fields, "generation": generation}
+    await w.store.apply(Put("Service", HELLO, body, document.internal))
+
+
+async def test_scaled_by_hand_to_none_it_is_disabled_and_a_new_revision_is_not_checked() -> None:
+    async with world(idle_timeout=5) as w:
+        revision = await at_zero(w)
+        await change(w, scaling={"scalingMode": "MANUAL", "manualInstanceCount": 0})
+        await w.until(lambda: w.router.last(RevisionSet) and w.router.last(RevisionSet).max_instances == 0)
+        w.router.say(Demand(revision, 3, 0))
+        started = len(w.engine.started)
+        document = await w.get("Service", HELLO)
+        await change(w, template={**document.body["template"], "timeout": "99s"}, reconciling=True)
+        service = await w.settled("Service", HELLO)
+        assert service.body["latestReadyRevision"] != revision
+        assert len(w.engine.started) == started
+        new = await w.get("Revision", service.body["latestReadyRevision"])
+        reasons = {c["type"]: c.get("revisionReason") for c in new.body["conditions"]}
+        assert reasons["ContainerHealthy"] == "HEALTH_CHECK_SKIPPED"
+
+
+async def test_while_traffic_is_shared_out_anew_there_are_never_fewer_instances_than_asked_for() -> None:
+    async with world({IMAGE: lambda spec: Script(ready=3)}, idle_timeout=5) as w:
+        old = await deployed(w)
+        await change(w, template={"containers": [{"image": IMAGE}], "timeout": "99s"}, reconciling=True)
+        new = (await w.settled("Service", HELLO)).body["latestReadyRevision"]
+        targets = [
+            {"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION", "revision": r.rpartition("/")[2], "percent": p}
+            for r, p in ((old, 90), (new, 10))
+        ]
+        by_hand = {"scalingMode": "MANUAL", "manualInstanceCount": 10}
+        await change(w, traffic=targets, scaling=by_hand)
+
+        def ready(revision: str) -> int:
+            group = w.control.capacity.group(revision)
+            return group.fleet.count(State.READY) if group is not None else 0
+
+        await w.until(lambda: (ready(old), ready(new)) == (9, 1))
+        even = [{**target, "percent": 50} for target in targets]
+        await change(w, traffic=even)
+        fewest = 10
+        while (ready(old), ready(new)) != (5, 5):
+            fewest = min(fewest, ready(old) + ready(new))
+            await asyncio.sleep(0.02)
+        assert fewest == 10
+
+
+async def test_an_instance_that_fails_to_start_beside_others_refuses_nobody() -> None:
+    scripts = [Script(ready=3), Script(exit=Exit(code=4), exit_after=0.1, ready=9)]
+    async with world(idle_timeout=5) as w:
+        revision = await at_zero(w, maxInstanceRequestConcurrency=1)
+        w.engine.images[IMAGE] = lambda spec: scripts.pop()
+        w.router.say(Demand(revision, 2, 0))
+        await w.until(lambda: w.router.last(InstanceUp))
+        assert all(not message.failure for message in w.router.all(RevisionSet))
+
+
+async def test_cpu_that_is_used_starts_instances() -> None:
+    async with world() as w:
+        revision = await deployed(w)
+        [instance] = w.engine.instances()
+        for _ in range(60):
+            w.router.say(usage(revision, instance.id, in_flight=1))
+            w.control.capacity.on_cpu(revision, 1.0, 1.0)
+            await asyncio.sleep(1)
+        assert len(w.engine.instances()) == 2
 
 
 async def test_without_a_router_nothing_waits_to_be_drained() -> None:

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,6 +61,62 @@ def test_manual_scaling_ignores_load_minimum_and_maximum() -> None:
     scaler = Autoscaler(Scaling(1, min=5, max=9, fixed=0))
     scaler.demand(in_flight=0, waiting=100)
     assert scaler.decide(0) == Decision(0, "manual scaling: 0")
+
+
+def worked(scaler: Autoscaler, cores: float, seconds: int = 60, in_flight: int = 1) -> float:
+    for second in range(1, seconds + 1):
+        scaler.observe(in_flight, in_flight, 0, second)
+        scaler.observe_cpu(cores, second)
+    return seconds
+
+
+def test_a_minute_of_cpu_is_spread_at_sixty_percent() -> None:
+    scaler = Autoscaler(Scaling(80, cpu=2))
+    decision = scaler.decide(worked(scaler, 3))
+    assert decision == Decision(3, "3.00 CPU used over 60 s at a target of 1.2 an instance needs 3")
+    assert (decision.driver, decision.asked, decision.limit) == ("cpu", 3, "")
+    assert decision.observed is not None and decision.observed.cpu == pytest.approx(3)
+
+
+def test_the_driver_that_asks_for_more_wins() -> None:
+    for cores, in_flight, driver, want in ((1, 20, "concurrency", 4), (4, 20, "cpu", 7)):
+        scaler = Autoscaler(Scaling(10))
+        decision = scaler.decide(worked(scaler, cores, in_flight=in_flight))
+        assert (decision.driver, decision.want) == (driver, want)
+
+
+def test_samples_of_cpu_may_be_seconds_apart() -> None:
+    scaler = Autoscaler(Scaling(80))
+    for now in range(5, 61, 5):
+        scaler.observe(1, 1, 0, now)
+        scaler.observe_cpu(1.8, now, span=5)
+    assert scaler.decide(60).want == 3
+
+
+def test_what_instances_do_without_requests_starts_no_others() -> None:
+    scaler = Autoscaler(Scaling(80))
+    now = worked(scaler, 5, in_flight=0)
+    assert scaler.decide(now) == Decision(0, "no traffic")
+
+
+def test_targets_of_ones_own_and_drivers_that_are_disabled() -> None:
+    scaler = Autoscaler(Scaling(10, cpu_target=0.9, concurrency_target=0))
+    decision = scaler.decide(worked(scaler, 1.8, in_flight=50))
+    assert (decision.driver, decision.want) == ("cpu", 2)
+    scaler = Autoscaler(Scaling(10, cpu_target=0, concurrency_target=0.5))
+    decision = scaler.decide(worked(scaler, 8, in_flight=15))
+    assert (decision.driver, decision.want) == ("concurrency", 3)
+    scaler.demand(in_flight=50, waiting=1)
+    assert scaler.decide(60).driver == "demand", "who waits is never left to wait"
+
+
+def test_a_limit_says_where_it_is_from_and_what_was_asked_for() -> None:
+    scaler = Autoscaler(Scaling(1, min=2, max=4, min_from="half of 4", max_from="half of 8"))
+    decision = scaler.decide(0)
+    assert (decision.want, decision.asked, decision.reason) == (2, 0, "minimum of 2 (half of 4)")
+    scaler.demand(0, 9)
+    decision = scaler.decide(0)
+    assert (decision.want, decision.asked, decision.limit) == (4, 9, "held at the maximum of 4 (half of 8)")
 
 
 @given(

@@ -119,6 +119,61 @@ def test_failed_starts_back_off_and_then_one_tries() -> None:
     assert f.demand(1, 2, now=6) == [Start("i5"), Start("i6")]
 
 
+def test_a_start_that_fails_beside_others_takes_nothing_from_those_who_wait() -> None:
+    f = fleet(concurrency=1)
+    f.demand(0, 3, now=0)
+    assert f.exited("i1", now=1, failure="exit(1)") == []
+    assert not f.hopeless
+    f.ready("i2", now=1.5)
+    f.ready("i3", now=1.5)
+    assert f.demand(2, 1, now=1.6) == [Start("i4")]
+    f.exited("i4", now=2, failure="exit(1)")
+    assert f.wake == pytest.approx(3), "the one that still waits is not forgotten"
+    assert f.tick(now=3) == [Start("i5")]
+
+
+def test_why_nothing_is_started_is_told_once() -> None:
+    f = fleet(concurrency=1)
+    f.demand(0, 1, now=0)
+    f.exited("i1", now=1, failure="exit(1)")
+    assert f.hopeless
+    for now in (1.2, 1.4, 1.6):
+        assert f.demand(0, 1, now) == []
+    assert [entry.held for entry in f.history] == ["", "the last start failed: one is tried again after a while"]
+
+
+def test_what_leaving_instances_still_answer_starts_no_others() -> None:
+    f = fleet(concurrency=10, min=1)
+    f.tick(now=0)
+    f.adopt([Instance("old", created=0, state=State.DRAINING, ready_at=0)])
+    f.ready("i1", now=1)
+    assert f.usage(14, 14, 0, {"i1": Load(4, 0), "old": Load(10, 0)}, now=2) == []
+    assert f.usage(20, 20, 3, {"i1": Load(10, 0), "old": Load(10, 0)}, now=3) == [Start("i2")]
+
+
+def test_cpu_starts_instances_as_well() -> None:
+    f = fleet(concurrency=80)
+    f.demand(0, 1, now=0)
+    f.ready("i1", now=0)
+    started: list[Command] = []
+    for second in range(1, 61):
+        started += f.usage(1, 1, 0, {"i1": Load(1, 0)}, now=second)
+        started += f.cpu(1.0, now=second)
+    assert started == [Start("i2")]
+    assert f.history[-1].decision.driver == "cpu"
+
+
+def test_what_is_held_is_not_given_up() -> None:
+    f = fleet(fixed=2)
+    f.tick(now=0)
+    f.ready("i1", now=1)
+    f.ready("i2", now=1)
+    f.held = True
+    assert f.configure(Scaling(10, fixed=0), now=2) == []
+    f.held = False
+    assert f.tick(now=3) == [Drain("i1"), Drain("i2")]
+
+
 def test_the_minimum_is_tried_again_after_the_back_off() -> None:
     f = fleet(min=1)
     f.tick(now=0)

@@ -54,7 +54,20 @@ async def test_a_service_tells_its_instances_its_decisions_and_their_reason() ->
         first = view["decisions"][0]
         assert (first["want"], first["ready"], first["reason"]) == (1, 0, "deployment check")
         assert view["timeline"][0]["what"] == f"{instance['revision']}: 0 ready, 1 wanted: deployment check"
+        assert (first["driver"], first["asked"], first["starting"], first["limit"]) == ("check", 1, 0, "")
         assert view["cost"]["requests"] == 0
+
+
+async def test_a_decision_tells_what_was_observed_which_driver_won_and_what_limited_it() -> None:
+    async with explained() as (made, told):
+        await made.deploy(scaling={"maxInstanceCount": 2}, maxInstanceRequestConcurrency=1)
+        [instance] = (await told.explain_service(HELLO))["instances"]
+        revision = f"{HELLO}/revisions/{instance['revision']}"
+        made.world.control.capacity.on_demand(revision, in_flight=1, waiting=4)
+        last = (await told.explain_service(HELLO))["decisions"][-1]
+        assert last["observed"] == {"inFlight": 1, "waiting": 4, "concurrency": 0, "cpu": 0}
+        assert (last["driver"], last["asked"], last["want"]) == ("demand", 5, 2)
+        assert last["limit"] == "held at the maximum of 2"
 
 
 async def test_a_worker_pool_tells_its_instances_its_restarts_and_what_it_costs_while_it_runs() -> None:

@@ -89,6 +89,19 @@ async def test_a_longer_startup_moves_the_deadline_of_those_who_wait(world: Worl
     assert status(client.take()) == 429
 
 
+async def test_a_revision_that_may_have_no_instances_refuses_at_once(world: World) -> None:
+    world.service()
+    waiting = world.client(GET)
+    world.router.apply(RevisionSet("r", 2, 300, 10, 0))
+    later = world.client(GET)
+    for client in (waiting, later):
+        answer = client.take()
+        assert status(answer) == 503
+        assert b"Service disabled" in body(answer)
+    world.router.apply(RevisionSet("r", 2, 300, 10, 1))
+    assert world.client(GET).take() == b"", "it is enabled again"
+
+
 async def test_a_full_queue_refuses_at_once() -> None:
     world = World(Options(queue_limit=2))
     world.service()

@@ -19,7 +19,7 @@ from homerun.controllers.orphans import Orphans
 from homerun.controllers.plane import Plane
 from homerun.controllers.revision import Checked
 from homerun.controllers.revision_status import Standing
-from homerun.controllers.scaling import scaling
+from homerun.controllers.scaling import scaling, shares
 from homerun.core.fleet import Command, Drain, Fleet, Load, Start, Stop
 from homerun.core.instance import Instance, State
 from homerun.engine.base import (
@@ -126,7 +126,38 @@ class Capacity:
             self._groups[spec.name] = group
             self._announce(group)
             self._claim(group, self._orphans.take(spec.name))
-        self._carry_out(group, group.fleet.configure(limits, self._clock.mono()))
+        self._share_out([group, *self._siblings(group, owner)], owner)
+
+    def _siblings(self, group: Group, service: Document | None) -> list[Group]:
+        """The other revisions that have a share in the service."""
+        ids = shares(service.body) if service is not None else ()
+        names = (f"{group.spec.service}/revisions/{id}" for id in ids)
+        found = (self._groups.get(name) for name in names)
+        return [other for other in found if other is not None and other is not group]
+
+    def _share_out(self, groups: list[Group], service: Document | None) -> None:
+        """New limits, those that grow first: none gives up what it has before the others have what they should."""
+        new = [(group, scaling(group.spec, service)) for group in groups]
+        for group, limits in sorted(new, key=lambda one: one[0].fleet.minimum - one[1].minimum):
+            self._hold(group, groups)
+            before = group.fleet.maximum
+            commands = group.fleet.configure(limits, self._clock.mono())
+            if group.fleet.maximum != before:
+                self._announce(group)
+            self._carry_out(group, commands)
+
+    def _hold(self, group: Group, groups: Iterable[Group]) -> None:
+        group.fleet.held = any(
+            g.fleet.short and not g.fleet.failure and not g.fleet.closed for g in groups if g is not group
+        )
+
+    def _let_go(self, group: Group) -> None:
+        """It has what it should have, or cannot get it: those that waited for it need not wait any more."""
+        groups = [g for g in self._groups.values() if g.spec.service == group.spec.service]
+        for other in groups:
+            if other.fleet.held:
+                self._hold(other, groups)
+                self._carry_out(other, other.fleet.tick(self._clock.mono()))
 
     def check(self, revision: str, checked: Checked) -> None:
         """Start one instance whatever the load; `checked` is told how it went."""
@@ -144,6 +175,7 @@ class Capacity:
         if group is not None:
             group.checked = None
             self._carry_out(group, group.fleet.close(self._clock.mono()))
+            self._let_go(group)
             self._drop_if_empty(group)
 
     async def stop_all(self) -> None:
@@ -167,7 +199,7 @@ class Capacity:
     def on_demand(self, revision: str, in_flight: int, waiting: int) -> None:
         if (group := self._groups.get(revision)) is not None:
             self._carry_out(group, group.fleet.demand(in_flight, waiting, self._clock.mono()))
-            if waiting and group.fleet.failure and not group.fleet.count(State.STARTING, State.READY):
+            if waiting and group.fleet.hopeless:
                 # The last start failed and the next one is not due yet: say why instead of letting them wait.
                 self._announce(group)
 
@@ -179,6 +211,11 @@ class Capacity:
         loads = {use.instance: Load(use.in_flight, use.idle) for use in usage.instances}
         now = self._clock.mono()
         self._carry_out(group, group.fleet.usage(usage.concurrency, usage.in_flight, usage.waiting, loads, now))
+
+    def on_cpu(self, revision: str, used_cores: float, span: float) -> None:
+        """Cores that its ready instances used together, averaged over the last `span` seconds; told under traffic."""
+        if (group := self._groups.get(revision)) is not None:
+            self._carry_out(group, group.fleet.cpu(used_cores, self._clock.mono(), span))
 
     def on_drained(self, instance: str) -> None:
         if (group := self._owners.get(instance)) is not None:
@@ -251,6 +288,8 @@ class Capacity:
         if short != group.short:
             group.short = short
             self.on_minimum(group.spec.name)
+            if not group.fleet.short or group.fleet.failure:
+                self._let_go(group)
 
     async def _start(self, group: Group, id: str) -> None:
         try:
@@ -294,8 +333,8 @@ class Capacity:
                 concurrency=group.spec.concurrency,
                 timeout=group.spec.timeout,
                 queue_deadline=_deadline(group.fleet.average_startup),
-                max_instances=group.spec.max_instances,
-                failure=group.fleet.failure,
+                max_instances=group.fleet.maximum,
+                failure=group.fleet.failure if group.fleet.hopeless else "",
                 affinity=group.spec.affinity,
             )
         )

@@ -45,8 +45,10 @@ def revision_document(
         body["executionEnvironment"] = EXECUTION_ENVIRONMENT
     else:
         body["service"] = names.last(owner["name"])
-    # A worker pool of no instances is disabled: nothing runs, not even to be checked (contract §1.9).
-    disabled = is_worker and owner["scaling"]["manualInstanceCount"] == 0
+    # What is scaled by hand to none is disabled: nothing runs, not even to be checked (contract §1.9, §2.3).
+    scaling = owner.get("scaling", {})
+    by_hand = is_worker or scaling.get("scalingMode") == "MANUAL"
+    disabled = by_hand and scaling.get("manualInstanceCount") == 0
     kept = {
         "ordinal": ordinal,
         "skip_check": disabled or bool(template.get("healthCheckDisabled")),

@@ -1,15 +1,14 @@
 """How many instances of a revision should there be, and why (contract §2.1).
 
-Two mechanisms, the larger wins. *On demand*: requests that wait without a slot start instances at once, as many as it
-takes to hold them all. *By metric*: the average concurrency over a minute, at 60 % of what the instances could take.
-Scaling down follows the metric, but only ever through instances that have been idle for the idle timeout, so that a
-pause in traffic costs no cold start.
+Three drivers; whichever asks for most wins. *Demand*: requests that wait without a slot start instances at once, as
+many as it takes to hold them all. *Concurrency* and *CPU*: what the instances did over the last minute, at 60 % (or the
+user's own target) of what they could take. A driver whose target is 0 is disabled; demand never is.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from homerun.core.window import Window
 
@@ -19,25 +18,56 @@ WINDOW = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """The knobs. `fixed`: manual scaling, exactly so many whatever the load."""
+    """The knobs. `fixed`: manual scaling, exactly so many whatever the load. `cpu`: of one instance, in cores. Targets
+    are shares of what an instance can take, 0 disables the driver. `*_from` says where a limit comes from, for people:
+    empty where it is the revision's own."""
 
     concurrency: int
     min: int = 0
     max: int = 100
     fixed: int | None = None
+    cpu: float = 1.0
+    concurrency_target: float = TARGET
+    cpu_target: float = TARGET
+    min_from: str = ""
+    max_from: str = ""
+    fixed_from: str = ""
 
     @property
     def minimum(self) -> int:
         """Instances that there should be without any load."""
         return self.min if self.fixed is None else self.fixed
 
+    @property
+    def maximum(self) -> int:
+        """Instances that there may be under any load."""
+        return self.max if self.fixed is None else self.fixed
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What a decision was made upon: requests right now, and averages over the last minute (`cpu` in cores)."""
+
+    in_flight: int
+    waiting: int
+    concurrency: float
+    cpu: float
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`want` instances, for `reason`, which users see."""
+    """`want` instances, for `reason`, which users see.
+
+    `driver` asked for `asked` of them (demand, concurrency, cpu, or what else it was); where `want` differs, `limit`
+    says what held it. `observed` is None where nothing had to be looked at.
+    """
 
     want: int
     reason: str
+    driver: str = field(default="", compare=False)
+    asked: int = field(default=0, compare=False)
+    limit: str = field(default="", compare=False)
+    observed: Observed | None = field(default=None, compare=False)
 
 
 class Autoscaler:
@@ -45,17 +75,26 @@ class Autoscaler:
 
     def __init__(self, scaling: Scaling) -> None:
         self.scaling = scaling
-        self._window = Window(WINDOW)
+        self._concurrency = Window(WINDOW)
+        self._cpu = Window(WINDOW)
         self._waiting = 0
         self._in_flight = 0
 
     def __repr__(self) -> str:
         return f"<Autoscaler {self._in_flight} in flight, {self._waiting} waiting, {self.scaling}>"
 
+    @property
+    def waiting(self) -> int:
+        return self._waiting
+
     def observe(self, concurrency: float, in_flight: int, waiting: int, now: float) -> None:
         """A second's usage: average `concurrency` over it, and what is there right now."""
-        self._window.record(concurrency, now)
+        self._concurrency.record(concurrency, now)
         self._in_flight, self._waiting = in_flight, waiting
+
+    def observe_cpu(self, used_cores: float, now: float, span: float = 1.0) -> None:
+        """What the ready instances used together, on average over the `span` seconds up to `now`."""
+        self._cpu.record(used_cores, now, span)
 
     def demand(self, in_flight: int, waiting: int) -> None:
         """Requests wait for want of a slot, right now."""
@@ -63,35 +102,65 @@ class Autoscaler:
 
     def decide(self, now: float) -> Decision:
         """Instances that the load asks for, between min and max."""
-        limits = self.scaling
+        limits, observed = self.scaling, self._observed(now)
         if limits.fixed is not None:
-            return Decision(limits.fixed, f"manual scaling: {limits.fixed}")
-        metric, on_demand = self._by_metric(now), self._on_demand()
-        decision = on_demand if on_demand.want > metric.want else metric
-        if decision.want > limits.max:
-            return Decision(limits.max, f"{decision.reason}; held at the maximum of {limits.max}")
-        if decision.want < limits.min:
-            return Decision(limits.min, f"minimum of {limits.min}")
-        return decision
+            reason = f"manual scaling: {limits.fixed}{_of(limits.fixed_from)}"
+            return Decision(limits.fixed, reason, "manual", limits.fixed, "", observed)
+        driver, want, reason = self._asked(observed)
+        if want > limits.max:
+            limit = f"held at the maximum of {limits.max}{_of(limits.max_from)}"
+            return Decision(limits.max, f"{reason}; {limit}", driver, want, limit, observed)
+        if want < limits.min:
+            limit = f"minimum of {limits.min}{_of(limits.min_from)}"
+            return Decision(limits.min, limit, driver, want, limit, observed)
+        return Decision(want, reason, driver, want, "", observed)
 
-    def _on_demand(self) -> Decision:
-        if not self._waiting:
-            return Decision(0, "no traffic")
-        want = math.ceil((self._in_flight + self._waiting) / self.scaling.concurrency)
-        return Decision(
+    def _observed(self, now: float) -> Observed:
+        return Observed(self._in_flight, self._waiting, self._concurrency.average(now), self._cpu.average(now))
+
+    def _asked(self, observed: Observed) -> tuple[str, int, str]:
+        """The driver that asks for most, for how many, and why. Of equals the first one speaks."""
+        asked = (self._by_concurrency(observed), self._by_cpu(observed), self._by_demand(observed))
+        driver, want, reason = max(asked, key=lambda one: one[1])
+        if want > 1 or observed.waiting:
+            return driver, want, reason
+        # Between one and none the average does not count: only "is it processing a request" does (contract §2.1).
+        return ("demand", 1, "a request is in flight") if observed.in_flight else ("demand", 0, "no traffic")
+
+    def _by_demand(self, observed: Observed) -> tuple[str, int, str]:
+        in_flight, waiting, concurrency = observed.in_flight, observed.waiting, self.scaling.concurrency
+        want = math.ceil((in_flight + waiting) / concurrency) if waiting else 0
+        return (
+            "demand",
             want,
-            f"{self._waiting} waiting and {self._in_flight} in flight need {want} at concurrency "
-            f"{self.scaling.concurrency}",
+            f"{waiting} waiting and {in_flight} in flight need {want} at concurrency {concurrency}",
         )
 
-    def _by_metric(self, now: float) -> Decision:
-        average = self._window.average(now)
-        target = TARGET * self.scaling.concurrency
-        # A millionth of slack: rounding in the average must not cost an instance.
-        want = math.ceil(average / target - 1e-6)
-        if want <= 1:
-            # Between one and none the average does not count: only "is it processing a request" does (contract §2.1).
-            return Decision(1, "a request is in flight") if self._in_flight else Decision(0, "no traffic")
-        return Decision(
-            want, f"concurrency {average:.2f} over {WINDOW:.0f} s at a target of {target:g} an instance needs {want}"
+    def _by_concurrency(self, observed: Observed) -> tuple[str, int, str]:
+        target = self.scaling.concurrency_target * self.scaling.concurrency
+        want = _needed(observed.concurrency, target)
+        return (
+            "concurrency",
+            want,
+            f"concurrency {observed.concurrency:.2f} over {WINDOW:.0f} s at a target of {target:g} an instance "
+            f"needs {want}",
         )
+
+    def _by_cpu(self, observed: Observed) -> tuple[str, int, str]:
+        target = self.scaling.cpu_target * self.scaling.cpu
+        # What instances do without any requests is no reason to have more of them: those would do it as well.
+        want = _needed(observed.cpu, target) if observed.concurrency else 0
+        return (
+            "cpu",
+            want,
+            f"{observed.cpu:.2f} CPU used over {WINDOW:.0f} s at a target of {target:g} an instance needs {want}",
+        )
+
+
+def _needed(load: float, target: float) -> int:
+    # A millionth of slack: rounding in the average must not cost an instance.
+    return math.ceil(load / target - 1e-6) if target else 0
+
+
+def _of(source: str) -> str:
+    return f" ({source})" if source else ""

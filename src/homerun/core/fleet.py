@@ -57,12 +57,13 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """A decision that changed something, for people."""
+    """A decision that changed something, for people; or that should have: `held` says why it did not."""
 
     at: float
     ready: int
     starting: int
     decision: Decision
+    held: str = ""
 
 
 class Fleet:
@@ -73,6 +74,8 @@ class Fleet:
         self.failure = ""
         self.history: deque[Explained] = deque(maxlen=HISTORY)
         self.closed = False
+        self.held = False
+        """Keep what is ready: others, which are to take over, are not there yet."""
         self._autoscaler = Autoscaler(scaling)
         self._idle_timeout = idle_timeout
         self._new_id = new_id
@@ -80,6 +83,7 @@ class Fleet:
         self._failures = 0
         self._crashes = 0
         self._retry_at = 0.0
+        self._missing = 0
         self._ticked = 0.0
         self._startups: deque[float] = deque(maxlen=20)
 
@@ -94,6 +98,16 @@ class Fleet:
     def minimum(self) -> int:
         """Instances that there should be without any load."""
         return self._autoscaler.scaling.minimum
+
+    @property
+    def maximum(self) -> int:
+        """Instances that there may be under any load; 0: it is disabled."""
+        return self._autoscaler.scaling.maximum
+
+    @property
+    def hopeless(self) -> bool:
+        """The last start failed, and nothing else is there or on its way: `failure` says why."""
+        return bool(self.failure) and not self.count(State.STARTING, State.READY)
 
     @property
     def short(self) -> int:
@@ -116,7 +130,7 @@ class Fleet:
             if i.state is State.READY and i.idle_since is not None
         ]
         above_minimum = self.count(State.READY) > self.minimum
-        retry = [self._retry_at] if self._failures and self.minimum > self.count(State.STARTING, State.READY) else []
+        retry = [self._retry_at] if self._failures and self._missing else []
         candidates = (idle_ends if above_minimum else []) + retry
         # An idle instance may be held by the metric: look again as the window moves on, but not in a loop.
         return max(min(candidates), self._ticked + EVALUATE_EVERY) if candidates else None
@@ -124,7 +138,7 @@ class Fleet:
     # Events
 
     def configure(self, scaling: Scaling, now: float) -> list[Command]:
-        """New minimum, maximum or fixed number."""
+        """New limits or targets."""
         self._autoscaler.scaling = scaling
         return self.tick(now)
 
@@ -144,11 +158,21 @@ class Fleet:
     def usage(
         self, concurrency: float, in_flight: int, waiting: int, loads: Mapping[str, Load], now: float
     ) -> list[Command]:
-        self._autoscaler.observe(concurrency, in_flight, waiting, now)
+        leaving = 0
         for id, load in loads.items():
-            if (instance := self.instances.get(id)) is not None:
+            instance = self.instances.get(id)
+            if instance is None or instance.state is not State.READY:
+                leaving += load.in_flight
+            if instance is not None:
                 instance.in_flight = load.in_flight
                 instance.idle_since = None if load.in_flight else now - load.idle
+        # What leaving instances still answer needs nobody to take it over.
+        self._autoscaler.observe(max(concurrency - leaving, 0.0), max(in_flight - leaving, 0), waiting, now)
+        return self.tick(now)
+
+    def cpu(self, used_cores: float, now: float, span: float = 1.0) -> list[Command]:
+        """What the ready instances used together, on average over the `span` seconds up to `now`."""
+        self._autoscaler.observe_cpu(used_cores, now, span)
         return self.tick(now)
 
     def ready(self, id: str, now: float) -> list[Command]:
@@ -185,8 +209,9 @@ class Fleet:
             else:
                 self._retry_at = now + delay(self._failures)
                 self._checking, self.failure = False, failure
-                # Whoever waited is refused with the failure: they are nobody's demand any more.
-                self._autoscaler.demand(0, 0)
+                if self.hopeless:
+                    # Whoever waited is refused with the failure: they are nobody's demand any more.
+                    self._autoscaler.demand(0, 0)
         return self.tick(now)
 
     def failed(self, id: str, now: float) -> list[Command]:
@@ -212,16 +237,22 @@ class Fleet:
             return []
         decision = self._autoscaler.decide(now)
         if self._checking and decision.want < 1:
-            decision = Decision(1, "deployment check")
+            decision = Decision(1, "deployment check", "check", 1)
         starting, ready = self.count(State.STARTING), self.count(State.READY)
-        missing = decision.want - starting - ready
-        if missing > 0:
-            commands = self._start(missing, now)
+        self._missing = max(decision.want - starting - ready, 0)
+        if self._missing:
+            commands = self._start(self._missing, now)
         else:
             commands = self._retire(ready - max(decision.want, self.minimum), now)
-        if commands:
-            self.history.append(Explained(now, ready, starting, decision))
+        held = self._backing_off if self._missing and not commands else ""
+        if commands or (held and (not self.history or held != self.history[-1].held)):
+            self.history.append(Explained(now, ready, starting, decision, held))
         return commands
+
+    @property
+    def _backing_off(self) -> str:
+        starts = "the last start" if self._failures == 1 else f"{self._failures} starts in a row"
+        return f"{starts} failed: one is tried again after a while"
 
     def _start(self, number: int, now: float) -> list[Command]:
         if any(i.ready_at is not None and now - i.ready_at >= STABLE_AFTER for i in self.instances.values()):
@@ -240,6 +271,8 @@ class Fleet:
 
     def _retire(self, surplus: int, now: float) -> list[Command]:
         """Drain up to `surplus` instances whose idle time is over, the longest idle first; manual scaling waits not."""
+        if self.held:
+            return []
         patience = 0.0 if self._autoscaler.scaling.fixed is not None else self._idle_timeout
         # A nanosecond of slack: a timer set for `idle_since + timeout` may round to just before it.
         idle = sorted(

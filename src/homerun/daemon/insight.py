@@ -28,6 +28,7 @@ from homerun.controllers.capacity import Group
 from homerun.controllers.task_document import task_from, timeline
 from homerun.core.billing import Bill
 from homerun.core.crew import Crew
+from homerun.core.fleet import Explained
 from homerun.core.instance import Instance
 from homerun.core.task import Attempt, Outcome, Task
 from homerun.engine.base import Ready
@@ -201,16 +202,30 @@ def _total(totals: Totals) -> Cost:
 
 
 def _decisions(group: Group, offset: float) -> list[DecisionView]:
-    return [
-        {
-            "time": to_rfc3339(entry.at + offset),
-            "revision": names.last(group.spec.name),
-            "want": entry.decision.want,
-            "ready": entry.ready,
-            "reason": entry.decision.reason,
+    return [_decision(entry, names.last(group.spec.name), offset) for entry in group.fleet.history]
+
+
+def _decision(entry: Explained, revision: str, offset: float) -> DecisionView:
+    decision = entry.decision
+    view: DecisionView = {
+        "time": to_rfc3339(entry.at + offset),
+        "revision": revision,
+        "want": decision.want,
+        "ready": entry.ready,
+        "reason": "; ".join(filter(None, (decision.reason, entry.held))),
+        "starting": entry.starting,
+        "driver": decision.driver,
+        "asked": decision.asked,
+        "limit": entry.held or decision.limit,
+    }
+    if (observed := decision.observed) is not None:
+        view["observed"] = {
+            "inFlight": observed.in_flight,
+            "waiting": observed.waiting,
+            "concurrency": round(observed.concurrency, 3),
+            "cpu": round(observed.cpu, 3),
         }
-        for entry in group.fleet.history
-    ]
+    return view
 
 
 def _sentence(decision: DecisionView) -> str:

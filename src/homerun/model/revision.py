@@ -13,6 +13,8 @@ from homerun.model.container import Container
 from homerun.model.quantity import parse_seconds
 
 DEFAULT_MAX_INSTANCES = 100
+DEFAULT_UTILIZATION = 0.6
+"""Of an instance's CPU and of its concurrency, at which there should be another one (contract §2.1)."""
 
 
 def template_hash(template: Mapping[str, Any], v1: Sequence[Sequence[Any]]) -> str:
@@ -24,7 +26,7 @@ def template_hash(template: Mapping[str, Any], v1: Sequence[Sequence[Any]]) -> s
 
 @dataclass(frozen=True, slots=True)
 class RevisionSpec:
-    """`name` and `service` are full resource names; `timeout` in seconds."""
+    """`name` and `service` are full resource names; `timeout` in seconds. Targets are shares; 0: disabled (§2.1)."""
 
     name: str
     service: str
@@ -33,6 +35,8 @@ class RevisionSpec:
     timeout: float
     min_instances: int
     max_instances: int
+    concurrency_target: float
+    cpu_target: float
     affinity: bool = False
     """Clients are led back to the instance that they were with."""
 
@@ -49,6 +53,8 @@ class RevisionSpec:
             timeout=parse_seconds(body.get("timeout", "300s")),
             min_instances=scaling.get("minInstanceCount", 0),
             max_instances=scaling.get("maxInstanceCount") or DEFAULT_MAX_INSTANCES,
+            concurrency_target=scaling.get("concurrencyUtilization", DEFAULT_UTILIZATION),
+            cpu_target=scaling.get("cpuUtilization", DEFAULT_UTILIZATION),
             affinity=body.get("sessionAffinity", False),
         )
 

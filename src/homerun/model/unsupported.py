@@ -25,11 +25,8 @@ _TEMPLATE = {
     "sandboxes": "sandboxes are not supported",
     "nodeSelector.accelerator": "GPUs are not supported yet",
 }
-_SCALING = "scaling targets of your own are not supported yet: leave it out"
 SERVICE = {
     **{f"template.{path}": why for path, why in _TEMPLATE.items()},
-    "template.scaling.cpuUtilization": _SCALING,
-    "template.scaling.concurrencyUtilization": _SCALING,
     "sshEnabled": "SSH into instances is not supported: leave it out or false",
     "multiRegionSettings": "services in several regions are not supported",
     "iapEnabled": "Identity-Aware Proxy is not supported: leave it out or false",

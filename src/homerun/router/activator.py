@@ -23,12 +23,14 @@ class Activator:
     sticky = False
     """Clients come back to the instance that they were with (affinity.py)."""
 
-    __slots__ = ("_expiry", "dispatcher", "metered", "name", "router", "timeout")
+    __slots__ = ("_expiry", "disabled", "dispatcher", "metered", "name", "router", "timeout")
 
     def __init__(self, router: Router, message: RevisionSet) -> None:
         self.router = router
         self.name = message.revision
         self.timeout = message.timeout
+        self.disabled = not message.max_instances
+        """It never has an instance: its service is scaled by hand, to none."""
         self.dispatcher: Dispatcher[Exchange, RemoteInstance] = Dispatcher(
             message.concurrency, message.queue_deadline, router.options.queue_limit, router.mono()
         )
@@ -51,6 +53,8 @@ class Activator:
             return
         if instance is not None:
             instance.send(exchange, now)
+        elif self.disabled:
+            self.refuse_waiting(errors.DISABLED)
         else:
             self._must_wait()
 
@@ -110,8 +114,11 @@ class Activator:
 
     def configure(self, message: RevisionSet) -> None:
         self.timeout = message.timeout
+        self.disabled = not message.max_instances
         self._serve(self.dispatcher.configure(message.concurrency, message.queue_deadline, self.router.mono()))
         self._rearm()
+        if self.disabled:
+            self.refuse_waiting(errors.DISABLED)
 
     def refuse_waiting(self, refusal: Refusal) -> None:
         """No instance will come."""

@@ -45,6 +45,7 @@ BAD_GATEWAY_TEXT = (
 )
 NO_INSTANCE = Refusal(429, "Rate exceeded.", retry_after=1)
 QUEUE_FULL = Refusal(429, "Rate exceeded.", retry_after=1)
+DISABLED = Refusal(503, "Service disabled: it is scaled by hand, and has no instances for this revision.")
 TIMEOUT = Refusal(504, "upstream request timeout")
 HEADER_TIMEOUT = Refusal(408, "The head of the request did not arrive in time.")
 METHOD = Refusal(405, "CONNECT is not supported: send requests with a path.", allow="GET, HEAD, POST, PUT, DELETE")

@@ -58,7 +58,8 @@ class RouteGone(Message, frozen=True):
 
 
 class RevisionSet(Message, frozen=True):
-    """What the data plane must know of a revision. Seconds. `queue_deadline` = max(3.5 x average startup, 10)."""
+    """What the data plane must know of a revision. Seconds. `queue_deadline` = max(3.5 x average startup, 10).
+    `max_instances` 0: it is disabled, and requests that find no instance are refused at once."""
 
     revision: str
     concurrency: int

@@ -466,6 +466,18 @@ async def test_update_masks_reach_into_the_template(mask: str, sent: dict[str, A
         assert got == {"timeout": "30s", "max": 100, "description": None, "labels": None} | changed
 
 
+async def test_scaling_targets_of_ones_own_reach_the_revision_and_what_makes_no_sense_is_refused() -> None:
+    async with api() as a:
+        made = await a.deploy(scaling={"cpuUtilization": 0, "concurrencyUtilization": 0.9})
+        revision = await a("GET", f"{V2}/services/hello/revisions/{made['latestReadyRevision'].rpartition('/')[2]}")
+        assert revision["scaling"] == {"cpuUtilization": 0, "concurrencyUtilization": 0.9}
+        group = a.world.control.capacity.group(revision["name"])
+        assert group is not None and group.spec.concurrency_target == 0.9 and group.spec.cpu_target == 0
+        for bad in ({"cpuUtilization": 0, "concurrencyUtilization": 0}, {"concurrencyUtilization": 0.05}):
+            with pytest.raises(Refused, match="concurrencyUtilization"):
+                await a("POST", f"{V2}/services?serviceId=bad", service(scaling=bad))
+
+
 async def test_a_mask_of_everything_replaces_and_a_wrong_one_is_refused() -> None:
     async with api() as a:
         await a.deploy("hello", timeout="30s")

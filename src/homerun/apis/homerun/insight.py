@@ -57,14 +57,32 @@ class InstanceView(TypedDict):
     phases: dict[str, float]
 
 
+class ObservedView(TypedDict):
+    """Requests right now, and averages over the last minute: of requests in flight or waiting, and of cores used."""
+
+    inFlight: int
+    waiting: int
+    concurrency: float
+    cpu: float
+
+
 class DecisionView(TypedDict):
-    """So many instances were wanted while so many were ready, for this reason."""
+    """So many instances were wanted while so many were ready, for this reason.
+
+    Of services also: how many were on their way; which driver (demand, concurrency, cpu, manual, check) asked for how
+    many, and what limited it, if anything did.
+    """
 
     time: str
     revision: str
     want: int
     ready: int
     reason: str
+    starting: NotRequired[int]
+    driver: NotRequired[str]
+    asked: NotRequired[int]
+    limit: NotRequired[str]
+    observed: NotRequired[ObservedView]
 
 
 class ServiceView(TypedDict):
