@@ -15,7 +15,7 @@ from bench.support import machine
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 TITLES = {
     "cold": "Cold start",
-    "warm": "Warm request",
+    "router": "Router",
     "jobs": "Jobs",
     "idle": "Idle",
     "engine": "Engine alone",

@@ -75,12 +75,13 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(header), rule + "|", *map(line, rows)])
 
 
-def write_results(name: str, results: Mapping[str, Any]) -> Path:
-    """To bench/results/NAME.json."""
+def write_results(name: str, results: Mapping[str, Any], *, quiet: bool = False) -> Path:
+    """To bench/results/NAME.json. `quiet`: nothing is said about it, as it is written again and again."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(results, indent=1) + "\n")
-    print(f"written to {path}")
+    if not quiet:
+        print(f"written to {path}")
     return path
 
 
