@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from homerun.engine.base import (
+    THROTTLED,
     ContainerSpec,
     Engine,
     Event,
@@ -34,7 +36,7 @@ IMPATIENT = Probe(port=8080, period=0.3, timeout=0.3)
 class World:
     """An engine, what it said, and how to get an image that behaves in a certain way."""
 
-    BEHAVIOURS = ("serve", "talk", "fail", "hang", "broken")
+    BEHAVIOURS = ("serve", "talk", "fail", "hang", "broken", "spin")
 
     def __init__(self, make: Callable[[], Engine], references: dict[str, str]) -> None:
         self._make = make
@@ -68,6 +70,20 @@ class World:
                 self._heard.clear()
                 await self._heard.wait()
 
+    async def cpu_share(self, id: str = "i1") -> float:
+        """Cores that it uses, over a while: never more than it may, however busy the machine is."""
+        began, before = asyncio.get_running_loop().time(), (await self.engine.cpu_used([id]))[id]
+        await asyncio.sleep(1)
+        used = (await self.engine.cpu_used([id]))[id] - before
+        return used / (asyncio.get_running_loop().time() - began)
+
+    async def uses_cpu(self, id: str = "i1") -> None:
+        """Wait until it has used more than it could if it were throttled."""
+        before = (await self.engine.cpu_used([id]))[id]
+        async with asyncio.timeout(30):
+            while (await self.engine.cpu_used([id]))[id] < before + 30 * 2 * THROTTLED:
+                await asyncio.sleep(0.05)
+
     async def close(self) -> None:
         for state in list(self.engine.instances()):
             await self.engine.stop(state.id, 0)
@@ -84,6 +100,7 @@ def fake_world(folder: Path) -> World:
         "fail": Script(ready=1, exit=Exit(code=7), exit_after=0.01),
         "hang": Script(ready=9999, stop_after=9999),
         "broken": Script(start_error=Invalid("no such command")),
+        "spin": Script(ready=0.01, on_term=Exit(code=0), cpu=1),
     }
     engine = FakeEngine(LoopClock(), {f"docker://registry.test/{name}": script for name, script in scripts.items()})
     return World(lambda: engine, {name: f"docker://registry.test/{name}" for name in scripts})
@@ -96,10 +113,11 @@ def oci_world(folder: Path) -> World:
         "fail": ["/app", "exit", "7"],
         "hang": ["/app", "sleep"],
         "broken": ["/no-such-command"],
+        "spin": ["/app", "serve"],
     }
     references = {}
     for name, command in commands.items():
-        env = ["ON_TERM=ignore"] if name == "hang" else []
+        env = {"hang": ["ON_TERM=ignore"], "spin": ["SPIN=1"]}.get(name, [])
         path = make_image(folder / f"{name}.tar", [app_layer()], cmd=command, env=env)
         references[name] = f"oci-archive:{path}"
     state = folder / "state"
@@ -277,6 +295,56 @@ async def test_only_an_exited_instance_can_be_removed(world: World) -> None:
     await world.engine.remove("i1")
     await world.engine.remove("i1")
     assert not world.engine.instances()
+
+
+# CPU
+
+
+async def test_an_instance_has_the_cpu_that_it_is_allotted(world: World) -> None:
+    await world.engine.start(await world.spec("spin", probe=PROBE))
+    await world.until(Ready)
+    await world.uses_cpu()
+    world.engine.allot("i1", THROTTLED)
+    assert await world.cpu_share() < 5 * THROTTLED
+    world.engine.allot("i1", None)
+    await world.uses_cpu()
+
+
+async def test_a_start_may_use_more_than_what_comes_after(world: World) -> None:
+    spec = await world.spec("spin", probe=PROBE)
+    await world.engine.start(replace(spec, container=replace(spec.container, cpu=THROTTLED, start_cpu=1)))
+    await world.until(Ready)
+    await world.uses_cpu()
+    world.engine.allot("i1", None)
+    assert await world.cpu_share() < 5 * THROTTLED
+
+
+async def test_cpu_of_nobody(world: World) -> None:
+    world.engine.allot("nobody", 1)
+    assert await world.engine.cpu_used(["nobody"]) == {}
+    await world.engine.start(await world.spec("fail"))
+    await world.until(Exited)
+    world.engine.allot("i1", 1)
+    assert await world.engine.cpu_used(["i1"]) == {}
+
+
+async def test_a_throttled_instance_ends_as_fast_as_any(world: World) -> None:
+    await world.engine.start(await world.spec("spin", probe=PROBE))
+    await world.until(Ready)
+    world.engine.allot("i1", THROTTLED)
+    await world.engine.stop("i1", grace=60)
+    world.engine.allot("i1", THROTTLED)
+    exited = await world.until(Exited)
+    assert isinstance(exited, Exited) and exited.exit == Exit(code=0)
+
+
+async def test_whoever_throttled_is_gone_and_so_is_the_throttling(world: World) -> None:
+    await world.engine.start(await world.spec("spin", probe=PROBE))
+    await world.until(Ready)
+    world.engine.allot("i1", THROTTLED)
+    await world.engine.close()
+    await world.reopen()
+    await world.uses_cpu()
 
 
 # Output

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from homerun.wire.link import InstanceUse, RequestLog, RevisionGone, Usage
+from homerun.wire.link import InstanceBusy, InstanceIdle, InstanceUse, RequestLog, RevisionGone, ToControl, Usage
 from tests.router.test_protocol import POST
 from tests.support.clock import EPOCH
 from tests.support.router import GET, OK, World
@@ -116,3 +116,101 @@ async def test_a_deleted_revision_is_not_reported(world: World) -> None:
     world.router.apply(RevisionGone("r"))
     await asyncio.sleep(1.1)
     assert usages(world) == []
+
+
+# Throttled revisions
+
+
+def edges(world: World) -> list[ToControl]:
+    return [message for message in world.reports() if isinstance(message, InstanceIdle | InstanceBusy)]
+
+
+async def test_a_new_instance_without_requests_is_idle_soon_and_once(world: World) -> None:
+    world.service(1, throttled=True)
+    assert edges(world) == []
+    await asyncio.sleep(2.1)
+    assert edges(world) == [InstanceIdle("i1")]
+    await asyncio.sleep(100)
+    assert world.reports() == []
+
+
+async def test_the_first_request_after_a_pause_is_told_before_it_is_answered_and_its_end_later(world: World) -> None:
+    world.service(1, throttled=True)
+    await asyncio.sleep(10)
+    edges(world)
+    client = world.client(GET)
+    assert edges(world) == [InstanceBusy("i1")]
+    await world.serve(1)
+    client.feed(GET)
+    await world.serve(1)
+    await asyncio.sleep(0.4)
+    assert edges(world) == []
+    await asyncio.sleep(2)
+    assert edges(world) == [InstanceIdle("i1")]
+
+
+async def test_an_instance_with_requests_now_and_then_is_busy_without_a_word(world: World) -> None:
+    world.service(1, throttled=True)
+    client = world.client()
+    for _ in range(50):
+        client.feed(GET)
+        await world.serve(1)
+        await asyncio.sleep(0.3)
+    assert edges(world) == []
+
+
+async def test_a_request_that_takes_long_keeps_its_instance_busy(world: World) -> None:
+    world.service(1, throttled=True)
+    await asyncio.sleep(10)
+    world.client(GET)
+    await asyncio.sleep(100)
+    assert edges(world) == [InstanceIdle("i1"), InstanceBusy("i1")]
+
+
+async def test_each_instance_is_busy_or_idle_by_itself(world: World) -> None:
+    world.service(1, 2, concurrency=1, throttled=True)
+    await asyncio.sleep(10)
+    assert sorted(edge.instance for edge in edges(world)) == ["i1", "i2"]  # type: ignore[union-attr]
+    world.client(GET)
+    world.client(GET)
+    assert edges(world) == [InstanceBusy("i2"), InstanceBusy("i1")]
+    await world.serve(1)
+    await asyncio.sleep(10)
+    assert edges(world) == [InstanceIdle("i1")]
+
+
+async def test_a_request_that_waited_wakes_its_instance_too(world: World) -> None:
+    world.service(1, concurrency=1, throttled=True)
+    await asyncio.sleep(10)
+    edges(world)
+    world.client(GET)
+    world.client(GET)
+    await world.serve(1)
+    await world.serve(1)
+    assert edges(world) == [InstanceBusy("i1")]
+
+
+async def test_after_a_snapshot_control_knows_of_no_idle_instance(world: World) -> None:
+    world.service(1, throttled=True)
+    await asyncio.sleep(10)
+    edges(world)
+    world.snapshot(1, throttled=True)
+    world.client(GET)
+    assert edges(world) == [], "control takes it for busy"
+    await world.serve(1)
+    await asyncio.sleep(10)
+    assert edges(world) == [InstanceIdle("i1")]
+    world.snapshot(1, throttled=True)
+    await asyncio.sleep(10)
+    assert edges(world) == [InstanceIdle("i1")]
+
+
+async def test_where_cpu_is_always_there_nothing_is_said_of_it(world: World) -> None:
+    world.service(1)
+    client = world.client(GET)
+    await world.serve(1)
+    await asyncio.sleep(10)
+    client.feed(GET)
+    await world.serve(1)
+    await asyncio.sleep(10)
+    assert edges(world) == []

@@ -15,6 +15,7 @@
  *
  * Paths served: / /env /headers /echo /exit?code= /sleep?ms= /big?n= /chunked?n=&ms= /status?code= /log?text=
  *               /eat?mib= /burn?ms= /drop /peak (most requests ever in flight) /connect?host=&port=
+ *               /count (how far a thread has counted that never rests; SPIN=1)
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -84,6 +85,7 @@ struct conn { int fd; size_t have; char buf[65536 + 1]; };
 struct request { char method[16], target[8192]; long length; int chunked, keep_alive, expect; size_t head; };
 
 static atomic_int in_flight, peak;
+static atomic_llong counted;
 
 static int send_all(int fd, const char *data, size_t n) {
     while (n) {
@@ -219,6 +221,11 @@ static void burn(long ms) {
     }
 }
 
+static void *spin(void *arg) {
+    for (;;) ++counted;
+    return arg;
+}
+
 static int is(const struct request *r, const char *path) {
     size_t n = strlen(path);
     return !strncmp(r->target, path, n) && (!r->target[n] || r->target[n] == '?');
@@ -239,6 +246,7 @@ static int answer(struct conn *c, struct request *r, const char *head) {
     if (is(r, "/chunked")) return send_chunks(c, query(r->target, "n", 3), query(r->target, "ms", 0));
     if (is(r, "/status")) return reply(c, query(r->target, "code", 200), "", 0);
     if (is(r, "/peak")) return reply(c, 200, text, sprintf(text, "%d\n", peak));
+    if (is(r, "/count")) return reply(c, 200, text, sprintf(text, "%lld\n", counted));
     if (is(r, "/log")) {
         const char *at = strstr(r->target, "text=");
         snprintf(text, sizeof text, "%s\n", at ? at + 5 : "logged");
@@ -280,8 +288,9 @@ static void serve(int port, const char *address) {
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, 256 << 10);
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    pthread_t thread;
+    if (getenv("SPIN") && pthread_create(&thread, &attr, spin, NULL)) exit(1);
     for (;;) {
-        pthread_t thread;
         struct conn *c = malloc(sizeof *c);
         c->have = 0;
         if ((c->fd = accept(fd, NULL, NULL)) < 0) { free(c); continue; }

@@ -69,9 +69,15 @@ class World:
         self.router.apply(RouteSet("projects/p/locations/l/services/hello", [host], list(targets)))
 
     def revision(
-        self, name: str = "r", concurrency: int = 2, timeout: float = 300, failure: str = "", affinity: bool = False
+        self,
+        name: str = "r",
+        concurrency: int = 2,
+        timeout: float = 300,
+        failure: str = "",
+        affinity: bool = False,
+        throttled: bool = False,
     ) -> None:
-        self.router.apply(RevisionSet(name, concurrency, timeout, 10, 100, failure, affinity))
+        self.router.apply(RevisionSet(name, concurrency, timeout, 10, 100, failure, affinity, throttled))
 
     def up(self, *ports: int, revision: str = "r") -> None:
         """Instance iN of `revision` listens on port N."""
@@ -83,12 +89,18 @@ class World:
         self.route(Target("r", 100))
         self.up(*ports)
 
-    def snapshot(self, *ports: int, draining: list[str] | None = None, revisions: list[str] | None = None) -> None:
+    def snapshot(
+        self,
+        *ports: int,
+        draining: list[str] | None = None,
+        revisions: list[str] | None = None,
+        throttled: bool = False,
+    ) -> None:
         names = ["r"] if revisions is None else revisions
         self.router.apply(
             Snapshot(
                 [RouteSet("projects/p/locations/l/services/hello", [HOST], [Target("r", 100)])] if names else [],
-                [RevisionSet(name, 2, 300, 10, 100) for name in names],
+                [RevisionSet(name, 2, 300, 10, 100, throttled=throttled) for name in names],
                 [InstanceUp("r", f"i{port}", "10.0.0.1", port) for port in ports],
                 draining or [],
             )

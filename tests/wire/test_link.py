@@ -10,10 +10,12 @@ from homerun.wire.link import (
     Demand,
     FrameDecoder,
     Hello,
+    InstanceBusy,
     InstanceDrain,
     InstanceDrained,
     InstanceFailed,
     InstanceGone,
+    InstanceIdle,
     InstanceUp,
     InstanceUse,
     KeySet,
@@ -30,7 +32,7 @@ from homerun.wire.link import (
 
 ROUTE = RouteSet("s", ["a.example"], [Target("r", 90), Target("q", 10, "green")])
 PRIVATE = RouteSet("t", ["b.example"], [], Access(["http://b.example"], ["1"], ["example.com"], True), "internal")
-REVISION = RevisionSet("r", 80, 300, 10, 100, "it exited")
+REVISION = RevisionSet("r", 80, 300, 10, 100, "it exited", True, True)
 UP = InstanceUp("r", "i", "10.0.0.1", 8080)
 TO_ROUTER: list[Message] = [
     ROUTE,
@@ -50,6 +52,8 @@ TO_CONTROL: list[Message] = [
     Usage("r", 1.5, 0.25, 1, 2, 3, [InstanceUse("i", 1, 0.5, 3, 0.0)]),
     InstanceFailed("i", "refused"),
     InstanceDrained("i"),
+    InstanceIdle("i"),
+    InstanceBusy("i"),
     RequestLog("r", "i", 1.5, 0.25, "GET", "http://a/", 200, 1, 2, "agent", "192.0.2.1", "0" * 32, "refused"),
 ]
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from homerun.aio.tasks import Supervisor
+from homerun.controllers.allotments import Allotments, allowance
 from homerun.controllers.container_spec import container_spec, probe_of
 from homerun.controllers.discards import Discards
 from homerun.controllers.failure import exit_text, start_failure
@@ -87,6 +88,7 @@ class Capacity:
         self._groups: dict[str, Group] = {}
         self._owners: dict[str, Group] = {}
         self._orphans = Orphans(engine)
+        self._allotments = Allotments(engine, clock)
         self._empty: asyncio.Event | None = None
         self.on_minimum: Callable[[str], None] = lambda revision: None
         """Called with a revision that has reached its minimum of instances, or has them no longer."""
@@ -193,6 +195,7 @@ class Capacity:
         for group in self._groups.values():
             if group.timer is not None:
                 group.timer.cancel()
+        self._allotments.close()
 
     # What the routers report
 
@@ -225,6 +228,12 @@ class Capacity:
         if (group := self._owners.get(instance)) is not None:
             self._carry_out(group, group.fleet.failed(instance, self._clock.mono()))
 
+    def on_busy(self, instance: str) -> None:
+        self._allotments.busy(instance)
+
+    def on_idle(self, instance: str) -> None:
+        self._allotments.idle(instance)
+
     # What the engine tells
 
     def on_event(self, event: Event) -> bool:
@@ -252,6 +261,7 @@ class Capacity:
         if not commands:
             address = event.address
             self._plane.instance_up(InstanceUp(group.spec.name, event.id, address.host, address.port))
+            self._allotments.add(event.id, allowance(group.spec.container))
         self._carry_out(group, commands)
         self._metering.started(group.spec, event.id, now - instance.created)
         if _deadline(before) != _deadline(group.fleet.average_startup):
@@ -282,6 +292,7 @@ class Capacity:
                 case Drain(id):
                     self._plane.instance_drain(id)
                 case Stop(id):
+                    self._allotments.forget(id)
                     self._discards.stop(id)
         self._set_timer(group)
         short = (True, group.fleet.failure) if group.fleet.short else (False, "")
@@ -310,6 +321,7 @@ class Capacity:
 
     def _forget(self, group: Group, id: str, failure: str) -> None:
         self._owners.pop(id, None)
+        self._allotments.forget(id)
         group.ready.pop(id, None)
         commands = group.fleet.exited(id, self._clock.mono(), failure)
         self._discards.remove(id)
@@ -336,6 +348,7 @@ class Capacity:
                 max_instances=group.fleet.maximum,
                 failure=group.fleet.failure if group.fleet.hopeless else "",
                 affinity=group.spec.affinity,
+                throttled=group.spec.container.cpu_idle,
             )
         )
 
@@ -371,6 +384,7 @@ class Capacity:
                 instance.state, instance.ready_at, instance.idle_since = State.READY, now, now
                 group.ready[state.id] = Ready(state.id, state.address, state.ready or state.started)
                 self._plane.instance_up(InstanceUp(group.spec.name, state.id, state.address.host, state.address.port))
+                self._allotments.add(state.id, allowance(group.spec.container), adopted=True)
             group.fleet.adopt([instance])
 
 
@@ -379,9 +393,10 @@ def _deadline(average_startup: float) -> float:
 
 
 def _instance_spec(spec: RevisionSpec, image: str, id: str) -> InstanceSpec:
+    container = container_spec(spec.container, image, spec.environment())
     return InstanceSpec(
         id=id,
-        container=container_spec(spec.container, image, spec.environment()),
+        container=replace(container, start_cpu=allowance(spec.container).at_start),
         labels=labels.of_revision(spec, id),
         probe=probe_of(spec.container.startup_probe),
     )

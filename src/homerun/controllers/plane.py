@@ -19,10 +19,12 @@ from homerun.wire.link import (
     Demand,
     FrameDecoder,
     Hello,
+    InstanceBusy,
     InstanceDrain,
     InstanceDrained,
     InstanceFailed,
     InstanceGone,
+    InstanceIdle,
     InstanceUp,
     KeySet,
     RequestLog,
@@ -43,6 +45,8 @@ class Reports(Protocol):
     def on_usage(self, usage: Usage) -> None: ...
     def on_instance_failed(self, instance: str, reason: str) -> None: ...
     def on_drained(self, instance: str) -> None: ...
+    def on_busy(self, instance: str) -> None: ...
+    def on_idle(self, instance: str) -> None: ...
 
 
 class Plane:
@@ -56,6 +60,8 @@ class Plane:
         self._revisions: dict[str, RevisionSet] = {}
         self._instances: dict[str, InstanceUp] = {}
         self._draining: dict[str, set[RouterLink]] = {}
+        self._busy: dict[str, set[RouterLink]] = {}
+        """Of the instances of throttled revisions: which routers may have requests for them."""
         self._keys = KeySet({})
         self._links: set[RouterLink] = set()
         self.reports: Reports | None = None
@@ -130,6 +136,9 @@ class Plane:
 
     def instance_up(self, instance: InstanceUp) -> None:
         self._instances[instance.instance] = instance
+        revision = self._revisions.get(instance.revision)
+        if revision is not None and revision.throttled:
+            self._busy[instance.instance] = set(self._links)
         self._send(instance)
 
     def instance_drain(self, instance: str) -> None:
@@ -143,6 +152,7 @@ class Plane:
     def instance_gone(self, instance: str, oom: str = "") -> None:
         """`oom`: how it used up its memory, if it did."""
         self._draining.pop(instance, None)
+        self._busy.pop(instance, None)
         if self._instances.pop(instance, None) is not None:
             self._send(InstanceGone(instance, oom))
 
@@ -164,12 +174,16 @@ class Plane:
         self._links.add(router)
         for waiting_for in self._draining.values():
             waiting_for.add(router)
+        for instance in self._busy:
+            self.busy_at(router, instance)
         router.write(link.encode(snapshot))
 
     def left(self, router: RouterLink) -> None:
         self._links.discard(router)
         for instance in list(self._draining):
             self.drained_by(router, instance)
+        for instance in self._busy:
+            self.idle_at(router, instance)
         if not self._links and self.reports is not None:
             for revision in self._revisions:
                 self.reports.on_demand(revision, 0, 0)
@@ -180,6 +194,20 @@ class Plane:
             waiting_for.discard(router)
             if not waiting_for:
                 self._drained_everywhere(instance)
+
+    def busy_at(self, router: RouterLink, instance: str) -> None:
+        if (busy := self._busy.get(instance)) is not None:
+            if not busy and self.reports is not None:
+                self.reports.on_busy(instance)
+            busy.add(router)
+
+    def idle_at(self, router: RouterLink, instance: str) -> None:
+        """Idle where all routers say so. With none there is nobody to say so, and one may come back with requests."""
+        busy = self._busy.get(instance)
+        if busy is not None and router in busy:
+            busy.discard(router)
+            if not busy and self._links and self.reports is not None:
+                self.reports.on_idle(instance)
 
     def _drained_everywhere(self, instance: str) -> None:
         if self._draining.pop(instance, None) is not None and self.reports is not None:
@@ -226,6 +254,10 @@ class RouterLink(asyncio.Protocol):
                 self._reports.on_usage(message)
             case InstanceDrained(instance):
                 self._plane.drained_by(self, instance)
+            case InstanceBusy(instance):
+                self._plane.busy_at(self, instance)
+            case InstanceIdle(instance):
+                self._plane.idle_at(self, instance)
             case InstanceFailed(instance, reason):
                 self._reports.on_instance_failed(instance, reason)
             case RequestLog():

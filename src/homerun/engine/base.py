@@ -8,13 +8,16 @@ removed, running or exited, with its labels, its exit and its logs. No caller ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
 from homerun.engine.images.reference import repository
 from homerun.lib.errors import HomerunError, Invalid, NotFound
+
+THROTTLED = 0.01
+"""Cores of an instance that should get nearly none: enough to answer, slowly, if nobody is there to give it more."""
 
 
 class ImageNotFound(NotFound):
@@ -82,6 +85,8 @@ class ContainerSpec:
     working_dir: str = ""
     cpu: float = 1.0
     """In cores."""
+    start_cpu: float = 0.0
+    """If that is more: from the start until `allot`."""
     memory: int = 512 << 20
     """In bytes; the writable root counts against it (contract §1.5)."""
 
@@ -214,6 +219,18 @@ class Engine(Protocol):
 
     async def remove(self, id: str) -> None:
         """Forget an exited instance; its log lines stay readable. Unknown: no error. Running: FailedPrecondition."""
+        ...
+
+    def allot(self, id: str, cores: float | None) -> None:
+        """From now on it may use so much CPU (THROTTLED: nearly none); None: what its spec says. Sockets stay open.
+
+        `stop` lifts it, so that what ends can end in time, and so does `open` for everything that is ready: whoever
+        throttled it is gone. Unknown, starting, stopping or exited: nothing happens.
+        """
+        ...
+
+    async def cpu_used(self, ids: Iterable[str]) -> Mapping[str, float]:
+        """Seconds of CPU that each has used since its start, of those that run."""
         ...
 
     def instances(self) -> Sequence[InstanceState]: ...

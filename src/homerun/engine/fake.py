@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from homerun.engine.base import (
@@ -69,6 +69,8 @@ class Script:
     on_term: Exit = TERMINATED
     """How it ends after SIGTERM, `stop_after` seconds later, unless the grace period is shorter."""
     stop_after: float = 0.01
+    cpu: float = 0
+    """Cores that it would use all the time; it gets what it is allotted of them."""
     lines: tuple[Line, ...] = ()
     address: Address | None = None
     """Where requests go; None: an address of its own that nothing listens on."""
@@ -88,7 +90,16 @@ class _Instance:
         self.timers: dict[str, asyncio.TimerHandle] = {}
         self.unwritten = deque(sorted(script.lines, key=lambda line: line.after))
         self._loop = asyncio.get_running_loop()
-        self._born = self._loop.time()
+        self._born = self._allotted = self._loop.time()
+        self.cores = max(spec.container.cpu, spec.container.start_cpu)
+        self._used = 0.0
+
+    def allot(self, cores: float) -> None:
+        self._used, self._allotted = self.cpu_used(), self._loop.time()
+        self.cores = cores
+
+    def cpu_used(self) -> float:
+        return self._used + min(self.script.cpu, self.cores) * (self._loop.time() - self._allotted)
 
     def due(self) -> Iterator[Line]:
         """Take the lines whose time has come."""
@@ -128,6 +139,8 @@ class FakeEngine:
 
     async def open(self, listener: Listener) -> None:
         self._listener = listener
+        for id in self._instances:
+            self.allot(id, None)
         while self._untold:
             listener(self._untold.popleft())
 
@@ -178,6 +191,7 @@ class FakeEngine:
         if pending is not None and pending.when() <= asyncio.get_running_loop().time() + delay:
             return
         instance.cancel("ready")
+        self.allot(id, None)
         instance.state = replace(instance.state, phase=Phase.STOPPING)
         instance.after(delay, "stop", lambda: self.crash(id, exit))
 
@@ -188,6 +202,15 @@ class FakeEngine:
         if instance.state.phase is not Phase.EXITED:
             raise FailedPrecondition(f"instance {id} is {instance.state.phase}: stop it, and remove it once it exited")
         del self._instances[id]
+
+    def allot(self, id: str, cores: float | None) -> None:
+        instance = self._instances.get(id)
+        if instance is not None and instance.state.phase is Phase.READY:
+            instance.allot(instance.spec.container.cpu if cores is None else cores)
+
+    async def cpu_used(self, ids: Iterable[str]) -> Mapping[str, float]:
+        found = {id: self._instances[id] for id in ids if id in self._instances}
+        return {id: i.cpu_used() for id, i in found.items() if i.state.phase is not Phase.EXITED}
 
     def instances(self) -> Sequence[InstanceState]:
         return [instance.state for instance in self._instances.values()]
@@ -218,6 +241,10 @@ class FakeEngine:
     def pinned(self, reference: str) -> Sequence[str]:
         """Pinned references of all images that were pulled as `reference`, oldest first."""
         return [pinned for pinned, (image, _) in self._pulled.items() if image.reference == reference]
+
+    def cores(self, id: str) -> float:
+        """What it is allotted now."""
+        return self._instances[id].cores
 
     def kill(self, id: str) -> None:
         """It dies by SIGKILL, for no reason that the engine knows."""

@@ -63,6 +63,8 @@ class Container:
     memory: int = 512 << 20
     cpu_idle: bool = True
     """CPU only while requests are in flight: billed by request, not by instance."""
+    startup_boost: bool = False
+    """More CPU while it starts (contract §2.4)."""
     port: int | None = None
     startup_probe: StartupProbe | None = None
 
@@ -83,6 +85,7 @@ class Container:
             cpu=parse_cpu(limits.get("cpu", "1000m")),
             memory=parse_bytes(limits.get("memory", "512Mi")),
             cpu_idle=resources.get("cpuIdle", not resources),
+            startup_boost=resources.get("startupCpuBoost", False),
             port=port,
             startup_probe=None if port is None else StartupProbe.parse(json.get("startupProbe"), port),
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from homerun.core.dispatcher import Assign, Dispatcher, Drained, QueueFull
 from homerun.router import errors
-from homerun.wire.link import Demand, InstanceDrained, InstanceFailed, RevisionSet
+from homerun.wire.link import Demand, InstanceDrained, InstanceFailed, InstanceIdle, RevisionSet
 
 if TYPE_CHECKING:
     from homerun.router.errors import Refusal
@@ -23,19 +23,20 @@ class Activator:
     sticky = False
     """Clients come back to the instance that they were with (affinity.py)."""
 
-    __slots__ = ("_expiry", "disabled", "dispatcher", "metered", "name", "router", "timeout")
+    __slots__ = ("_expiry", "disabled", "dispatcher", "metered", "name", "router", "throttled", "timeout")
 
     def __init__(self, router: Router, message: RevisionSet) -> None:
         self.router = router
         self.name = message.revision
         self.timeout = message.timeout
+        self.throttled = message.throttled
         self.disabled = not message.max_instances
         """It never has an instance: its service is scaled by hand, to none."""
         self.dispatcher: Dispatcher[Exchange, RemoteInstance] = Dispatcher(
             message.concurrency, message.queue_deadline, router.options.queue_limit, router.mono()
         )
         self.metered = False
-        """There is traffic, and usage is reported each second."""
+        """There is traffic, or was just now, and usage is reported each second."""
         self._expiry: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
@@ -59,7 +60,7 @@ class Activator:
             self._must_wait()
 
     def wake(self, now: float) -> None:
-        """There is traffic."""
+        """There is traffic, or something else to see."""
         if not self.metered:
             self.metered = True
             self.dispatcher.restart_sampling(now)
@@ -93,7 +94,24 @@ class Activator:
     # Instances
 
     def up(self, instance: RemoteInstance) -> None:
-        self._serve(self.dispatcher.up(instance, self.router.mono()))
+        now = self.router.mono()
+        if self.throttled:
+            self.wake(now)  # so that it is seen to be idle if nothing comes
+        self._serve(self.dispatcher.up(instance, now))
+
+    def rest(self, instance: str) -> None:
+        """It had no requests for a while: control may take its CPU, and is told when it needs it again."""
+        remote = self.dispatcher.instances[instance]
+        if not remote.resting:
+            remote.resting = True
+            self.router.link.send(InstanceIdle(instance))
+
+    def rouse(self) -> None:
+        """Control knows nothing of who rests, and takes all for busy."""
+        if self.throttled and self.dispatcher.instances:
+            for instance in self.dispatcher.instances.values():
+                instance.resting = False
+            self.wake(self.router.mono())
 
     def failed(self, instance: RemoteInstance, reason: str) -> None:
         self.dispatcher.fail(instance)

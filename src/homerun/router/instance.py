@@ -9,6 +9,7 @@ from homerun.core.dispatcher import Instance, State
 from homerun.router import errors
 from homerun.router.affinity import token
 from homerun.router.upstream import InstanceConnection
+from homerun.wire.link import InstanceBusy
 
 if TYPE_CHECKING:
     from homerun.router.activator import Activator
@@ -21,7 +22,18 @@ _VERDICT = 0.25
 
 
 class RemoteInstance(Instance):
-    __slots__ = ("_connecting", "_let_down", "activator", "connections", "host", "idle", "oom", "port", "token")
+    __slots__ = (
+        "_connecting",
+        "_let_down",
+        "activator",
+        "connections",
+        "host",
+        "idle",
+        "oom",
+        "port",
+        "resting",
+        "token",
+    )
 
     def __init__(self, id: str, host: str, port: int, activator: Activator) -> None:
         super().__init__(id)
@@ -30,6 +42,8 @@ class RemoteInstance(Instance):
         self.idle: list[InstanceConnection] = []
         """The one used last comes last, and is used next."""
         self.connections: set[InstanceConnection] = set()
+        self.resting = False
+        """Control was told that it is idle, and must hear of the next request."""
         self._connecting: dict[Exchange, asyncio.Task[None]] = {}
         self._let_down: dict[Exchange, str] = {}
         """Requests that it broke off, and how."""
@@ -41,6 +55,9 @@ class RemoteInstance(Instance):
     def send(self, exchange: Exchange, now: float) -> None:
         """`exchange` has a slot: send it over an open connection, or a new one."""
         exchange.instance = self
+        if self.resting:
+            self.resting = False
+            self.activator.router.link.send(InstanceBusy(self.id))
         while self.idle:
             connection = self.idle.pop()
             if connection.usable(exchange, now):

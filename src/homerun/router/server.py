@@ -195,6 +195,8 @@ class Router:
                 self._instance_up(up)
         for id in snapshot.draining:
             self._drain(id)
+        for activator in self.activators.values():
+            activator.rouse()
         self.informed.set()
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from homerun.router.server import Router
 
 PERIOD = 1.0
+REST_AFTER = 0.5
+"""An instance without requests for so long is reported idle: one that has some each second never is."""
 _BATCH = 512
 """Logs of requests that are sent at once, before the second is over: so that no turn of the loop takes long."""
 
@@ -76,8 +78,20 @@ class Stats:
             usage = self._usage(activator, wall)
             activator.metered = bool(usage.concurrency or usage.requests or usage.in_flight or usage.waiting)
             self._router.link.send(usage)
+            if activator.throttled:
+                self._rest(activator, usage)
         self._metered = [activator for activator in self._metered if activator.metered]
         self._send_requests()
+
+    @staticmethod
+    def _rest(activator: Activator, usage: Usage) -> None:
+        for use in usage.instances:
+            if use.in_flight:
+                continue
+            if use.idle >= REST_AFTER:
+                activator.rest(use.instance)
+            else:
+                activator.metered = True  # too early to say: look again
 
     def stop(self) -> None:
         if self._timer is not None:

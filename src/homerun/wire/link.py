@@ -70,6 +70,8 @@ class RevisionSet(Message, frozen=True):
     """Why instances do not start, when the last ones failed: waiting requests are answered 503 with it."""
     affinity: bool = False
     """Clients are led back to the instance that they were with, by a cookie."""
+    throttled: bool = False
+    """Its instances have nearly no CPU without requests: say InstanceIdle and InstanceBusy of them."""
 
 
 class RevisionGone(Message, frozen=True):
@@ -169,6 +171,21 @@ class InstanceDrained(Message, frozen=True):
     instance: str
 
 
+class InstanceIdle(Message, frozen=True):
+    """Of a throttled revision: no request of this router for a while. Its next one is announced by InstanceBusy.
+
+    Each counts as busy in each router from its InstanceUp on, and all do again after a Snapshot.
+    """
+
+    instance: str
+
+
+class InstanceBusy(Message, frozen=True):
+    """Of a throttled revision, idle until now: a request is on its way to it."""
+
+    instance: str
+
+
 class RequestLog(Message, frozen=True, gc=False):
     """One answered request, for the request log (contract §1.13). Sent in batches with the usage."""
 
@@ -191,7 +208,7 @@ class RequestLog(Message, frozen=True, gc=False):
 ToRouter = (
     RouteSet | RouteGone | RevisionSet | RevisionGone | InstanceUp | InstanceDrain | InstanceGone | KeySet | Snapshot
 )
-ToControl = Hello | Demand | Usage | InstanceFailed | InstanceDrained | RequestLog
+ToControl = Hello | Demand | Usage | InstanceFailed | InstanceDrained | InstanceIdle | InstanceBusy | RequestLog
 
 _encoder = msgspec.msgpack.Encoder()
 

@@ -62,6 +62,34 @@ def test_v2_counts_oom_kills(unified: Cgroups, tmp_path: Path) -> None:
     assert unified.names() == {"i"}
 
 
+def test_v2_is_allotted_cpu_and_says_what_it_used(unified: Cgroups, tmp_path: Path) -> None:
+    (tmp_path / "p/i").mkdir()
+    unified.allot("i", 1.5)
+    assert (tmp_path / "p/i/cpu.max").read_text() == "150000 100000"
+    unified.allot("i", 0.0001)
+    assert (tmp_path / "p/i/cpu.max").read_text() == "1000 100000", "the kernel takes no less"
+    (tmp_path / "p/i/cpu.stat").write_text("usage_usec 1500000\nuser_usec 1\nnr_periods 3\n")
+    assert unified.cpu_used("i") == 1.5
+
+
+def test_v1_has_files_of_its_own_for_it(tmp_path: Path) -> None:
+    for name in ("cpu", "cpuacct"):
+        (tmp_path / name / "p/i").mkdir(parents=True)
+    mounts = "".join(f"1 1 0:1 / {tmp_path}/{name} rw - cgroup cgroup rw,{name}\n" for name in ("cpu", "cpuacct"))
+    cgroups = Cgroups("p", mounts + f"1 1 0:2 / {tmp_path}/unified rw - cgroup2 cgroup2 rw\n")
+    cgroups.allot("i", 2)
+    assert (tmp_path / "cpu/p/i/cpu.cfs_quota_us").read_text() == "200000"
+    (tmp_path / "cpuacct/p/i/cpuacct.usage").write_text("2500000000\n")
+    assert cgroups.cpu_used("i") == 2.5
+
+
+def test_cpu_of_what_is_gone(unified: Cgroups) -> None:
+    with pytest.raises(FileNotFoundError):
+        unified.allot("gone", 1)
+    with pytest.raises(FileNotFoundError):
+        unified.cpu_used("gone")
+
+
 @pytest.mark.host
 def test_what_is_left_in_a_cgroup_is_killed_with_it() -> None:
     cgroups = Cgroups.of_host(f"homerun-test-{uuid.uuid4().hex[:8]}")

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from homerun.engine.oci import seccomp
+from homerun.engine.oci.cgroup import PERIOD, quota
 from homerun.engine.oci.users import User
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_PERIOD = 100_000
 _FILES = 25_000
 _CAPABILITIES = [
     f"CAP_{name}"
@@ -62,6 +62,8 @@ class Limits:
     memory: int
     tasks: int
     swap: bool
+    start_cpu: float = 0.0
+    """In cores, for the start, if that is more. Its weight beside others is that of `cpu`."""
     group_oom: bool = False
     """One process over the limit takes the whole instance down (cgroup v2)."""
 
@@ -123,8 +125,8 @@ def _resources(limits: Limits) -> dict[str, Any]:
     resources: dict[str, Any] = {
         "memory": memory,
         "cpu": {
-            "quota": max(1000, int(limits.cpu * _PERIOD)),
-            "period": _PERIOD,
+            "quota": quota(max(limits.cpu, limits.start_cpu)),
+            "period": PERIOD,
             "shares": max(2, int(limits.cpu * 1024)),
         },
         "pids": {"limit": limits.tasks},

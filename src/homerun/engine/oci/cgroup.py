@@ -15,6 +15,10 @@ from enum import StrEnum
 from pathlib import Path
 
 _WANTED = ("cpu", "memory", "pids")
+PERIOD = 100_000
+"""Microseconds in which a group may run for so long as its quota says. Never changed while it runs: the kernel would
+let the old period pass first."""
+_SMALLEST_QUOTA = 1000
 
 
 class CgroupLayout(StrEnum):
@@ -22,6 +26,15 @@ class CgroupLayout(StrEnum):
     HYBRID = "hybrid"
     V2 = "v2"
     NONE = "none"
+
+
+def quota(cores: float) -> int:
+    """Microseconds in each PERIOD."""
+    return max(_SMALLEST_QUOTA, int(cores * PERIOD))
+
+
+def _fields(text: str) -> dict[str, str]:
+    return dict(line.split(" ", 1) for line in text.splitlines())
 
 
 def _mounts(mountinfo: str) -> Iterator[tuple[Path, str, str]]:
@@ -132,15 +145,27 @@ class Cgroups:
 
     def oom_kills(self, instance: str) -> int:
         """How many of its processes the kernel killed for want of memory."""
-        if self.layout is CgroupLayout.V2 and self.unified:
-            file = self.unified / self._parent / instance / "memory.events"
-        else:
-            file = self.controllers.get("memory", Path("/")) / self._parent / instance / "memory.oom_control"
+        file = self._file(instance, "memory", "memory.oom_control", "memory.events")
         try:
-            fields = dict(line.split() for line in file.read_text().splitlines())
+            return int(_fields(file.read_text()).get("oom_kill", 0))
         except OSError:
             return 0
-        return int(fields.get("oom_kill", 0))
+
+    def allot(self, instance: str, cores: float) -> None:
+        """How much CPU it may use; holds at once, also for what waits for its next period. Raises OSError."""
+        file = self._file(instance, "cpu", "cpu.cfs_quota_us", "cpu.max")
+        file.write_text(str(quota(cores)) if self.controllers else f"{quota(cores)} {PERIOD}")
+
+    def cpu_used(self, instance: str) -> float:
+        """Seconds, of all processes that are or were in it. Raises OSError."""
+        text = self._file(instance, "cpuacct", "cpuacct.usage", "cpu.stat").read_text()
+        return int(text) / 1e9 if self.controllers else int(_fields(text)["usage_usec"]) / 1e6
+
+    def _file(self, instance: str, controller: str, v1: str, v2: str) -> Path:
+        """A file of the instance's, by its names with v1 and v2 of `controller`."""
+        if self.controllers or self.unified is None:
+            return self.controllers.get(controller, Path("/nowhere")) / self._parent / instance / v1
+        return self.unified / self._parent / instance / v2
 
     def processes(self, instance: str) -> set[int]:
         found: set[int] = set()

@@ -8,11 +8,12 @@ is on disk (records.py) suffices to find everything again in another process (ad
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import os
 import re
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -114,6 +115,7 @@ class OciEngine:
         for instance in found.running + found.ended + found.exited:
             self._instances[instance.id] = instance
         for instance in found.running:
+            self.allot(instance.id, None)
             self._watch(instance)
             if instance.phase is Phase.STARTING:
                 self._await_ready(instance, self._clock.mono() - (self._clock.now() - instance.started))
@@ -284,6 +286,7 @@ class OciEngine:
         """Asked twice, the earlier SIGKILL holds."""
         if instance.probe:
             instance.probe.cancel()
+        self.allot(instance.id, None)
         if instance.init and instance.phase is not Phase.STOPPING:
             instance.init.send(signal.SIGTERM)
         instance.phase = Phase.STOPPING
@@ -349,6 +352,27 @@ class OciEngine:
             raise FailedPrecondition(f"instance {id} is {instance.phase}: stop it first")
         del self._instances[id]
         await asyncio.to_thread(instance.record.delete)
+
+    # CPU
+
+    def allot(self, id: str, cores: float | None) -> None:
+        """Some 20 µs, so it is done here and now: a request may wait for it."""
+        instance = self._instances.get(id)
+        if instance is None or instance.phase is not Phase.READY:
+            return
+        with contextlib.suppress(OSError):  # it is ending, and Exited on its way
+            self._host.cgroups.allot(id, instance.spec.container.cpu if cores is None else cores)
+
+    async def cpu_used(self, ids: Iterable[str]) -> Mapping[str, float]:
+        known = [id for id in ids if id in self._instances]
+        return await asyncio.to_thread(self._read_cpu, known)
+
+    def _read_cpu(self, ids: Sequence[str]) -> dict[str, float]:
+        found = {}
+        for id in ids:
+            with contextlib.suppress(OSError):
+                found[id] = self._host.cgroups.cpu_used(id)
+        return found
 
     # Reading
 

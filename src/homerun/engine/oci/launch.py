@@ -102,6 +102,7 @@ def _prepare(host: Host, order: Order) -> dict[str, object]:
         container.memory,
         host.tasks,
         host.cgroups.swap_accounting,
+        container.start_cpu,
         host.cgroups.layout is CgroupLayout.V2,
     )
     place = bundle.Place(
