@@ -65,7 +65,6 @@ TESTED_THROUGH = {
         "apis/run_v1/overrides.py",
     ),
     "tests/daemon/test_options.py": ("settings.py",),
-    "tests/e2e/test_restart.py": ("daemon/router.py",),
 }
 """Files without a test of their own name, by the test through which they are tested. Keep it short."""
 

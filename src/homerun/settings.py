@@ -37,6 +37,18 @@ class Settings:
     """OCI runtime to use: `crun`, `runc` or a path; empty chooses the first one that works."""
     grace: float = 10
     """Seconds between SIGTERM and SIGKILL."""
+    request_limit: int = 32
+    """MiB that the body of an HTTP/1 request may have (Cloud Run: 32); 0 is no limit."""
+    response_limit: int = 0
+    """MiB that an HTTP/1 answer with a Content-Length may have (Cloud Run: 32); 0 is no limit."""
+    queue_limit: int = 10_000
+    """Requests that may wait for instances of one revision; the next one gets 429 at once."""
+    queue_wait: float = 10
+    """Seconds that a request waits for an instance, or 3.5 times the average start if that is longer; then 429."""
+    max_connections: int = 0
+    """Clients that may be connected at the same time; the next one gets 503. 0: by the limit of open files."""
+    retry_idempotent: bool = False
+    """Whether a GET, HEAD, OPTIONS, PUT or DELETE without a body whose instance broke off goes to another one once."""
 
     @property
     def domain(self) -> str:

@@ -22,7 +22,7 @@ def test_only_what_is_given_is_passed_on(homerun: Invoke, became: list[tuple[str
 
 def test_a_flag_needs_no_value(homerun: Invoke, became: list[tuple[str, list[str]]]) -> None:
     homerun("up", "--redirect-https", "--https", "127.0.0.1:8443")
-    assert became == [("up", ["--redirect-https", "true", "--https", "127.0.0.1:8443"])]
+    assert became == [("up", ["--redirect-https", "--https", "127.0.0.1:8443"])]
 
 
 def test_every_setting_is_an_option_with_the_default_that_it_says() -> None:
@@ -35,6 +35,8 @@ def test_every_setting_is_an_option_with_the_default_that_it_says() -> None:
         "certificate": "a local CA's",
         "key": "none",
         "redirect_https": "off",
+        "max_connections": "by the limit of open files",
+        "retry_idempotent": "off",
     }
     for name, (_, default, _) in module.OPTIONS.items():
         value = getattr(settings, name)

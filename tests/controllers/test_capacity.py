@@ -126,6 +126,12 @@ async def test_an_instance_that_ran_out_of_memory_is_said_to() -> None:
         assert gone.instance == instance.id and gone.oom.startswith("Memory limit of 512 MiB exceeded")
 
 
+async def test_requests_wait_as_long_as_was_set() -> None:
+    async with world(queue_wait=60) as w:
+        await deployed(w)
+        assert w.router.last(RevisionSet).queue_deadline == 60
+
+
 async def test_affinity_is_told_to_the_router() -> None:
     async with world() as w:
         await deployed(w)

@@ -13,7 +13,7 @@ def test_without_options_the_defaults_hold() -> None:
 
 def test_what_is_unparsed_parses_to_the_same() -> None:
     settings = Settings(
-        state=Path("/x y"), idle_timeout=3, project="p", max_tasks=7, https="127.0.0.1:443", redirect_https=True
+        state=Path("/x y"), idle_timeout=3, project="p", max_tasks=7, https="127.0.0.1:443", retry_idempotent=True
     )
     assert parse(unparse(settings)) == settings
 
@@ -36,6 +36,8 @@ def test_both_spellings_work() -> None:
         (["--redirect-https"], "--redirect-https needs --https HOST:PORT"),
         (["--https", "8443"], "'8443' is no HOST:PORT"),
         (["--redirect-https=perhaps"], "--redirect-https is true or false, not 'perhaps'"),
+        (["--retry-idempotent=maybe"], "--retry-idempotent is true or false, not 'maybe'"),
+        (["--queue-limit", "1.5"], "--queue-limit must be a number"),
         (["--grace", "-1"], "--grace must not be negative"),
     ],
 )

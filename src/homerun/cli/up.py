@@ -21,6 +21,12 @@ OPTIONS = {
     "max_tasks": ("N", "4 for each CPU", "Tasks of jobs that run at the same time on this machine."),
     "runtime": ("NAME|PATH", "the first that works", "OCI runtime: crun, runc or a path."),
     "grace": ("SECONDS", "10", "Between SIGTERM and SIGKILL."),
+    "request_limit": ("MIB", "32", "Largest body of an HTTP/1 request; 0: no limit."),
+    "response_limit": ("MIB", "0", "Largest HTTP/1 answer that is not streamed; 0: no limit."),
+    "queue_limit": ("N", "10000", "Requests that may wait for instances of one revision; the next one gets 429."),
+    "queue_wait": ("SECONDS", "10", "A request waits so long for an instance, or 3.5 average starts; then 429."),
+    "max_connections": ("N", "by the limit of open files", "Clients connected at a time; the next one gets 503."),
+    "retry_idempotent": ("", "off", "Send a GET whose instance broke off to another one, once."),
 }
 """Every setting of the daemon: its kind of value, its default and what it is. Checked against settings.py by a test."""
 
@@ -51,6 +57,7 @@ def up(**given: str | None) -> None:
     """
     arguments = []
     for name, value in given.items():
+        flag = "--" + name.replace("_", "-")
         if value is not None:
-            arguments += ["--" + name.replace("_", "-"), value]
+            arguments += [flag, value] if OPTIONS[name][0] else [flag]
     become("up", arguments)

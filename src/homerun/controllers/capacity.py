@@ -41,9 +41,8 @@ from homerun.model.revision import RevisionSpec
 from homerun.store.base import Document
 from homerun.wire.link import InstanceUp, RevisionSet, Usage
 
-MIN_QUEUE_DEADLINE = 10.0
 QUEUE_STARTUPS = 3.5
-"""Requests wait up to max(3.5 x average startup, 10 s) (contract §2.2)."""
+"""Requests wait up to max(3.5 x average startup, 10 s) (contract §2.2); the 10 s are `queue_wait`."""
 
 
 class Metering(Protocol):
@@ -82,9 +81,11 @@ class Capacity:
         discards: Discards,
         *,
         idle_timeout: float,
+        queue_wait: float = 10,
     ) -> None:
         self._engine, self._plane, self._supervisor, self._clock = engine, plane, supervisor, clock
         self._metering, self._discards, self._idle_timeout = metering, discards, idle_timeout
+        self._queue_wait = queue_wait
         self._groups: dict[str, Group] = {}
         self._owners: dict[str, Group] = {}
         self._orphans = Orphans(engine)
@@ -264,7 +265,7 @@ class Capacity:
             self._allotments.add(event.id, allowance(group.spec.container))
         self._carry_out(group, commands)
         self._metering.started(group.spec, event.id, now - instance.created)
-        if _deadline(before) != _deadline(group.fleet.average_startup):
+        if self._deadline(before) != self._deadline(group.fleet.average_startup):
             self._announce(group)
         self._report_check(group, "")
 
@@ -344,13 +345,16 @@ class Capacity:
                 revision=group.spec.name,
                 concurrency=group.spec.concurrency,
                 timeout=group.spec.timeout,
-                queue_deadline=_deadline(group.fleet.average_startup),
+                queue_deadline=self._deadline(group.fleet.average_startup),
                 max_instances=group.fleet.maximum,
                 failure=group.fleet.failure if group.fleet.hopeless else "",
                 affinity=group.spec.affinity,
                 throttled=group.spec.container.cpu_idle,
             )
         )
+
+    def _deadline(self, average_startup: float) -> float:
+        return max(QUEUE_STARTUPS * average_startup, self._queue_wait)
 
     def _set_timer(self, group: Group) -> None:
         if group.timer is not None:
@@ -386,10 +390,6 @@ class Capacity:
                 self._plane.instance_up(InstanceUp(group.spec.name, state.id, state.address.host, state.address.port))
                 self._allotments.add(state.id, allowance(group.spec.container), adopted=True)
             group.fleet.adopt([instance])
-
-
-def _deadline(average_startup: float) -> float:
-    return max(QUEUE_STARTUPS * average_startup, MIN_QUEUE_DEADLINE)
 
 
 def _instance_spec(spec: RevisionSpec, image: str, id: str) -> InstanceSpec:

@@ -75,6 +75,7 @@ class Control:
             self.meter,
             self.discards,
             idle_timeout=settings.idle_timeout,
+            queue_wait=settings.queue_wait,
         )
         self.crews = Crews(engine, self.supervisor, clock, self.meter, self.discards)
         self.requests = RequestLogs()

@@ -9,8 +9,17 @@ from pathlib import Path
 from homerun.lib.errors import Invalid
 from homerun.settings import Settings
 
-_NUMBERS = {"idle_timeout": float, "grace": float, "max_tasks": int}
-_FLAGS = {"redirect_https"}
+_NUMBERS: dict[str, type[float]] = {
+    "idle_timeout": float,
+    "grace": float,
+    "max_tasks": int,
+    "request_limit": int,
+    "response_limit": int,
+    "queue_limit": int,
+    "queue_wait": float,
+    "max_connections": int,
+}
+_FLAGS = {"redirect_https", "retry_idempotent"}
 _FILES = {"certificate", "key"}
 
 
@@ -61,7 +70,7 @@ def _convert(flag: str, name: str, value: str) -> object:
             raise Invalid(f"{flag} is true or false, not {value!r}")
         return value.lower() == "true"
     try:
-        number = _NUMBERS.get(name, str)(value)
+        number = _NUMBERS[name](value) if name in _NUMBERS else value
     except ValueError:
         raise Invalid(f"{flag} must be a number, not {value!r}") from None
     if not isinstance(number, str) and number < 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import socket
 from pathlib import Path
@@ -10,9 +11,11 @@ from pathlib import Path
 from homerun.daemon.keys import certificate_folder, open_authority
 from homerun.lib.clock import SystemClock
 from homerun.router.certificates import Certificates
-from homerun.router.options import Options
+from homerun.router.options import UNLIMITED, Options, connections_for
 from homerun.router.server import serve
 from homerun.settings import Settings
+
+_MIB = 1 << 20
 
 
 async def run(settings: Settings, listener: socket.socket, secure: socket.socket | None = None) -> None:
@@ -28,7 +31,7 @@ async def run(settings: Settings, listener: socket.socket, secure: socket.socket
         settings.state / "run" / "control.sock",
         secure=[secure] if secure is not None else [],
         certificates=certificates,
-        options=Options(grace=settings.grace),
+        options=options(settings, raise_open_files()),
         stop=stop,
     )
 
@@ -37,3 +40,21 @@ def open_certificates(settings: Settings) -> Certificates:
     """Those of the state folder, and of the command line. Blocks. Raises FailedPrecondition."""
     given = (Path(settings.certificate), Path(settings.key)) if settings.certificate else None
     return Certificates(certificate_folder(settings.state), open_authority(settings.state), SystemClock(), given)
+
+
+def raise_open_files() -> int:
+    """As many as this process may ever open. Returns how many that is."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+def options(settings: Settings, open_files: int) -> Options:
+    return Options(
+        grace=settings.grace,
+        request_limit=settings.request_limit * _MIB or UNLIMITED,
+        response_limit=settings.response_limit * _MIB or UNLIMITED,
+        queue_limit=settings.queue_limit,
+        max_connections=settings.max_connections or connections_for(open_files),
+        retry_idempotent=settings.retry_idempotent,
+    )

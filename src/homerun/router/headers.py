@@ -71,8 +71,8 @@ class RequestHead:
             self.lines += (name, b": ", value, b"\r\n")
         elif key == b"content-length":
             # The parser has seen to it that it is one number, and that there is no Transfer-Encoding with it.
-            self.length = int(value)
-            self.lines += (name, b": ", value, b"\r\n")
+            length = self.length = int(value)
+            self.lines += (name, b": ", b"%d" % length, b"\r\n")
         else:
             if self.others is None:
                 self.others = {}

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import httptools
 
-from homerun.router import chunked, errors
+from homerun.router import chunked, errors, resume
 from homerun.router.errors import Refusal
 from homerun.router.exchange import Exchange
 from homerun.router.half_closed import is_reset
@@ -60,6 +60,7 @@ class ClientConnection(asyncio.Protocol):
         "_paused",
         "_receiving",
         "_router",
+        "_skipped",
         "_tunnel",
         "choked",
         "origin",
@@ -86,6 +87,8 @@ class ClientConnection(asyncio.Protocol):
         self._deaf = False
         """Nothing that the client sends from here on will be understood."""
         self._tunnel: InstanceConnection | None = None
+        self._skipped: Exchange | None = None
+        """One whose body the parser did not see, because it asks for another protocol as well."""
         self._early: bytes | None = None
         """What came after a request to switch protocols: for the instance if it agrees, for the parser if not."""
         self._held = False
@@ -214,13 +217,16 @@ class ClientConnection(asyncio.Protocol):
         if refusal is not None:
             exchange.refusal, exchange.keep_alive, self._deaf = refusal, False, True
         elif head.others is not None:
-            if not parser.should_upgrade() or head.upgrade.lower() == b"h2c":
+            if not parser.should_upgrade() or head.length or head.chunked or head.upgrade.lower() == b"h2c":
                 head.ignore_upgrade()
             if head.chunked:
                 self._head = trailers = Trailers()
                 self._add_lines = trailers.lines.extend
         exchange.body_done = not head.length and not head.chunked
-        self._receiving = exchange
+        if exchange.body_done or head.others is None or not parser.should_upgrade():
+            self._receiving = exchange
+        else:
+            self._skipped = exchange
         if self._current is None and not self.choked:
             self._begin(exchange)
         else:
@@ -476,6 +482,13 @@ class ClientConnection(asyncio.Protocol):
 
     def _after_upgrade(self, rest: bytes) -> None:
         """The parser has stopped behind a request to switch protocols."""
+        skipped, self._skipped = self._skipped, None
+        if skipped is not None and not self._deaf:
+            # It may have a body, and may be answered in the protocol that it came in (RFC 9110 §7.8).
+            self._receiving = skipped
+            self._parser = resume.at_body(self, skipped.head)
+            self.data_received(rest)
+            return
         self._parser = httptools.HttpRequestParser(self)
         asking = self._line[-1] if self._line else self._current
         if self._tunnel is not None:
