@@ -175,6 +175,21 @@ async def test_a_restart_finds_the_service_and_its_instance() -> None:
         assert len(after.engine.started) == 1
 
 
+async def test_a_service_has_the_address_at_which_homerun_listens_now() -> None:
+    async with world(stop_instances=False) as before:
+        await before.store.apply(service_put())
+        old = (await before.settled("Service", HELLO)).body
+        assert old["uri"].startswith("http://hello-1.r.run.localhost")
+    async with world(store=before.store, engine=before.engine, https="127.0.0.1:8443", http="127.0.0.1:8081") as after:
+        new = await after.get("Service", HELLO)
+        assert (new.body["uri"], new.body["urls"]) == ("https://hello-1.r.run.localhost:8443", [new.body["uri"]])
+        assert {**new.body, "uri": old["uri"], "urls": old["urls"]} == old
+        [snapshot] = after.router.all(Snapshot)
+        [route] = snapshot.routes
+        assert route.access is not None
+        assert route.access.audiences[:2] == [new.body["uri"], "http://hello-1.r.run.localhost:8081"]
+
+
 async def test_a_crash_in_the_middle_of_a_deployment_is_finished_by_the_next_start() -> None:
     slow = "registry.test/slow:1"
     async with world({slow: Script(ready=30)}, stop_instances=False) as before:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.host
 class SecureDaemon(Daemon):
     def __init__(self, state: Path, **options: object) -> None:
         self.https_port = free_port()
-        super().__init__(state, https=f"127.0.0.1:{self.https_port}", **options)
+        super().__init__(state, https=f"127.0.0.1:{self.https_port}", redirect_https=True, **options)
 
     def curl(self, service: str, *arguments: str) -> str:
         """The answer with its head. Raises when curl does not believe it."""
@@ -38,7 +38,9 @@ def secure(folder: Path) -> Iterator[SecureDaemon]:
 
 
 def test_a_service_is_woken_over_tls(secure: SecureDaemon, app: str) -> None:
-    secure.deploy("safe", app)
+    service = secure.deploy("safe", app)
+    assert service["uri"] == f"https://{secure.host('safe').partition(':')[0]}:{secure.https_port}"
+    assert secure.get("safe")[0] == 302
     answer = secure.curl("safe")
     assert answer.startswith(("HTTP/1.1 200", "HTTP/2 200"))
     assert "x-forwarded-proto: https" in answer.lower()

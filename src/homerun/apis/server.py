@@ -72,7 +72,7 @@ def create_backend(store: Store, clock: Clock, settings: Settings) -> Backend:
         store=store,
         clock=clock,
         projects=Projects(settings.project, settings.project_number),
-        addresses=Addresses(settings.domain, int(settings.http.rpartition(":")[2])),
+        addresses=Addresses.of_listeners(settings.domain, settings.http, settings.https),
         region=settings.region,
         host=_reachable(settings.http.rpartition(":")[0]),
     )

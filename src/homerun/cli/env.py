@@ -9,7 +9,7 @@ import click
 
 from homerun.cli.output import print_json
 from homerun.cli.session import Session, session_options
-from homerun.cli.trust import trust_file
+from homerun.cli.trust_file import trust_file
 
 CERTIFICATE = "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE"
 IAM_ENDPOINT = "CLOUDSDK_API_ENDPOINT_OVERRIDES_IAMCREDENTIALS"

@@ -1,37 +1,27 @@
-"""The certificates that gcloud is to trust: those of this machine, and homerun's own."""
+"""`homerun trust`: become the daemon's hand on this machine's lists of trusted authorities."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import ssl
-import tempfile
-from pathlib import Path
+import click
 
-SYSTEM = "/etc/ssl/certs/ca-certificates.crt"
+from homerun.cli.daemon import become
 
 
-def trust_file(certificate: str) -> Path:
-    """A file with all of them, in the user's cache folder. The same for the same certificates. Raises OSError."""
-    content = f"{_system()}{certificate}"
-    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
-    path = _cache() / f"trust-{digest}.pem"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as draft:
-            draft.write(content)
-        os.replace(draft.name, path)
-    return path
+@click.command(short_help="Have this machine believe homerun's certificates for *.localhost.")
+@click.option("--state", metavar="DIR", help="State folder of the homerun.  [default: /var/lib/homerun]")
+@click.option("--print", "shown", is_flag=True, help="Print the authority's certificate instead.")
+@click.option("--remove", is_flag=True, help="Take it out again.")
+def trust(state: str | None, shown: bool, remove: bool) -> None:
+    """Put the local authority, which signs certificates for names under localhost, into the system's list of trusted
+    ones, and into those of Firefox and Chrome. It is believed for such names only.
 
-
-def _system() -> str:
-    """gcloud trusts the file instead of what it trusts otherwise, and not only homerun is asked by it."""
-    found = Path(ssl.get_default_verify_paths().cafile or SYSTEM)
-    try:
-        return found.read_text()
-    except OSError:
-        return ""
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "homerun"
+    \b
+    Examples:
+      sudo homerun trust
+      sudo homerun trust --remove
+      curl --cacert <(sudo homerun trust --print) https://hello-100000000001.us-central1.run.localhost:8443/
+    """
+    if shown and remove:
+        raise click.UsageError("--print and --remove exclude each other: printing changes nothing.")
+    arguments = ["--state", state] if state else []
+    become("trust", [*arguments, *(["--print"] if shown else ["--remove"] if remove else [])])

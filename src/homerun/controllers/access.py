@@ -13,6 +13,7 @@ import msgspec
 
 from homerun.model.identity import ANY_SERVICE
 from homerun.model.policy import invokers
+from homerun.model.urls import Addresses
 from homerun.wire.link import Access, RouteSet
 
 _INGRESS: dict[str, Literal["all", "internal", "none"]] = {
@@ -22,9 +23,9 @@ _INGRESS: dict[str, Literal["all", "internal", "none"]] = {
 }
 
 
-def guarded(route: RouteSet, service: Mapping[str, Any]) -> RouteSet:
+def guarded(route: RouteSet, service: Mapping[str, Any], addresses: Addresses) -> RouteSet:
     """`route` as `service` wants it guarded: for nobody yet, unless it lets everybody in unasked."""
-    access = None if service.get("invokerIamDisabled") else Access(_audiences(service), [], [])
+    access = None if service.get("invokerIamDisabled") else Access(_audiences(service, addresses), [], [])
     ingress = _INGRESS.get(service.get("ingress", ""), "all")
     return msgspec.structs.replace(route, access=access, ingress=ingress)
 
@@ -38,8 +39,9 @@ def granted(route: RouteSet, policy: Mapping[str, Any]) -> RouteSet:
     return msgspec.structs.replace(route, access=access)
 
 
-def _audiences(service: Mapping[str, Any]) -> list[str]:
+def _audiences(service: Mapping[str, Any], addresses: Addresses) -> list[str]:
     """In this order: the first is named to those who ask with a token for something else."""
     urls = [service.get("uri", ""), *service.get("urls", ())]
     urls += [target.get("uri", "") for target in service.get("trafficStatuses", ())]
-    return list(dict.fromkeys([*filter(None, urls), *service.get("customAudiences", ()), ANY_SERVICE]))
+    found = [each for url in filter(None, urls) for each in addresses.everywhere(url)]
+    return list(dict.fromkeys([*found, *service.get("customAudiences", ()), ANY_SERVICE]))

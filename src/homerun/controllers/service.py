@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from homerun.controllers import traffic
 from homerun.controllers.access import granted, guarded
 from homerun.controllers.rollout import Shape
 from homerun.model.names import Name
-from homerun.store.base import Document, Store
+from homerun.model.urls import Addresses
+from homerun.store.base import Document, Put, Store
 from homerun.wire.link import RouteSet
 
 SHAPE = Shape("Service", ("ConfigurationsReady", "RoutesReady"), "traffic", "trafficStatuses", traffic.resolve)
@@ -25,18 +26,30 @@ class Routes(Protocol):
 class ServiceRoutes:
     """Implements controllers.rollout.Outcome. Of a service whose policy nobody has shown it only the owner may call."""
 
-    def __init__(self, store: Store, routes: Routes) -> None:
-        self._store, self._routes = store, routes
+    def __init__(self, store: Store, routes: Routes, addresses: Addresses) -> None:
+        self._store, self._routes, self._addresses = store, routes, addresses
         self._guarded: dict[str, RouteSet] = {}
         self._policies: dict[str, Mapping[str, Any]] = {}
 
     def settle(self, owner: Mapping[str, Any]) -> None:
-        self._guarded[owner["name"]] = guarded(traffic.route(owner, owner.get(SHAPE.statuses, ())), owner)
+        route = traffic.route(owner, owner.get(SHAPE.statuses, ()))
+        self._guarded[owner["name"]] = guarded(route, owner, self._addresses)
         self._send(owner["name"])
 
     def drop(self, owner: str) -> None:
         self._guarded.pop(owner, None)
         self._routes.drop_route(owner)
+
+    async def move(self, services: Iterable[Document]) -> bool:
+        """homerun listens elsewhere since they were stored: their URLs say so from now on. Were there any?"""
+        puts = [
+            Put("Service", service.name, {**service.body, **urls}, service.internal, if_version=service.version)
+            for service in services
+            if (urls := self._addresses.moved(service.body))
+        ]
+        if puts:
+            await self._store.apply(*puts)
+        return bool(puts)
 
     @staticmethod
     def keys(policy: Document) -> list[str]:

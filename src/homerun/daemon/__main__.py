@@ -37,6 +37,10 @@ def main(arguments: Sequence[str]) -> int:
                 from homerun.daemon import doctor
 
                 return asyncio.run(doctor.run(rest))
+            case "trust":
+                from homerun.daemon import trust
+
+                return trust.run(rest)
             case "token":
                 from homerun.daemon import keys
 
@@ -46,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
                 return 2
     except HomerunError as error:
         print(f"homerun: {error.message}", file=sys.stderr)
-        return EXIT_FATAL if role != "token" else 1
+        return EXIT_FATAL if role not in ("token", "trust") else 1
     except ModuleNotFoundError as error:
         # An update brought a new dependency. Starting again would end the same way.
         if error.name is None or error.name.partition(".")[0] == "homerun":
@@ -56,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
             "homerun once more",
             file=sys.stderr,
         )
-        return EXIT_FATAL if role != "token" else 1
+        return EXIT_FATAL if role not in ("token", "trust") else 1
     return 0
 
 

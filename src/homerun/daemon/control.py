@@ -44,6 +44,7 @@ from homerun.lib.clock import Clock, SystemClock
 from homerun.meter.meter import Meter
 from homerun.meter.requests import RequestLogs
 from homerun.model.conditions import SUCCEEDED
+from homerun.model.urls import Addresses
 from homerun.settings import Settings
 from homerun.store.base import Store
 from homerun.store.sqlite import SqliteStore
@@ -83,7 +84,8 @@ class Control:
         self.executions = ExecutionController(
             store, engine, self.supervisor, self.discards, clock, max_tasks=settings.max_tasks
         )
-        routes = ServiceRoutes(store, self.plane)
+        addresses = Addresses.of_listeners(settings.domain, settings.http, settings.https)
+        self._routes = routes = ServiceRoutes(store, self.plane, addresses)
         services = RolloutController(service.SHAPE, store, clock, routes)
         revisions = RevisionController(
             "Service", store, engine, self.capacity, self.supervisor, clock, self.capacity.standing
@@ -130,6 +132,8 @@ class Control:
         # What was ready is ready again before the first router hears of anything: nobody sees half of it.
         started = [d for d in stored if ready_state(d) == SUCCEEDED]
         services, pools = await self.store.list("Service"), await self.store.list("WorkerPool")
+        if await self._routes.move(services):
+            services = await self.store.list("Service")
         await self._revisions.sync([*services, *started])
         await self._domains.sync(await self.store.list("Domain"))
         await self._policies.sync(await self.store.list("Policy"))

@@ -64,6 +64,7 @@ class DaemonInsight:
             "region": settings.region,
             "api": settings.api,
             "http": settings.http,
+            "https": settings.https,
             "domain": settings.domain,
             "environment": gcloud_environment(
                 host, int(port), settings.project, settings.region, token_needed=not is_loopback(host)

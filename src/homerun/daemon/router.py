@@ -9,8 +9,10 @@ import socket
 from pathlib import Path
 
 from homerun.daemon.keys import certificate_folder, open_authority
+from homerun.daemon.options import split_address
 from homerun.lib.clock import SystemClock
 from homerun.router.certificates import Certificates
+from homerun.router.front import Front
 from homerun.router.options import UNLIMITED, Options, connections_for
 from homerun.router.server import serve
 from homerun.settings import Settings
@@ -32,6 +34,7 @@ async def run(settings: Settings, listener: socket.socket, secure: socket.socket
         secure=[secure] if secure is not None else [],
         certificates=certificates,
         options=options(settings, raise_open_files()),
+        front=Front(split_address(settings.https)[1]) if settings.redirect_https else None,
         stop=stop,
     )
 

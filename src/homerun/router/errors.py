@@ -18,6 +18,7 @@ class Refusal:
     retry_after: int = 0
     allow: str = ""
     challenge: str = ""
+    location: str = ""
     text: str = ""
     """For the request log; what is in the body is for the client."""
 
@@ -33,6 +34,8 @@ class Refusal:
             lines.append(f"Retry-After: {self.retry_after}")
         if self.allow:
             lines.append(f"Allow: {self.allow}")
+        if self.location:
+            lines.append(f"Location: {self.location}")
         if self.challenge:
             lines.append(f"WWW-Authenticate: {self.challenge}")
         lines.append("Connection: keep-alive" if keep_alive else "Connection: close")
@@ -85,6 +88,10 @@ def not_permitted(who: str, service: str) -> Refusal:
         f"The request was not authorized to invoke this service: {who} has no role with run.routes.invoke on "
         f"{service}, such as roles/run.invoker.",
     )
+
+
+def moved_to(url: str) -> Refusal:
+    return Refusal(302, f"Requests are taken over HTTPS: {url}", location=url)
 
 
 def bad_request(reason: str) -> Refusal:

@@ -17,6 +17,7 @@ from homerun.router.activator import Activator
 from homerun.router.affinity import StickyActivator
 from homerun.router.certificates import Certificates
 from homerun.router.door import Door, shake_hands
+from homerun.router.front import Front, FrontConnection
 from homerun.router.instance import RemoteInstance
 from homerun.router.link import ControlLink
 from homerun.router.options import Options
@@ -206,13 +207,15 @@ async def serve(
     *,
     secure: Sequence[socket.socket] = (),
     certificates: Certificates | None = None,
+    front: Front | None = None,
     options: Options | None = None,
     clock: Clock | None = None,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Carry requests until `stop` is set (or this is cancelled); those in flight then have `options.grace`.
 
-    `secure`: those of the listening sockets on which TLS is spoken, with `certificates`.
+    `secure`: those of the listening sockets on which TLS is spoken, with `certificates`. `front`: what is answered on
+    the others before any service is asked.
 
     The listening sockets are not closed: they belong to whoever passed them, and outlive a restart of the router.
     """
@@ -225,11 +228,14 @@ async def serve(
     router.tasks.spawn(router.link.run(), name="link to control")
     servers: list[asyncio.Server | Door] = []
 
+    def plain() -> ClientConnection:
+        return ClientConnection(router) if front is None else FrontConnection(router, front)
+
     async def accept() -> None:
         # Until then connections wait in the kernel's queue.
         await router.informed.wait()
         for own in listeners:
-            server = await loop.create_server(lambda: ClientConnection(router), sock=own.dup())
+            server = await loop.create_server(plain, sock=own.dup())
             servers.append(server)
         if certificates is None:
             return

@@ -13,7 +13,7 @@ from typing import BinaryIO, NotRequired, Protocol, TypedDict
 class Info(TypedDict):
     """`environment`: what `homerun env` exports to point gcloud and the client libraries here.
 
-    `certificate`: as PEM, what the API shows to clients that speak TLS.
+    `https`: empty when services have no TLS. `certificate`: as PEM, what the API shows to clients that speak TLS.
     """
 
     version: str
@@ -22,6 +22,7 @@ class Info(TypedDict):
     region: str
     api: str
     http: str
+    https: str
     domain: str
     environment: dict[str, str]
     certificate: NotRequired[str]
