@@ -29,7 +29,6 @@ TESTED_THROUGH = {
         "controllers/failure.py",
         "controllers/loop.py",
         "controllers/operations.py",
-        "controllers/plane.py",
         "controllers/revision_document.py",
         "controllers/rollout.py",
         "controllers/targets.py",

@@ -31,6 +31,9 @@ class Settings:
     """Region of `homerun env`; every other region name works as well."""
     idle_timeout: float = 300
     """Seconds without a request after which an instance above the minimum is stopped (Cloud Run: up to 900)."""
+    routers: int = 1
+    """Router processes that share the port; each service belongs to one of them. More than one pays with several busy
+    services and as many CPUs."""
     max_tasks: int = field(default_factory=lambda: 4 * (os.cpu_count() or 1))
     """Tasks that run at the same time on this machine, over all executions."""
     runtime: str = ""

@@ -53,6 +53,17 @@ def test_a_busy_instance_is_never_drained() -> None:
     assert f.wake is None
 
 
+def test_what_a_lost_router_had_in_flight_is_in_flight_no_more() -> None:
+    f = fleet(concurrency=1, idle=30)
+    f.demand(0, 1, now=0)
+    f.ready("i1", now=1)
+    f.usage(1, 1, 1, {"i1": Load(1, 0)}, now=2)
+    assert f.lost_sight(now=10) == []
+    assert f.instances["i1"].in_flight == 0
+    assert f.tick(now=39.9) == []
+    assert f.tick(now=40) == [Drain("i1")]
+
+
 def test_the_longest_idle_instance_goes_first_and_only_as_many_as_are_too_many() -> None:
     f = fleet(concurrency=1, idle=30)
     f.demand(0, 3, now=0)

@@ -13,7 +13,13 @@ def test_without_options_the_defaults_hold() -> None:
 
 def test_what_is_unparsed_parses_to_the_same() -> None:
     settings = Settings(
-        state=Path("/x y"), idle_timeout=3, project="p", max_tasks=7, https="127.0.0.1:443", retry_idempotent=True
+        state=Path("/x y"),
+        idle_timeout=3,
+        project="p",
+        routers=3,
+        max_tasks=7,
+        https="127.0.0.1:443",
+        retry_idempotent=True,
     )
     assert parse(unparse(settings)) == settings
 
@@ -39,6 +45,8 @@ def test_both_spellings_work() -> None:
         (["--retry-idempotent=maybe"], "--retry-idempotent is true or false, not 'maybe'"),
         (["--queue-limit", "1.5"], "--queue-limit must be a number"),
         (["--grace", "-1"], "--grace must not be negative"),
+        (["--routers", "0"], "--routers must be from 1 to 64, and 0 is not"),
+        (["--routers=65"], "--routers must be from 1 to 64, and 65 is not"),
     ],
 )
 def test_a_wrong_option_is_named(arguments: list[str], message: str) -> None:

@@ -6,11 +6,26 @@ from pathlib import Path
 
 import pytest
 
-from homerun.daemon.processes import Processes, claim_state, listen
+from homerun.daemon.processes import STABLE_AFTER, Child, Processes, claim_state, listen
 from homerun.lib.errors import FailedPrecondition, Invalid, PermissionDenied
 from homerun.settings import Settings
 
 pytestmark = pytest.mark.sockets
+
+
+def test_who_dies_again_and_again_is_started_again_later_each_time() -> None:
+    child, other = Child("router", []), Child("router", [], 1)
+    waits = []
+    for _ in range(8):
+        child.died(now=1.0)
+        assert child.due is not None
+        waits.append(child.due - 1.0)
+    assert waits == [0, 0.25, 0.5, 1, 2, 4, 8, 10]
+    # It has lived for long enough now; and nobody waits for another one's sake.
+    child.died(now=STABLE_AFTER)
+    other.died(now=1.0)
+    assert (child.due, other.due) == (STABLE_AFTER, 1.0)
+    assert [str(each) for each in (child, other)] == ["router", "router 1"]
 
 
 def test_the_state_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:

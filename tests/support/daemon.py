@@ -88,14 +88,15 @@ class Daemon:
             time.sleep(0.01)
 
     def children(self) -> dict[str, int]:
-        """Role -> pid of the processes that `up` has started."""
+        """Role -> pid of the processes that `up` has started; the routers are `router`, `router 1`, ..."""
         assert self.process is not None
         pid = self.process.pid
         found: dict[str, int] = {}
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             command = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
             if "homerun.daemon" in command:
-                found[command[command.index("homerun.daemon") + 1]] = int(child)
+                role, _, index = command[command.index("homerun.daemon") + 1 :][:3]
+                found[role if index == "0" else f"{role} {index}"] = int(child)
         return found
 
     def kill(self, role: str) -> None:

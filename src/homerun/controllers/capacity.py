@@ -225,6 +225,10 @@ class Capacity:
         if (group := self._owners.get(instance)) is not None:
             self._carry_out(group, group.fleet.drained(instance, self._clock.mono()))
 
+    def on_router_lost(self, revision: str) -> None:
+        if (group := self._groups.get(revision)) is not None:
+            self._carry_out(group, group.fleet.lost_sight(self._clock.mono()))
+
     def on_instance_failed(self, instance: str, reason: str) -> None:
         if (group := self._owners.get(instance)) is not None:
             self._carry_out(group, group.fleet.failed(instance, self._clock.mono()))

@@ -1,7 +1,8 @@
-"""Control's end of the link to the routers: what they must know, and what they report.
+"""Control's end of the links to the routers: what they must know, and what they report.
 
 Holds the whole picture (routes, revisions, ready instances), so that a router that connects gets it as one Snapshot
-and then only what changes. Nothing is sent for a change that changes nothing.
+and then only what changes. Nothing is sent for a change that changes nothing. All routers are told everything; each
+acts on what is its own (core.ownership), so a service's load is what its one owner says.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Protocol, cast
 
 import msgspec
 
+from homerun.core.ownership import Share
 from homerun.wire import link
 from homerun.wire.link import (
     Demand,
@@ -47,6 +49,11 @@ class Reports(Protocol):
     def on_drained(self, instance: str) -> None: ...
     def on_busy(self, instance: str) -> None: ...
     def on_idle(self, instance: str) -> None: ...
+    def on_router_lost(self, revision: str) -> None: ...
+
+
+ROUTER_PATIENCE = 2.0
+"""Seconds that a drain waits for the router that it concerns, when that is not connected."""
 
 
 class Plane:
@@ -59,9 +66,10 @@ class Plane:
         self._domains_of: dict[str, set[str]] = {}
         self._revisions: dict[str, RevisionSet] = {}
         self._instances: dict[str, InstanceUp] = {}
-        self._draining: dict[str, set[RouterLink]] = {}
+        self._draining: dict[str, set[RouterLink | None]] = {}
+        """Whose answers are awaited; None: that of a router which is expected to come."""
         self._busy: dict[str, set[RouterLink]] = {}
-        """Of the instances of throttled revisions: which routers may have requests for them."""
+        """Of the instances of throttled revisions: their owner, when it may have requests for them."""
         self._keys = KeySet({})
         self._links: set[RouterLink] = set()
         self.reports: Reports | None = None
@@ -138,16 +146,19 @@ class Plane:
         self._instances[instance.instance] = instance
         revision = self._revisions.get(instance.revision)
         if revision is not None and revision.throttled:
-            self._busy[instance.instance] = set(self._links)
+            self._busy[instance.instance] = self._owners(instance.revision)
         self._send(instance)
 
     def instance_drain(self, instance: str) -> None:
-        """`on_drained` follows, at once when no router is there: then nothing is in flight either."""
-        waiting_for = set(self._links)
+        """`on_drained` follows. If the router that has the instance's requests is away, it is waited for a while: it
+        may be on its way back to a control that was restarted; if it was killed, nothing is in flight either."""
+        waiting_for: set[RouterLink | None] = set(self._links)
+        up = self._instances.get(instance)
+        if up is None or not self._owners(up.revision):
+            waiting_for.add(None)
+            asyncio.get_running_loop().call_later(ROUTER_PATIENCE, self.drained_by, None, instance)
         self._draining[instance] = waiting_for
         self._send(InstanceDrain(instance))
-        if not waiting_for:
-            asyncio.get_running_loop().call_soon(self._drained_everywhere, instance)
 
     def instance_gone(self, instance: str, oom: str = "") -> None:
         """`oom`: how it used up its memory, if it did."""
@@ -160,6 +171,10 @@ class Plane:
         frame = link.encode(message)
         for router in self._links:
             router.write(frame)
+
+    def _owners(self, revision: str) -> set[RouterLink]:
+        """One router, or none while it is away."""
+        return {router for router in self._links if router.share.owns_revision(revision)}
 
     # What the links tell
 
@@ -175,20 +190,26 @@ class Plane:
         for waiting_for in self._draining.values():
             waiting_for.add(router)
         for instance in self._busy:
-            self.busy_at(router, instance)
+            if router.share.owns_revision(self._instances[instance].revision):
+                self.busy_at(router, instance)
         router.write(link.encode(snapshot))
 
     def left(self, router: RouterLink) -> None:
+        if router not in self._links:
+            # It never said Hello.
+            return
         self._links.discard(router)
         for instance in list(self._draining):
             self.drained_by(router, instance)
         for instance in self._busy:
             self.idle_at(router, instance)
-        if not self._links and self.reports is not None:
-            for revision in self._revisions:
-                self.reports.on_demand(revision, 0, 0)
+        if self.reports is None or any(other.share == router.share for other in self._links):
+            return
+        for revision in self._revisions:
+            if router.share.owns_revision(revision):
+                self.reports.on_router_lost(revision)
 
-    def drained_by(self, router: RouterLink, instance: str) -> None:
+    def drained_by(self, router: RouterLink | None, instance: str) -> None:
         waiting_for = self._draining.get(instance)
         if waiting_for is not None:
             waiting_for.discard(router)
@@ -202,11 +223,11 @@ class Plane:
             busy.add(router)
 
     def idle_at(self, router: RouterLink, instance: str) -> None:
-        """Idle where all routers say so. With none there is nobody to say so, and one may come back with requests."""
+        """With its owner away there is nobody to say so: it may come back with requests."""
         busy = self._busy.get(instance)
         if busy is not None and router in busy:
             busy.discard(router)
-            if not busy and self._links and self.reports is not None:
+            if not busy and self._owners(self._instances[instance].revision) and self.reports is not None:
                 self.reports.on_idle(instance)
 
     def _drained_everywhere(self, instance: str) -> None:
@@ -220,6 +241,8 @@ class RouterLink(asyncio.Protocol):
     def __init__(self, plane: Plane) -> None:
         assert plane.reports is not None
         self._plane, self._reports = plane, plane.reports
+        self.share = Share()
+        """Which of the routers it is; known from its Hello on."""
         self._frames = FrameDecoder()
         self._transport: asyncio.WriteTransport | None = None
 
@@ -262,7 +285,8 @@ class RouterLink(asyncio.Protocol):
                 self._reports.on_instance_failed(instance, reason)
             case RequestLog():
                 self._plane.on_request(message)
-            case Hello(_, loads):
+            case Hello(_, loads, index, count):
+                self.share = Share(index, count)
                 self._plane.joined(self)
                 for load in loads:
                     self._reports.on_demand(load.revision, load.in_flight, load.waiting)

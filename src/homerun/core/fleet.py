@@ -175,6 +175,14 @@ class Fleet:
         self._autoscaler.observe_cpu(used_cores, now, span)
         return self.tick(now)
 
+    def lost_sight(self, now: float) -> list[Command]:
+        """The router is gone, and with it the requests that it had reported."""
+        for instance in self.instances.values():
+            instance.in_flight = 0
+            if instance.state is State.READY and instance.idle_since is None:
+                instance.idle_since = now
+        return self.demand(0, 0, now)
+
     def ready(self, id: str, now: float) -> list[Command]:
         instance = self.instances.get(id)
         if instance is None or not instance.signal(Signal.READY):

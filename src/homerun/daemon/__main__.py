@@ -28,11 +28,11 @@ def main(arguments: Sequence[str]) -> int:
             case "control":
                 from homerun.daemon import control
 
-                uvloop.run(control.run(options.parse(rest[1:]), *_listeners(rest[0])))
+                uvloop.run(control.run(options.parse(rest[2:]), *_listeners(rest[0])))
             case "router":
                 from homerun.daemon import router
 
-                uvloop.run(router.run(options.parse(rest[1:]), *_listeners(rest[0])))
+                uvloop.run(router.run(options.parse(rest[2:]), int(rest[1]), *_listeners(rest[0])))
             case "doctor":
                 from homerun.daemon import doctor
 

@@ -12,6 +12,7 @@ from homerun.settings import Settings
 _NUMBERS: dict[str, type[float]] = {
     "idle_timeout": float,
     "grace": float,
+    "routers": int,
     "max_tasks": int,
     "request_limit": int,
     "response_limit": int,
@@ -21,6 +22,7 @@ _NUMBERS: dict[str, type[float]] = {
 }
 _FLAGS = {"redirect_https", "retry_idempotent"}
 _FILES = {"certificate", "key"}
+MOST_ROUTERS = 64
 
 
 def parse(arguments: Sequence[str]) -> Settings:
@@ -41,6 +43,8 @@ def parse(arguments: Sequence[str]) -> Settings:
             value = rest.pop(0)
         values[known[flag]] = _convert(flag, known[flag], value)
     settings = dataclasses.replace(Settings(), **values)  # type: ignore[arg-type]
+    if not 1 <= settings.routers <= MOST_ROUTERS:
+        raise Invalid(f"--routers must be from 1 to {MOST_ROUTERS}, and {settings.routers} is not")
     for address in filter(None, (settings.api, settings.http, settings.https)):
         _check_address(address)
     _check_tls(settings)

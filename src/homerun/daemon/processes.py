@@ -1,8 +1,9 @@
-"""`homerun up`: owns the listening sockets, starts control and router, and starts again whichever of them dies.
+"""`homerun up`: owns the listening sockets, starts control and the routers, and starts again whichever of them dies.
 
 The sockets are never closed while it lives, so a restart of either process refuses nobody: connections wait in the
-kernel's queue. If this process itself is killed, both children are killed by the kernel with it (crash-only: the next
-`homerun up` adopts the instances, which are children of nobody).
+kernel's queue. All routers accept from one and the same socket, so while one is away the others take what comes. If
+this process itself is killed, its children are killed by the kernel with it (crash-only: the next `homerun up` adopts
+the instances, which are children of nobody).
 """
 
 from __future__ import annotations
@@ -40,9 +41,22 @@ _PR_SET_PDEATHSIG = 1
 class Child:
     role: str
     listeners: list[socket.socket]
+    index: int = 0
+    """Which of the routers."""
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     early_deaths: int = 0
+    due: float | None = None
+    """When to start it again; None while it runs."""
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.index}" if self.index else self.role
+
+    def died(self, now: float) -> None:
+        """Each has a back-off of its own."""
+        early = now - self.started < STABLE_AFTER
+        self.early_deaths = self.early_deaths + 1 if early else 0
+        self.due = now + delay(self.early_deaths - 1, first=0.25, most=10)
 
 
 @dataclass(slots=True)
@@ -58,7 +72,8 @@ class Processes:
         lock = claim_state(self.settings)
         api, http = listen(self.settings.api, "--api"), listen(self.settings.http, "--http")
         https = [listen(self.settings.https, "--https")] if self.settings.https else []
-        self.children = [Child("control", [api]), Child("router", [http, *https])]
+        routers = [Child("router", [http, *https], index) for index in range(self.settings.routers)]
+        self.children = [Child("control", [api]), *routers]
         # Signals wait in line until `_wait` takes them: nothing is interrupted half-way.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
@@ -82,7 +97,7 @@ class Processes:
     def _start(self, child: Child) -> None:
         parent = os.getpid()
         descriptors = [listener.fileno() for listener in child.listeners]
-        child.started = time.monotonic()  # noqa: TID251 - the one process without a clock to be given
+        child.started, child.due = _now(), None
         child.process = subprocess.Popen(
             # -P: this is root, so no module may come from whatever folder one happens to stand in.
             [
@@ -92,6 +107,7 @@ class Processes:
                 "homerun.daemon",
                 child.role,
                 ",".join(map(str, descriptors)),
+                str(child.index),
                 *unparse(self.settings),
             ],
             pass_fds=descriptors,
@@ -103,11 +119,14 @@ class Processes:
 
     def _wait(self) -> int:
         while True:
-            number = signal.sigwait(_SIGNALS)
-            if number in (signal.SIGINT, signal.SIGTERM):
+            if self._signalled() in (signal.SIGINT, signal.SIGTERM):
                 self._stop()
                 return 0
             for child in self.children:
+                if child.due is not None:
+                    if child.due <= _now():
+                        self._start(child)
+                    continue
                 code = child.process.poll() if child.process is not None else None
                 if code is None:
                     continue
@@ -118,24 +137,33 @@ class Processes:
                     # It has said why on stderr, and would say the same again.
                     self._stop()
                     return 1
-                _log.error("%s ended with %s: starting it again", child.role, code)
-                early = time.monotonic() - child.started < STABLE_AFTER  # noqa: TID251
-                child.early_deaths = child.early_deaths + 1 if early else 0
-                time.sleep(delay(child.early_deaths - 1, first=0.25, most=10))
-                self._start(child)
+                _log.error("%s ended with %s: starting it again", child, code)
+                child.died(_now())
+
+    def _signalled(self) -> int | None:
+        """The next signal; None when a child is to be started again before one comes."""
+        dues = [child.due for child in self.children if child.due is not None]
+        if not dues:
+            return signal.sigwait(_SIGNALS)
+        info = signal.sigtimedwait(_SIGNALS, max(min(dues) - _now(), 0))
+        return info.si_signo if info is not None else None
 
     def _stop(self) -> None:
-        """Control first (it stops the instances, whose last requests the router still carries), then the router."""
+        """Control first (it stops the instances, whose last requests the routers still carry), then all routers."""
         self.stopping = True
-        for child in self.children:
-            process = child.process
-            if process is None:
-                continue
+        self._end([child for child in self.children if child.role == "control"])
+        self._end([child for child in self.children if child.role != "control"])
+
+    def _end(self, children: list[Child]) -> None:
+        running = [(child, child.process) for child in children if child.process is not None]
+        for _, process in running:
             process.terminate()
+        deadline = _now() + self.settings.grace + STOP_MARGIN
+        for child, process in running:
             try:
-                process.wait(self.settings.grace + STOP_MARGIN)
+                process.wait(max(deadline - _now(), 0))
             except subprocess.TimeoutExpired:
-                _log.error("%s did not end in time: killed", child.role)
+                _log.error("%s did not end in time: killed", child)
                 process.kill()
                 process.wait()
 
@@ -143,6 +171,10 @@ class Processes:
 _SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGCHLD}
 EXIT_FATAL = 3
 """A child's exit code for "it would fail the same way again"."""
+
+
+def _now() -> float:
+    return time.monotonic()  # noqa: TID251 - the one process without a clock to be given
 
 
 def _die_with(parent: int) -> None:

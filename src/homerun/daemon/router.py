@@ -8,6 +8,7 @@ import signal
 import socket
 from pathlib import Path
 
+from homerun.core.ownership import Share
 from homerun.daemon.keys import certificate_folder, open_authority
 from homerun.daemon.options import split_address
 from homerun.lib.clock import SystemClock
@@ -20,8 +21,8 @@ from homerun.settings import Settings
 _MIB = 1 << 20
 
 
-async def run(settings: Settings, listener: socket.socket, secure: socket.socket | None = None) -> None:
-    """`secure`: the listening socket for TLS."""
+async def run(settings: Settings, index: int, listener: socket.socket, secure: socket.socket | None = None) -> None:
+    """As the router `index` of `settings.routers`. `secure`: the listening socket for TLS."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -36,6 +37,7 @@ async def run(settings: Settings, listener: socket.socket, secure: socket.socket
         options=options(settings, raise_open_files()),
         front=Front(split_address(settings.https)[1]) if settings.redirect_https else None,
         stop=stop,
+        share=Share(index, settings.routers),
     )
 
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from homerun.router.door import Door
     from homerun.router.server import Router
 
 
-async def stop(router: Router, servers: Sequence[asyncio.Server | Door]) -> None:
+class Source(Protocol):
+    """Where connections come from: a listening socket, or other routers."""
+
+    def close(self) -> None: ...
+
+
+async def stop(router: Router, sources: Sequence[Source]) -> None:
     """Connections that were not accepted wait in the kernel for the next router."""
     router.stopping = True
-    for server in servers:
-        server.close()
+    for source in sources:
+        source.close()
     for client in list(router.clients):
         client.stop()
     with contextlib.suppress(TimeoutError):
@@ -24,6 +29,8 @@ async def stop(router: Router, servers: Sequence[asyncio.Server | Door]) -> None
             await router.no_clients()
     for client in list(router.clients):
         client.transport.abort()
+    if router.peers is not None:
+        router.peers.close()
     router.stats.flush()
     router.stats.stop()
     router.link.close()

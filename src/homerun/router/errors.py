@@ -55,6 +55,8 @@ METHOD = Refusal(405, "CONNECT is not supported: send requests with a path.", al
 EXPECTATION = Refusal(417, "The only expectation that is supported is 100-continue.")
 TOO_MANY_CONNECTIONS = Refusal(503, "There are too many connections: try again in a moment.", retry_after=1)
 PLAIN_ON_TLS = Refusal(400, "This port speaks HTTPS, and the request came without TLS: use https:// in the URL.")
+MISDIRECTED = Refusal(421, "This connection carries requests of another host: open a new one for this host.")
+OWNER_AWAY = Refusal(503, "The router that this service belongs to is being started again.", retry_after=1)
 VERSION = Refusal(505, "HTTP/1.1 and HTTP/1.0 are spoken here.")
 
 

@@ -45,6 +45,8 @@ class Options:
     """An unused connection to an instance is closed after this."""
     connect_timeout: float = 5
     """An instance that takes longer to accept a connection counts as failed."""
+    owner_patience: float = 5
+    """A connection waits so long for another router that owns its host and is away; then 503."""
     linger: float = 2
     """How long a refused client may go on sending what it had begun before its connection is cut."""
     grace: float = 10

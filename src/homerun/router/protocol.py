@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING
 import httptools
 
 from homerun.router import chunked, errors, resume
+from homerun.router.boundary import Boundary
 from homerun.router.errors import Refusal
 from homerun.router.exchange import Exchange
 from homerun.router.half_closed import is_reset
 from homerun.router.headers import SPECIAL, RequestHead, Trailers
 from homerun.router.origin import Origin
+from homerun.router.routes import Elsewhere, Misdirected
 from homerun.router.wheel import TICK
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ _FRAMING = 8
 class ClientConnection(asyncio.Protocol):
     __slots__ = (
         "_add_lines",
+        "_boundary",
         "_current",
         "_deadline",
         "_deaf",
@@ -78,6 +81,8 @@ class ClientConnection(asyncio.Protocol):
         """The one that the parser is filling."""
         self._add_lines: Callable[[Iterable[bytes]], None] = list[bytes]().extend
         self._head_size = 0
+        self._boundary = Boundary(router.loop) if router.peers is not None else None
+        """None: no other router can want the connection."""
         self._receiving: Exchange | None = None
         """The one whose body the parser is in."""
         self._current: Exchange | None = None
@@ -128,13 +133,16 @@ class ClientConnection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._after_upgrade(data[upgrade.args[0] :])
-        except httptools.HttpParserCallbackError:
+        except httptools.HttpParserCallbackError as error:
+            if isinstance(error.__context__, Misdirected):
+                self._pass_on(error.__context__.owner, data)
+                return
             _log.exception("a request from %s could not be handled", self.origin.ip)
             self.transport.abort()
         except httptools.HttpParserError as error:
             self._object(errors.bad_request(str(error)))
         if self._head is not None:
-            self._watch_head(len(data))
+            self._watch_head(data)
 
     def eof_received(self) -> bool:
         """It sends nothing more. True: it may be waiting for an answer all the same."""
@@ -248,6 +256,8 @@ class ClientConnection(asyncio.Protocol):
         if exchange is None or exchange.body_done or self._deaf:
             return
         exchange.body_done = True
+        if exchange.over and self._boundary is not None:
+            self._boundary.mix()
         if exchange.head.chunked:
             trailers, self._head = self._head, None
             if not exchange.over:
@@ -256,7 +266,7 @@ class ClientConnection(asyncio.Protocol):
     # Requests
 
     def _begin(self, exchange: Exchange) -> None:
-        """It is this request's turn."""
+        """It is this request's turn. Raises Misdirected if it is another router's: nothing has been done then."""
         router, head = self._router, exchange.head
         self._current = exchange
         now = exchange.started = router.mono()
@@ -270,6 +280,8 @@ class ClientConnection(asyncio.Protocol):
             self.refuse(exchange, errors.unknown_host(host) if head.well_formed_host() or not host else bad)
             return
         if route.gate is not None:
+            if isinstance(route.gate, Elsewhere):
+                raise Misdirected(route.gate.owner)
             refusal = route.gate.check(head, self.origin, router.passports, router.clock.now())
             if refusal is not None:
                 self.refuse(exchange, refusal)
@@ -298,6 +310,8 @@ class ClientConnection(asyncio.Protocol):
         exchange.answered = True
         exchange.sent += len(answer)
         self.transport.write(answer)
+        if self._boundary is not None:
+            self._boundary.mix()
         self.finish(exchange, keep=True)
 
     def fail(self, exchange: Exchange, refusal: Refusal) -> None:
@@ -398,7 +412,32 @@ class ClientConnection(asyncio.Protocol):
         if self._line and not self.choked:
             exchange = self._line.popleft()
             self._steer_reading()
-            self._begin(exchange)
+            try:
+                self._begin(exchange)
+            except Misdirected:
+                self._misdirected(exchange)
+
+    def _pass_on(self, owner: int, data: bytes) -> None:
+        """To the router that owns the host, if this request is all there is on this connection: nothing of another one
+        in flight, unwritten, or in the same bytes. Otherwise the client has to open another connection."""
+        exchange, peers, boundary, transport = self._current, self._router.peers, self._boundary, self.transport
+        assert peers is not None and boundary is not None and exchange is not None
+        self._deaf = True
+        everything = boundary.cut(data, whole=self._head_size < 0)
+        unwritten = self.choked or transport.get_write_buffer_size() or transport.is_closing()
+        if everything is None or unwritten or transport.get_extra_info("sslcontext") is not None:
+            self._misdirected(exchange)
+            return
+        self._current = self._receiving = None
+        try:
+            peers.give(owner, transport, everything)
+        except OSError as error:
+            _log.warning("a connection could not be passed on: %s", error)
+            transport.abort()
+
+    def _misdirected(self, exchange: Exchange) -> None:
+        exchange.keep_alive = False
+        self.refuse(exchange, errors.MISDIRECTED)
 
     def _object(self, refusal: Refusal) -> None:
         """The bytes are no HTTP: answer so when those before have been answered."""
@@ -431,9 +470,11 @@ class ClientConnection(asyncio.Protocol):
     def _refuse_body(self, exchange: Exchange) -> None:
         self._object(errors.body_too_large(self._router.options.request_limit))
 
-    def _watch_head(self, size: int) -> None:
+    def _watch_head(self, data: bytes) -> None:
         """A head, or a body in chunks, has begun and not ended in this piece of data."""
-        limit = self._router.options.head_limit
+        limit, size = self._router.options.head_limit, len(data)
+        if self._boundary is not None and self._receiving is None:
+            self._boundary.keep(data, first=self._head_size < 0, alone=self._current is None)
         if self._head_size < 0:
             # Where in this piece it has begun is not known, so that it does not count.
             self._head_size = size = 0

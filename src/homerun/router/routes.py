@@ -9,7 +9,9 @@ time are far apart in the row.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from homerun.core.ownership import Share, owner
 from homerun.router.gate import Gate
 from homerun.wire.link import RouteSet, Target
 
@@ -17,13 +19,27 @@ _STRIDE = 61
 _SEEN = 10_000
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """In the place of a gate: the service belongs to another router, the one with this index."""
+
+    owner: int
+
+
+class Misdirected(Exception):
+    """A request for a host of another router, the one with this index."""
+
+    def __init__(self, owner: int) -> None:
+        self.owner = owner
+
+
 class Route:
     """What one host name leads to. `seats` has one entry per percent, or one alone; empty: not ready. `gate` None: open
-    to everybody."""
+    to everybody, and our own."""
 
     __slots__ = ("_seat", "gate", "seats", "service")
 
-    def __init__(self, service: str, seats: Sequence[str], gate: Gate | None = None) -> None:
+    def __init__(self, service: str, seats: Sequence[str], gate: Gate | Elsewhere | None = None) -> None:
         self.service = service
         self.seats = seats
         self.gate = gate
@@ -48,7 +64,8 @@ class Route:
 
 
 class Routes:
-    def __init__(self) -> None:
+    def __init__(self, share: Share = Share()) -> None:  # noqa: B008 - frozen
+        self._share = share
         self._by_host: dict[bytes, Route] = {}
         self._hosts: dict[str, list[bytes]] = {}
         """Of each service, its host names and those of its tags."""
@@ -57,7 +74,11 @@ class Routes:
 
     def set(self, message: RouteSet) -> None:
         self.drop(message.service)
-        gate = Gate(message) if message.access is not None or message.ingress != "all" else None
+        gate: Gate | Elsewhere | None = None
+        if not self._share.owns(message.service):
+            gate = Elsewhere(owner(message.service, self._share.count))
+        elif message.access is not None or message.ingress != "all":
+            gate = Gate(message)
         found = {_key(host): Route(message.service, _seats(message.targets), gate) for host in message.hosts}
         for target in message.targets:
             if target.tag:

@@ -11,13 +11,16 @@ from functools import lru_cache
 from pathlib import Path
 
 from homerun.aio.tasks import Supervisor
+from homerun.core.ownership import Share
 from homerun.lib.clock import Clock, SystemClock
 from homerun.router import drain, errors
 from homerun.router.activator import Activator
 from homerun.router.affinity import StickyActivator
+from homerun.router.arrivals import Arrivals
 from homerun.router.certificates import Certificates
 from homerun.router.door import Door, shake_hands
 from homerun.router.front import Front, FrontConnection
+from homerun.router.handover import Peers, path_of
 from homerun.router.instance import RemoteInstance
 from homerun.router.link import ControlLink
 from homerun.router.options import Options
@@ -45,13 +48,22 @@ from homerun.wire.link import (
 
 
 class Router:
-    def __init__(self, control: Path, options: Options, clock: Clock, loop: asyncio.AbstractEventLoop) -> None:
-        self.options, self.clock, self.loop = options, clock, loop
+    def __init__(
+        self,
+        control: Path,
+        options: Options,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+        share: Share = Share(),  # noqa: B008 - frozen
+    ) -> None:
+        self.options, self.clock, self.loop, self.share = options, clock, loop, share
         self.mono: Callable[[], float] = clock.mono
         self.trace = Trace()
         self.origin = lru_cache(4096)(lambda ip: Origin(ip, "http"))
         self.secure_origin = lru_cache(4096)(lambda ip: Origin(ip, "https"))
-        self.routes = Routes()
+        self.routes = Routes(share)
+        self.peers = Peers(control.parent, share, options, loop, self.mono) if share.count > 1 else None
+        """None: this router is alone."""
         self.passports = Passports()
         self.activators: dict[str, Activator] = {}
         self.instances: dict[str, RemoteInstance] = {}
@@ -90,7 +102,8 @@ class Router:
 
     def hello(self) -> Hello:
         loads = [activator.load() for activator in self.activators.values()]
-        return Hello(os.getpid(), [load for load in loads if load.waiting or load.in_flight])
+        busy = [load for load in loads if load.waiting or load.in_flight]
+        return Hello(os.getpid(), busy, self.share.index, self.share.count)
 
     def demand(self, activator: Activator) -> None:
         """Requests wait: control hears of it when this turn of the event loop has heard them all."""
@@ -128,6 +141,8 @@ class Router:
                 self._reconcile(message)
 
     def _set_revision(self, message: RevisionSet, *, refuse: bool) -> None:
+        if not self.share.owns_revision(message.revision):
+            return
         activator = self.activators.get(message.revision)
         if activator is None:
             kind = StickyActivator if message.affinity else Activator
@@ -211,8 +226,10 @@ async def serve(
     options: Options | None = None,
     clock: Clock | None = None,
     stop: asyncio.Event | None = None,
+    share: Share = Share(),  # noqa: B008 - frozen
 ) -> None:
-    """Carry requests until `stop` is set (or this is cancelled); those in flight then have `options.grace`.
+    """Carry requests until `stop` is set (or this is cancelled); those in flight then have `options.grace`. With a
+    share of several routers, `control` is in the folder where they reach each other.
 
     `secure`: those of the listening sockets on which TLS is spoken, with `certificates`. `front`: what is answered on
     the others before any service is asked.
@@ -220,13 +237,13 @@ async def serve(
     The listening sockets are not closed: they belong to whoever passed them, and outlive a restart of the router.
     """
     loop = asyncio.get_running_loop()
-    router = Router(control, options or Options(), clock or SystemClock(), loop)
+    router = Router(control, options or Options(), clock or SystemClock(), loop, share)
     # What lives now lives for ever: the collector need not look at it again, nor look often for cycles we avoid.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
     router.tasks.spawn(router.link.run(), name="link to control")
-    servers: list[asyncio.Server | Door] = []
+    sources: list[drain.Source] = []
 
     def plain() -> ClientConnection:
         return ClientConnection(router) if front is None else FrontConnection(router, front)
@@ -236,7 +253,9 @@ async def serve(
         await router.informed.wait()
         for own in listeners:
             server = await loop.create_server(plain, sock=own.dup())
-            servers.append(server)
+            sources.append(server)
+        if router.peers is not None:
+            sources.append(Arrivals(router, path_of(control.parent, share.index), plain))
         if certificates is None:
             return
         context = certificates.context
@@ -246,11 +265,11 @@ async def serve(
 
         for own in secure:
             door = Door(router, own, enter)
-            servers.append(door)
+            sources.append(door)
             door.open()
 
     router.tasks.spawn(accept(), name="accept")
     try:
         await (stop or asyncio.Event()).wait()
     finally:
-        await drain.stop(router, servers)
+        await drain.stop(router, sources)

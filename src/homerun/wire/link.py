@@ -121,10 +121,13 @@ class Snapshot(Message, frozen=True):
 
 
 class Hello(Message, frozen=True):
-    """The router's pid, and every revision's load right now: control may have just been restarted."""
+    """The router's pid, and every revision's load right now: control may have just been restarted. It is the router
+    `index` of `count` (core.ownership)."""
 
     pid: int
     loads: list[Demand]
+    index: int = 0
+    count: int = 1
 
 
 class Demand(Message, frozen=True):
