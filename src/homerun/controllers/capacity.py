@@ -14,6 +14,7 @@ from typing import Protocol
 from homerun.aio.tasks import Supervisor
 from homerun.controllers.allotments import Allotments, allowance
 from homerun.controllers.container_spec import container_spec, probe_of
+from homerun.controllers.cpu_samples import CpuSamples
 from homerun.controllers.discards import Discards
 from homerun.controllers.failure import exit_text, start_failure
 from homerun.controllers.orphans import Orphans
@@ -90,6 +91,7 @@ class Capacity:
         self._owners: dict[str, Group] = {}
         self._orphans = Orphans(engine)
         self._allotments = Allotments(engine, clock)
+        self._cpu_samples = CpuSamples(engine, supervisor, clock, self.on_cpu)
         self._empty: asyncio.Event | None = None
         self.on_minimum: Callable[[str], None] = lambda revision: None
         """Called with a revision that has reached its minimum of instances, or has them no longer."""
@@ -215,6 +217,7 @@ class Capacity:
         loads = {use.instance: Load(use.in_flight, use.idle) for use in usage.instances}
         now = self._clock.mono()
         self._carry_out(group, group.fleet.usage(usage.concurrency, usage.in_flight, usage.waiting, loads, now))
+        self._cpu_samples.look(usage.revision, list(group.ready))
 
     def on_cpu(self, revision: str, used_cores: float, span: float) -> None:
         """Cores that its ready instances used together, averaged over the last `span` seconds; told under traffic."""
@@ -376,6 +379,7 @@ class Capacity:
     def _drop_if_empty(self, group: Group) -> None:
         if group.fleet.closed and not group.fleet.instances and group.spec.name in self._groups:
             del self._groups[group.spec.name]
+            self._cpu_samples.forget(group.spec.name)
             self._plane.drop_revision(group.spec.name)
 
     def _claim(self, group: Group, states: Iterable[InstanceState]) -> None:
