@@ -15,6 +15,7 @@ from bench.support import machine
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 TITLES = {
     "cold": "Cold start",
+    "burst": "Burst",
     "router": "Router",
     "jobs": "Jobs",
     "idle": "Idle",
