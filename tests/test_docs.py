@@ -13,6 +13,7 @@ import pytest
 import homerun
 from homerun.apis.homerun import handlers as extension
 from homerun.apis.identity import handlers as identity
+from homerun.meter.exposition import FAMILIES, Family
 from homerun.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,6 +51,18 @@ def test_every_decision_is_listed_and_says_why(decision: Path) -> None:
     assert f"({decision.name})" in (DOCS / "decisions" / "README.md").read_text()
     text = decision.read_text()
     assert all(f"\n## {part}\n" in text for part in ("Context", "Decision", "Consequences"))
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_every_metric_is_described(family: Family) -> None:
+    labels = ", ".join(f"`{label}`" for label in family.labels)
+    row = f"| `{family.name}` | {family.kind} | {labels} | {family.help} |"
+    assert row in (DOCS / "metrics.md").read_text().splitlines()
+
+
+def test_every_metric_that_is_described_is_there() -> None:
+    described = re.findall(r"^\| `(homerun_\w+)`", (DOCS / "metrics.md").read_text(), re.MULTILINE)
+    assert described == [family.name for family in FAMILIES]
 
 
 def test_there_are_decisions() -> None:

@@ -1,6 +1,6 @@
 import click
 
-from homerun.cli.service_view import decisions, instances, revisions
+from homerun.cli.service_view import cold_starts, decisions, instances, observations, revisions
 from homerun.lib.timestamps import from_rfc3339
 
 NOW = from_rfc3339("2024-11-24T11:01:00Z")
@@ -48,7 +48,29 @@ def test_decisions_are_newest_first_and_not_endless() -> None:
     assert len(lines) == 11
 
 
+def test_cold_starts_are_newest_first_with_what_they_took_and_who_waited() -> None:
+    first = {
+        "time": "2024-11-24T11:00:00Z", "revision": "s-1", "instance": "0123456789abcdef", "seconds": 0.025,
+        "phases": {"mount": 0.001, "create": 0.024}, "waited": 2, "longestWait": 0.03,
+    }  # fmt: skip
+    second = {**first, "time": "2024-11-24T11:00:05Z", "phases": {}, "waited": 0}
+    lines = cold_starts([first, second]).splitlines()
+    assert lines[1].split() == ["11:00:05", "s-1", "0123456789ab", "25", "ms", "-", "-", "-"]
+    assert lines[2].endswith("25 ms  mount 1 ms, create 24 ms  2       30 ms")
+    assert len(cold_starts([first, second], 1).splitlines()) == 2
+
+
+def test_a_decision_shows_all_that_it_was_made_from() -> None:
+    plain = {"time": "2024-11-24T11:00:00Z", "revision": "s-1", "want": 2, "ready": 1, "reason": "why"}
+    seen = {"inFlight": 3, "waiting": 4, "concurrency": 5.5, "cpu": 0.25}
+    full = {**plain, "time": "2024-11-24T11:00:01Z", "driver": "cpu", "asked": 3, "starting": 1, "observed": seen}
+    lines = observations([plain, full]).splitlines()
+    assert lines[1].split() == ["11:00:01", "s-1", "cpu", "3", "2", "1", "1", "3", "4", "5.5", "0.25", "why"]
+    assert lines[2].split() == ["11:00:00", "s-1", "-", "2", "2", "1", "0", "-", "-", "-", "-", "why"]
+
+
 def test_nothing_is_said_to_be_nothing() -> None:
+    assert cold_starts([]) == observations([]) == "  none yet"
     assert (revisions({}, [], NOW), instances([], NOW), decisions([])) == ("  none", "  none", "  none yet")
 
 

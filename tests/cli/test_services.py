@@ -19,9 +19,31 @@ RESOURCE = {
 EXPLAINED = {
     "instances": [],
     "decisions": [
-        {"time": "2024-11-24T11:00:01.5Z", "revision": "hello-00001-abc", "want": 1, "ready": 0, "reason": "1 waiting"}
+        {
+            "time": "2024-11-24T11:00:01.5Z",
+            "revision": "hello-00001-abc",
+            "want": 1,
+            "ready": 0,
+            "reason": "1 waiting",
+            "driver": "demand",
+            "asked": 1,
+            "starting": 0,
+            "limit": "",
+            "observed": {"inFlight": 0, "waiting": 1, "concurrency": 2.5, "cpu": 0},
+        }
     ],
-    "timeline": [],
+    "coldStarts": [
+        {
+            "time": "2024-11-24T11:00:02Z",
+            "revision": "hello-00001-abc",
+            "instance": "4f2a",
+            "seconds": 0.023,
+            "phases": {"create": 0.018, "listen": 0.005},
+            "waited": 3,
+            "longestWait": 0.025,
+        }
+    ],
+    "timeline": [{"time": "2024-11-24T11:00:02Z", "what": "it is ready"}],
     "cost": {"vcpuSeconds": 2.5, "gibSeconds": 1.25, "requests": 7, "billableSeconds": 2.5, "usd": 0.000062},
 }
 DONE = {"name": "projects/p/locations/r/operations/o", "done": True, "response": {}}
@@ -55,6 +77,15 @@ def test_describe_tells_url_conditions_traffic_decisions_and_cost(homerun: Invok
         "7 requests",
     ):
         assert str(text) in result.stdout
+
+
+def test_explain_tells_what_decisions_were_made_from_and_what_starts_took(homerun: Invoke, api: FakeApi) -> None:
+    api.on("GET", HELLO.replace("/v2/", "/homerun/v1/") + ":explain", EXPLAINED)
+    result = homerun("services", "explain", "hello")
+    assert result.exit_code == 0
+    for text in ("1 waiting", "demand", "2.5", "4f2a", "23 ms", "create 18 ms, listen 5 ms", "25 ms", "it is ready"):
+        assert text in result.stdout
+    assert json.loads(homerun("services", "explain", "hello", "--format", "json").stdout) == EXPLAINED
 
 
 def test_describe_of_what_is_not_there_is_exit_code_1(homerun: Invoke, api: FakeApi) -> None:

@@ -10,6 +10,7 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from homerun.apis.homerun.insight import BuildEvent
 from homerun.daemon import insight
@@ -17,6 +18,7 @@ from homerun.daemon.insight import DaemonInsight
 from homerun.engine.base import Exit
 from homerun.engine.fake import Script
 from homerun.lib.errors import FailedPrecondition, NotFound
+from homerun.wire.link import RequestLog
 from tests.support.api import BATCH, FAILING, LOCATION, V2, Api, api
 
 pytestmark = pytest.mark.looptime
@@ -68,6 +70,25 @@ async def test_a_decision_tells_what_was_observed_which_driver_won_and_what_limi
         assert last["observed"] == {"inFlight": 1, "waiting": 4, "concurrency": 0, "cpu": 0}
         assert (last["driver"], last["asked"], last["want"]) == ("demand", 5, 2)
         assert last["limit"] == "held at the maximum of 2"
+
+
+async def test_each_cold_start_is_told_with_its_phases_and_who_waited_for_it() -> None:
+    async with explained() as (made, told):
+        await made.deploy()
+        view = await told.explain_service(HELLO)
+        [start] = view["coldStarts"]
+        assert list(start["phases"]) == ["start", "app"]
+        assert start["seconds"] == pytest.approx(sum(start["phases"].values()))
+        assert (start["waited"], start["instance"]) == (0, view["instances"][0]["id"])
+        revision = f"{HELLO}/revisions/{start['revision']}"
+        [known] = made.world.control.observatory.starts.of([revision])
+        waited = RequestLog(revision, known.instance, known.ready - 1, 2, b"GET", b"http://h/", 200, 1, 1, b"", "", b"")
+        made.world.router.say(structs.replace(waited, waited=1.25))
+        view = await told.explain_service(HELLO)
+        [start] = view["coldStarts"]
+        assert (start["waited"], start["longestWait"]) == (1, 1.25)
+        said = [moment["what"] for moment in view["timeline"]]
+        assert said[-1].endswith("; 1 request waited for it, up to 1.250 s"), said
 
 
 async def test_a_worker_pool_tells_its_instances_its_restarts_and_what_it_costs_while_it_runs() -> None:

@@ -167,7 +167,7 @@ def test_a_trace_of_the_client_is_continued() -> None:
     encoded = made.encode(b"GET", Origin("::1", "http"), Trace(1))
     assert b"X-Cloud-Trace-Context: " + trace + b"/1;o=1\r\n" in encoded
     assert b"traceparent: 00-" + trace + b"-0000000000000001-01\r\n" in encoded
-    assert made.trace == trace
+    assert made.trace == trace + b"/0000000000000001;o=1"
 
 
 def test_a_trace_that_is_none_is_replaced() -> None:

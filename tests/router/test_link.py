@@ -117,7 +117,7 @@ async def test_who_speaks_another_protocol_is_hung_up_on(ends: Ends) -> None:
 
 
 def log(number: int) -> RequestLog:
-    return RequestLog("r", "i", 1.5, 0.25, "GET", f"http://a/{number}", 200, 1, 2, "agent" * 100, "ip", "trace")
+    return RequestLog("r", "i", 1.5, 0.25, b"GET", b"http://a/%d" % number, 200, 1, 2, b"agent" * 100, "ip", b"trace")
 
 
 async def test_logs_go_in_one_piece_and_are_dropped_when_control_does_not_listen(ends: Ends) -> None:

@@ -19,6 +19,8 @@ from homerun.wire.link import (
     Demand,
     FrameDecoder,
     Hello,
+    Inspect,
+    Inspected,
     InstanceDrained,
     InstanceGone,
     InstanceUp,
@@ -159,6 +161,17 @@ async def test_the_hello_says_who_waits(world: World) -> None:
 
 
 @pytest.mark.looptime
+async def test_who_looks_at_the_metrics_is_told_what_there_is_right_now(world: World) -> None:
+    world.service()
+    world.client(GET)
+    world.client()
+    await world.settle()
+    world.reports()
+    world.router.link.dropped = 5
+    world.router.apply(Inspect())
+    assert world.reports() == [Inspected(2, 0, 5, [Demand("r", 1, 0)])]
+
+
 async def test_a_router_says_what_it_knows(world: World) -> None:
     world.service(1)
     assert repr(world.router) == "<Router <Routes 1 services, 1 hosts>, 1 instances, 0 clients>"

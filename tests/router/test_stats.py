@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from homerun.router import errors
 from homerun.wire.link import InstanceBusy, InstanceIdle, InstanceUse, RequestLog, RevisionGone, ToControl, Usage
 from tests.router.test_protocol import POST
 from tests.support.clock import EPOCH
@@ -68,18 +69,18 @@ async def test_each_request_is_logged(world: World) -> None:
     request = await world.serve(1)
     await asyncio.sleep(2)
     (log,) = [message for message in world.reports() if isinstance(message, RequestLog)]
-    trace = request.split(b"X-Cloud-Trace-Context: ")[1][:32].decode()
+    trace = request.split(b"X-Cloud-Trace-Context: ")[1][:32]
     assert log == RequestLog(
         "r",
         "i1",
         pytest.approx(EPOCH + before),
         pytest.approx(0.25),
-        "POST",
-        "http://hello.example/form",
+        b"POST",
+        b"http://hello.example/form",
         200,
         len(request),
         len(OK),
-        "test/1",
+        b"test/1",
         "198.51.100.1",
         trace,
     )
@@ -92,7 +93,20 @@ async def test_refused_and_left_requests_are_logged_without_an_instance(world: W
     world.client(GET)
     await asyncio.sleep(12)
     logs = [message for message in world.reports() if isinstance(message, RequestLog)]
-    assert [(log.status, log.instance) for log in logs] == [(499, ""), (429, "")]
+    assert [(log.status, log.instance, log.text) for log in logs] == [(499, "", ""), (429, "", errors.NO_INSTANCE_TEXT)]
+
+
+async def test_how_long_a_request_waited_for_its_slot_is_logged(world: World) -> None:
+    world.service()
+    world.client(GET)
+    await asyncio.sleep(0.75)
+    world.up(1)
+    await world.serve(1)
+    world.client(GET.replace(b"HTTP/1.1", b"HTTP/1.0"))
+    await world.serve(1)
+    await asyncio.sleep(2)
+    logs = [message for message in world.reports() if isinstance(message, RequestLog)]
+    assert [(log.waited, log.protocol) for log in logs] == [(pytest.approx(0.75), "HTTP/1.1"), (0, "HTTP/1.0")]
 
 
 async def test_many_requests_in_a_second_are_sent_in_batches(world: World) -> None:

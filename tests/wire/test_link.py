@@ -10,6 +10,8 @@ from homerun.wire.link import (
     Demand,
     FrameDecoder,
     Hello,
+    Inspect,
+    Inspected,
     InstanceBusy,
     InstanceDrain,
     InstanceDrained,
@@ -43,18 +45,22 @@ TO_ROUTER: list[Message] = [
     UP,
     InstanceDrain("i"),
     InstanceGone("i"),
+    Inspect(),
     KeySet({"k": "-----BEGIN PUBLIC KEY-----"}),
     Snapshot([ROUTE, PRIVATE], [REVISION], [UP], ["i"], KeySet({"k": "PEM"})),
 ]
 TO_CONTROL: list[Message] = [
     Hello(7, [Demand("r", 1, 2)]),
+    Inspected(3, 1, 2, [Demand("r", 1, 2)]),
     Demand("r", 1, 2),
     Usage("r", 1.5, 0.25, 1, 2, 3, [InstanceUse("i", 1, 0.5, 3, 0.0)]),
     InstanceFailed("i", "refused"),
     InstanceDrained("i"),
     InstanceIdle("i"),
     InstanceBusy("i"),
-    RequestLog("r", "i", 1.5, 0.25, "GET", "http://a/", 200, 1, 2, "agent", "192.0.2.1", "0" * 32, "refused"),
+    RequestLog(
+        "r", "i", 1.5, 0.25, b"GET", b"http://a/", 200, 1, 2, b"agent", "192.0.2.1", b"0" * 32, "refused", 0.5, "HTTP/2"
+    ),
 ]
 
 

@@ -10,6 +10,7 @@ from homerun.lib.timestamps import from_rfc3339
 Json = dict[str, Any]
 
 SHOWN_DECISIONS = 10
+SHOWN_STARTS = 5
 
 
 def revisions(service: Json, made: list[Json], now: float) -> str:
@@ -54,12 +55,44 @@ def _startup(instance: Json) -> str:
     if not instance.get("readyTime"):
         return "-"
     took = duration(from_rfc3339(instance["readyTime"]) - from_rfc3339(instance["startTime"]))
-    phases = ", ".join(f"{name} {duration(seconds)}" for name, seconds in instance["phases"].items())
-    return f"{took} ({phases})" if phases else took
+    return f"{took} ({_phases(instance)})" if instance["phases"] else took
 
 
-def decisions(made: list[Json]) -> str:
+def _phases(start: Json) -> str:
+    return ", ".join(f"{name} {duration(seconds)}" for name, seconds in start["phases"].items())
+
+
+def cold_starts(made: list[Json], shown: int = SHOWN_STARTS) -> str:
+    """The last ones, newest first, also of instances that are gone: what each took, and who waited for it."""
+    rows = [
+        (clock_time(start["time"]), start["revision"], start["instance"][:12], duration(start["seconds"]),
+         _phases(start) or "-", start["waited"] or "-", duration(start["longestWait"]) if start["waited"] else "-")
+        for start in made[-shown:][::-1]
+    ]  # fmt: skip
+    columns = ("UTC", "REVISION", "INSTANCE", "TOOK", "OF WHICH", "WAITED", "UP TO")
+    return table(columns, rows, "  ") if rows else "  none yet"
+
+
+def decisions(made: list[Json], shown: int = SHOWN_DECISIONS) -> str:
     """The last ones, newest first."""
-    newest = sorted(made, key=lambda d: d["time"], reverse=True)[:SHOWN_DECISIONS]
+    newest = sorted(made, key=lambda d: d["time"], reverse=True)[:shown]
     rows = [(clock_time(d["time"]), last(d["revision"]), d["ready"], d["want"], d["reason"]) for d in newest]
     return table(("UTC", "REVISION", "READY", "WANTED", "BECAUSE"), rows, "  ") if rows else "  none yet"
+
+
+def observations(made: list[Json]) -> str:
+    """Each decision with all that it was made from, newest first."""
+    rows = [
+        (clock_time(d["time"]), last(d["revision"]), d.get("driver", "-"), d.get("asked", d["want"]), d["want"],
+         d["ready"], d.get("starting", 0), *_observed(d.get("observed")), d["reason"])
+        for d in sorted(made, key=lambda d: d["time"], reverse=True)
+    ]  # fmt: skip
+    columns = ("UTC", "REVISION", "DRIVER", "ASKED", "WANTED", "READY", "STARTING", "IN FLIGHT", "WAITING", "AVERAGE",
+               "CORES", "BECAUSE")  # fmt: skip
+    return table(columns, rows, "  ") if rows else "  none yet"
+
+
+def _observed(seen: Json | None) -> tuple[object, object, object, object]:
+    if seen is None:
+        return "-", "-", "-", "-"
+    return seen["inFlight"], seen["waiting"], f"{seen['concurrency']:g}", f"{seen['cpu']:g}"

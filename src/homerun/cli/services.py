@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from homerun.cli import access, traffic
+from homerun.cli.execution_view import timeline
 from homerun.cli.lookup import confirm, delete
 from homerun.cli.output import ago, conditions, cost, last, mark, print_json, section, table
 from homerun.cli.progress import Progress
 from homerun.cli.rollout import follow
-from homerun.cli.service_view import decisions, instances, revisions
+from homerun.cli.service_view import cold_starts, decisions, instances, observations, revisions
 from homerun.cli.session import Session, session_options
 from homerun.lib.clock import SystemClock
 
@@ -72,7 +73,29 @@ def describe(session: Session, service: str) -> None:
     click.echo(section("Revisions", revisions(resource, made, now)))
     click.echo(section("Instances", instances(explained["instances"], now)))
     click.echo(section("Scaling decisions", decisions(explained["decisions"])))
+    click.echo(section("Cold starts", cold_starts(explained.get("coldStarts", []))))
     click.echo(section("Cost", cost(explained["cost"])))
+
+
+@services.command()
+@click.argument("service")
+@session_options
+def explain(session: Session, service: str) -> None:
+    """Show why a service was scaled, with all that was looked at, and what its cold starts took.
+
+    \b
+    Examples:
+      homerun services explain hello
+      homerun services explain hello --format json
+    """
+    explained = session.client.get(f"/homerun/v1/{session.name('services', service)}:explain")
+    if session.json:
+        print_json(explained)
+        return
+    starts = explained.get("coldStarts", [])
+    click.echo(section("Scaling decisions", observations(explained["decisions"])))
+    click.echo(section("Cold starts", cold_starts(starts, len(starts))))
+    click.echo(section("Timeline (UTC)", timeline(explained["timeline"])))
 
 
 @services.command("delete")

@@ -7,7 +7,7 @@ the engine's own records are what survives a crash, and `adopt` brings them back
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Collection, Container, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -54,6 +54,20 @@ class Metering(Protocol):
     def ended(self, spec: RevisionSpec, instance: str, lived: float) -> None: ...
 
 
+class Observer:
+    """Hears what becomes of instances and revisions, and does nothing about it."""
+
+    def ready(self, revision: str, event: Ready, startup: float) -> None:
+        """`startup`: seconds since it was decided to start it."""
+
+    def adopted(self, revision: str, event: Ready) -> None:
+        """It was ready before this process began."""
+
+    def not_started(self, revision: str) -> None: ...
+    def ended(self, instance: str) -> None: ...
+    def gone(self, revision: str) -> None: ...
+
+
 @dataclass(slots=True)
 class Group:
     """One revision's instances and what is needed to start one."""
@@ -93,11 +107,16 @@ class Capacity:
         self._allotments = Allotments(engine, clock)
         self._cpu_samples = CpuSamples(engine, supervisor, clock, self.on_cpu)
         self._empty: asyncio.Event | None = None
+        self.observer = Observer()
         self.on_minimum: Callable[[str], None] = lambda revision: None
         """Called with a revision that has reached its minimum of instances, or has them no longer."""
 
     def group(self, revision: str) -> Group | None:
         return self._groups.get(revision)
+
+    @property
+    def groups(self) -> Collection[Group]:
+        return self._groups.values()
 
     def revisions_of(self, service: str) -> list[str]:
         return [name for name, group in self._groups.items() if group.spec.service == service]
@@ -272,6 +291,7 @@ class Capacity:
             self._allotments.add(event.id, allowance(group.spec.container))
         self._carry_out(group, commands)
         self._metering.started(group.spec, event.id, now - instance.created)
+        self.observer.ready(group.spec.name, event, now - instance.created)
         if self._deadline(before) != self._deadline(group.fleet.average_startup):
             self._announce(group)
         self._report_check(group, "")
@@ -335,7 +355,9 @@ class Capacity:
         self._discards.remove(id)
         if not self._owners and self._empty is not None:
             self._empty.set()
+        self.observer.ended(id)
         if failure:
+            self.observer.not_started(group.spec.name)
             self._announce(group)
             self._report_check(group, failure)
         self._carry_out(group, commands)
@@ -381,6 +403,7 @@ class Capacity:
             del self._groups[group.spec.name]
             self._cpu_samples.forget(group.spec.name)
             self._plane.drop_revision(group.spec.name)
+            self.observer.gone(group.spec.name)
 
     def _claim(self, group: Group, states: Iterable[InstanceState]) -> None:
         """Take over instances that ran before this process did."""
@@ -395,6 +418,7 @@ class Capacity:
             if state.phase is Phase.READY and state.address is not None:
                 instance.state, instance.ready_at, instance.idle_since = State.READY, now, now
                 group.ready[state.id] = Ready(state.id, state.address, state.ready or state.started)
+                self.observer.adopted(group.spec.name, group.ready[state.id])
                 self._plane.instance_up(InstanceUp(group.spec.name, state.id, state.address.host, state.address.port))
                 self._allotments.add(state.id, allowance(group.spec.container), adopted=True)
             group.fleet.adopt([instance])

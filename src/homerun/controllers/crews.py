@@ -8,7 +8,7 @@ after a restart of control the next start is at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -64,6 +64,10 @@ class Crews:
         self._owners: dict[str, Group] = {}
         self._closing = False
         self._empty = asyncio.Event()
+
+    @property
+    def groups(self) -> Collection[Group]:
+        return self._groups.values()
 
     def group(self, pool: str) -> Group | None:
         return self._groups.get(pool)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 
 from homerun.aio.tasks import Supervisor
@@ -69,6 +69,12 @@ class ExecutionController:
         self._owners: dict[str, tuple[Run, int, int]] = {}
         self._orphans = Orphans(engine)
         self._idle: asyncio.Event | None = None
+        self.on_end: Callable[[str, Execution], None] = lambda execution, machine: None
+        """Called with an execution that has ended, when that is durable."""
+
+    def unfinished(self) -> Iterable[tuple[str, Execution]]:
+        """All of them, by name."""
+        return [(name, run.machine) for name, run in self._runs.items()]
 
     def machine(self, execution: str) -> Execution | None:
         """The state machine of an unfinished execution."""
@@ -169,7 +175,9 @@ class ExecutionController:
 
     def _forget(self, execution: str) -> None:
         """It has ended, and that is durable."""
-        self._runs.pop(execution, None)
+        run = self._runs.pop(execution, None)
+        if run is not None:
+            self.on_end(execution, run.machine)
 
     # Carrying out
 

@@ -7,7 +7,7 @@ when the execution of that name has started, or has completed (contract §7.2).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from homerun.controllers.burial import buried
@@ -32,6 +32,8 @@ class JobController:
     def __init__(self, store: Store, engine: Engine, clock: Clock) -> None:
         self._store, self._engine, self._clock = store, engine, clock
         self._surplus = Surplus(store, "Execution", "executions", lambda execution: execution.body["createTime"])
+        self.on_gone: Callable[[str], None] = lambda job: None
+        """Called with a job that does not exist any more."""
 
     @staticmethod
     def key(document: Document) -> str:
@@ -42,6 +44,7 @@ class JobController:
         job = await self._store.get("Job", key)
         if job is None:
             self._surplus.forget(key)
+            self.on_gone(key)
             return
         if "deleteTime" in job.body:
             operations = await pending_operations(self._store, job.internal)

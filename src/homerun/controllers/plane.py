@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, cast
@@ -21,6 +22,8 @@ from homerun.wire.link import (
     Demand,
     FrameDecoder,
     Hello,
+    Inspect,
+    Inspected,
     InstanceBusy,
     InstanceDrain,
     InstanceDrained,
@@ -38,6 +41,9 @@ from homerun.wire.link import (
     ToRouter,
     Usage,
 )
+
+INSPECTION = 1.0
+"""Seconds that a router has to say what it has."""
 
 
 class Reports(Protocol):
@@ -176,6 +182,13 @@ class Plane:
         """One router, or none while it is away."""
         return {router for router in self._links if router.share.owns_revision(revision)}
 
+    async def inspect(self, patience: float = INSPECTION) -> dict[int, Inspected]:
+        """What each router has right now, by pid; without those that do not answer within `patience` seconds."""
+        asked = [(router, router.inspect()) for router in self._links]
+        if asked:
+            await asyncio.wait([answer for _, answer in asked], timeout=patience)
+        return {router.pid: answer.result() for router, answer in asked if answer.done() and not answer.cancelled()}
+
     # What the links tell
 
     def joined(self, router: RouterLink) -> None:
@@ -245,6 +258,8 @@ class RouterLink(asyncio.Protocol):
         """Which of the routers it is; known from its Hello on."""
         self._frames = FrameDecoder()
         self._transport: asyncio.WriteTransport | None = None
+        self.pid = 0
+        self._inspections: deque[asyncio.Future[Inspected]] = deque()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.WriteTransport, transport)
@@ -258,7 +273,16 @@ class RouterLink(asyncio.Protocol):
             self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        for answer in self._inspections:
+            answer.cancel()
         self._plane.left(self)
+
+    def inspect(self) -> asyncio.Future[Inspected]:
+        """Cancelled if the router leaves instead of answering."""
+        answer = asyncio.get_running_loop().create_future()
+        self._inspections.append(answer)
+        self.write(link.encode(Inspect()))
+        return answer
 
     def write(self, frame: bytes) -> None:
         if self._transport is not None:
@@ -285,8 +309,12 @@ class RouterLink(asyncio.Protocol):
                 self._reports.on_instance_failed(instance, reason)
             case RequestLog():
                 self._plane.on_request(message)
-            case Hello(_, loads, index, count):
-                self.share = Share(index, count)
+            case Inspected():
+                # They are answered in their order.
+                if self._inspections and not (answer := self._inspections.popleft()).done():
+                    answer.set_result(message)
+            case Hello(pid, loads, index, count):
+                self.pid, self.share = pid, Share(index, count)
                 self._plane.joined(self)
                 for load in loads:
                     self._reports.on_demand(load.revision, load.in_flight, load.waiting)

@@ -37,6 +37,7 @@ from homerun.controllers.service import ServiceRoutes
 from homerun.controllers.worker_pool import PoolSize
 from homerun.daemon.insight import DaemonInsight
 from homerun.daemon.keys import issuer_url, open_certificate, open_keys
+from homerun.daemon.observatory import Observatory
 from homerun.engine.base import Engine, Event, LogLine
 from homerun.engine.images.store import ImageStore
 from homerun.engine.oci.engine import OciEngine
@@ -79,8 +80,9 @@ class Control:
             queue_wait=settings.queue_wait,
         )
         self.crews = Crews(engine, self.supervisor, clock, self.meter, self.discards)
-        self.requests = RequestLogs()
-        self.plane.reports, self.plane.on_request = self.capacity, self.requests.record
+        self.observatory = Observatory(lambda revision: self.capacity.group(revision) is not None)
+        self.capacity.observer = self.observatory
+        self.plane.reports, self.plane.on_request = self.capacity, self.observatory.answered
         self.executions = ExecutionController(
             store, engine, self.supervisor, self.discards, clock, max_tasks=settings.max_tasks
         )
@@ -93,6 +95,7 @@ class Control:
         pools = RolloutController(worker_pool.SHAPE, store, clock, PoolSize(self.crews))
         workers = RevisionController("WorkerPool", store, engine, self.crews, self.supervisor, clock)
         jobs = JobController(store, engine, clock)
+        jobs.on_gone, self.executions.on_end = self.observatory.metrics.job_gone, self.observatory.metrics.completed
         self._policies = Loop("policies", store, {"Policy"}, routes.keys, routes.reconcile_policy)
         self._services = Loop("services", store, service.SHAPE.kinds, services.keys, services.reconcile)
         self._revisions = Loop("revisions", store, service.SHAPE.kinds, revisions.keys, revisions.reconcile)
@@ -218,7 +221,7 @@ def api(control: Control, shutdown: Callable[[], None], certificate: str = "") -
     """The API port's application. `certificate`: what it shows to those who speak TLS."""
     return create_app(
         store=control.store,
-        logs=Logs(control.engine, control.requests),
+        logs=Logs(control.engine, control.observatory.requests),
         insight=DaemonInsight(control, shutdown, certificate),
         issuer=control.issuer,
         clock=control.clock,

@@ -14,6 +14,7 @@ import homerun
 from homerun.apis.homerun.insight import (
     AttemptView,
     BuildEvent,
+    ColdStartView,
     Cost,
     DecisionView,
     ExecutionView,
@@ -31,11 +32,13 @@ from homerun.core.crew import Crew
 from homerun.core.fleet import Explained
 from homerun.core.instance import Instance
 from homerun.core.task import Attempt, Outcome, Task
+from homerun.daemon.metrics import page
 from homerun.engine.base import Ready
 from homerun.engine.images.build import build
 from homerun.engine.images.sources import unpack
 from homerun.lib.errors import NotFound
 from homerun.lib.timestamps import to_rfc3339
+from homerun.meter.cold_starts import ColdStart
 from homerun.meter.meter import Totals, execution_bill, worker_bill
 from homerun.model import names
 from homerun.model.environment import gcloud_environment
@@ -75,21 +78,28 @@ class DaemonInsight:
     def shutdown(self) -> None:
         self._shutdown()
 
+    def metrics(self) -> AsyncIterator[str]:
+        return page(self._control)
+
     async def explain_service(self, name: str) -> ServiceView:
         control = self._control
         service = await control.store.get("Service", name)
         if service is None:
             raise NotFound(f"Service {name} does not exist: `homerun services list` shows those that do")
-        groups = [g for r in control.capacity.revisions_of(name) if (g := control.capacity.group(r)) is not None]
+        revisions = control.capacity.revisions_of(name)
+        groups = [g for r in revisions if (g := control.capacity.group(r)) is not None]
         # Fleets count monotonic seconds; people read wall clocks.
         offset = control.clock.now() - control.clock.mono()
         decisions = sorted((view for g in groups for view in _decisions(g, offset)), key=lambda d: d["time"])
-        totals = control.meter.totals(name)
+        starts = [_cold_start(start) for start in control.observatory.starts.of(revisions)]
+        moments: list[Moment] = [{"time": d["time"], "what": _sentence(d)} for d in decisions]
+        moments += [{"time": start["time"], "what": _start_sentence(start)} for start in starts]
         return {
             "instances": [view for g in groups for view in _instances(g, offset)],
             "decisions": decisions,
-            "timeline": [{"time": d["time"], "what": _sentence(d)} for d in decisions],
-            "cost": _total(totals),
+            "coldStarts": starts,
+            "timeline": sorted(moments, key=lambda moment: moment["time"]),
+            "cost": _total(control.meter.totals(name)),
         }
 
     async def explain_worker_pool(self, name: str) -> ServiceView:
@@ -227,6 +237,29 @@ def _decision(entry: Explained, revision: str, offset: float) -> DecisionView:
             "cpu": round(observed.cpu, 3),
         }
     return view
+
+
+def _cold_start(start: ColdStart) -> ColdStartView:
+    return {
+        "time": to_rfc3339(start.ready),
+        "revision": names.last(start.revision),
+        "instance": start.instance,
+        "seconds": start.took,
+        "phases": dict(start.phases),
+        "waited": start.waited,
+        "longestWait": start.longest,
+    }
+
+
+def _start_sentence(start: ColdStartView) -> str:
+    """`hello-00001-abc: instance 4f2a… is ready after 0.023 s; 2 requests waited for it, up to 0.025 s`."""
+    said = f"{start['revision']}: instance {start['instance'][:12]} is ready"
+    if start["phases"]:
+        said += f" after {start['seconds']:.3f} s"
+    if start["waited"]:
+        requests = "1 request" if start["waited"] == 1 else f"{start['waited']} requests"
+        said += f"; {requests} waited for it, up to {start['longestWait']:.3f} s"
+    return said
 
 
 def _sentence(decision: DecisionView) -> str:

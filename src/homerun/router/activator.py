@@ -85,7 +85,7 @@ class Activator:
         if isinstance(command, Drained):
             self.router.link.send(InstanceDrained(instance.id))
         else:
-            command.instance.send(command.ticket, now)
+            self._serve([command], now)
 
     def cancel(self, exchange: Exchange) -> None:
         """Its client is gone while it waited."""
@@ -97,7 +97,7 @@ class Activator:
         now = self.router.mono()
         if self.throttled:
             self.wake(now)  # so that it is seen to be idle if nothing comes
-        self._serve(self.dispatcher.up(instance, now))
+        self._serve(self.dispatcher.up(instance, now), now)
 
     def rest(self, instance: str) -> None:
         """It had no requests for a while: control may take its CPU, and is told when it needs it again."""
@@ -133,7 +133,8 @@ class Activator:
     def configure(self, message: RevisionSet) -> None:
         self.timeout = message.timeout
         self.disabled = not message.max_instances
-        self._serve(self.dispatcher.configure(message.concurrency, message.queue_deadline, self.router.mono()))
+        now = self.router.mono()
+        self._serve(self.dispatcher.configure(message.concurrency, message.queue_deadline, now), now)
         self._rearm()
         if self.disabled:
             self.refuse_waiting(errors.DISABLED)
@@ -153,9 +154,9 @@ class Activator:
         if self._expiry is None:
             self._rearm()
 
-    def _serve(self, assigned: list[Assign[Exchange, RemoteInstance]]) -> None:
-        now = self.router.mono()
+    def _serve(self, assigned: list[Assign[Exchange, RemoteInstance]], now: float) -> None:
         for command in assigned:
+            command.ticket.waited = now - command.ticket.started
             command.instance.send(command.ticket, now)
 
     def _rearm(self) -> None:

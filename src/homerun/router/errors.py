@@ -20,7 +20,12 @@ class Refusal:
     challenge: str = ""
     location: str = ""
     text: str = ""
-    """For the request log; what is in the body is for the client."""
+    """For the request log, in the platform's own words (contract §1.12); what is in the body is for the client."""
+
+    @property
+    def logged(self) -> str:
+        """What the request log says of it."""
+        return self.text or ("" if self.body.startswith("<") else self.body)
 
     def encode(self, *, head_only: bool, keep_alive: bool) -> bytes:
         body = (self.body + "\n").encode()
@@ -46,10 +51,16 @@ BAD_GATEWAY_TEXT = (
     "The request failed because either the HTTP response was malformed or connection to the instance had an error. "
     f"Additional troubleshooting documentation can be found at: {_TROUBLESHOOTING}"
 )
-NO_INSTANCE = Refusal(429, "Rate exceeded.", retry_after=1)
-QUEUE_FULL = Refusal(429, "Rate exceeded.", retry_after=1)
+NO_INSTANCE_TEXT = "The request was aborted because there was no available instance."
+NOT_STARTED_TEXT = "The request failed because the instance could not start successfully"
+TIMEOUT_TEXT = (
+    "The request has been terminated because it has reached the maximum request timeout. To change this limit, see "
+    "https://cloud.google.com/run/docs/configuring/request-timeout"
+)
+NO_INSTANCE = Refusal(429, "Rate exceeded.", retry_after=1, text=NO_INSTANCE_TEXT)
+QUEUE_FULL = NO_INSTANCE
 DISABLED = Refusal(503, "Service disabled: it is scaled by hand, and has no instances for this revision.")
-TIMEOUT = Refusal(504, "upstream request timeout")
+TIMEOUT = Refusal(504, "upstream request timeout", text=TIMEOUT_TEXT)
 HEADER_TIMEOUT = Refusal(408, "The head of the request did not arrive in time.")
 METHOD = Refusal(405, "CONNECT is not supported: send requests with a path.", allow="GET, HEAD, POST, PUT, DELETE")
 EXPECTATION = Refusal(417, "The only expectation that is supported is 100-continue.")
@@ -151,7 +162,7 @@ def revision_gone(revision: str) -> Refusal:
 
 
 def not_started(cause: str) -> Refusal:
-    return Refusal(503, f"The request failed because the instance could not start successfully: {cause}")
+    return Refusal(503, f"{NOT_STARTED_TEXT}: {cause}", text=NOT_STARTED_TEXT)
 
 
 OUT_OF_MEMORY_TEXT = (
@@ -163,8 +174,8 @@ OUT_OF_MEMORY_TEXT = (
 
 
 def out_of_memory(cause: str) -> Refusal:
-    return Refusal(500, f"{OUT_OF_MEMORY_TEXT}\nCause: {cause}")
+    return Refusal(500, f"{OUT_OF_MEMORY_TEXT}\nCause: {cause}", text=OUT_OF_MEMORY_TEXT)
 
 
 def instance_error(cause: str) -> Refusal:
-    return Refusal(503, f"{BAD_GATEWAY_TEXT}\nCause: {cause}.")
+    return Refusal(503, f"{BAD_GATEWAY_TEXT}\nCause: {cause}.", text=BAD_GATEWAY_TEXT)

@@ -42,6 +42,7 @@ class Exchange:
         "started",
         "status",
         "upstream",
+        "waited",
     )
 
     def __init__(self, client: ClientConnection, method: bytes, head: RequestHead, http10: bool, keep: bool) -> None:
@@ -65,7 +66,9 @@ class Exchange:
         self.instance: RemoteInstance | None = None
         self.upstream: InstanceConnection | None = None
         self.refusal: Refusal | None = None
-        """The parser's objection: to be answered when it is this request's turn."""
+        """Why it is not the instance that answers. The parser's objection comes before it is this request's turn."""
+        self.waited = 0.0
+        """Seconds until there was a slot for it, if there was none at once."""
         self.answered = False
         """The client has been sent something of the answer."""
         self.status = 0

@@ -176,6 +176,8 @@ class Peers:
             for index in range(share.count)
             if index != share.index
         }
+        self.given = 0
+        """Connections, since this process began."""
 
     def __repr__(self) -> str:
         return f"<Peers {list(self._channels.values())}>"
@@ -185,6 +187,7 @@ class Peers:
         without the connection: its protocol hears `connection_lost`, the client notices nothing."""
         fd = os.dup(transport.get_extra_info("socket").fileno())
         transport.abort()
+        self.given += 1
         self._channels[owner].give(fd, data)
 
     def close(self) -> None:

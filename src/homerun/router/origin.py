@@ -6,10 +6,11 @@ import ipaddress
 
 
 class Origin:
-    __slots__ = ("_element", "_ip", "_proto", "ip", "lines", "private")
+    __slots__ = ("_element", "_ip", "_proto", "ip", "lines", "private", "scheme")
 
     def __init__(self, ip: str, proto: str) -> None:
         self.ip = ip
+        self.scheme = b"%b://" % proto.encode()
         self.private = _is_private(ip)
         """It comes from this machine, or from a private network that it is in."""
         self._ip = ip.encode("ascii", "replace")

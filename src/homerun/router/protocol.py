@@ -71,6 +71,7 @@ class ClientConnection(asyncio.Protocol):
         "visit",
     )
 
+    protocol = "HTTP/1.1"
     transport: asyncio.Transport
     origin: Origin
 
@@ -285,7 +286,7 @@ class ClientConnection(asyncio.Protocol):
             refusal = route.gate.check(head, self.origin, router.passports, router.clock.now())
             if refusal is not None:
                 self.refuse(exchange, refusal)
-                router.stats.record_refused(exchange, route.any_revision, refusal.text, now)
+                router.stats.record_refused(exchange, route.any_revision, now)
                 return
         revision = route.pick()
         activator = router.activators.get(revision) if revision is not None else None
@@ -305,7 +306,7 @@ class ClientConnection(asyncio.Protocol):
         if exchange.head.continues and not exchange.body_done:
             # Whether it will send the body nobody can know.
             exchange.keep_alive = False
-        exchange.status = refusal.status
+        exchange.status, exchange.refusal = refusal.status, refusal
         answer = refusal.encode(head_only=exchange.method == b"HEAD", keep_alive=exchange.keep_alive)
         exchange.answered = True
         exchange.sent += len(answer)
@@ -321,6 +322,7 @@ class ClientConnection(asyncio.Protocol):
         if not exchange.answered:
             self.refuse(exchange, refusal)
             return
+        exchange.refusal = refusal
         self.transport.abort()
 
     def finish(self, exchange: Exchange, *, keep: bool, now: float | None = None) -> None:
@@ -399,6 +401,7 @@ class ClientConnection(asyncio.Protocol):
             self._deadline = now + self._router.options.linger
             return self._deadline
         elif exchange.answered:
+            exchange.refusal = errors.TIMEOUT
             self.transport.abort()
         else:
             self._leave(exchange)

@@ -32,7 +32,10 @@ from homerun.router.stats import Stats
 from homerun.router.trace import Trace
 from homerun.router.wheel import Wheel
 from homerun.wire.link import (
+    Demand,
     Hello,
+    Inspect,
+    Inspected,
     InstanceDrain,
     InstanceDrained,
     InstanceGone,
@@ -101,9 +104,15 @@ class Router:
     # To control
 
     def hello(self) -> Hello:
+        return Hello(os.getpid(), self._loads(), self.share.index, self.share.count)
+
+    def _inspected(self) -> Inspected:
+        given = self.peers.given if self.peers is not None else 0
+        return Inspected(len(self.clients), given, self.link.dropped, self._loads())
+
+    def _loads(self) -> list[Demand]:
         loads = [activator.load() for activator in self.activators.values()]
-        busy = [load for load in loads if load.waiting or load.in_flight]
-        return Hello(os.getpid(), busy, self.share.index, self.share.count)
+        return [load for load in loads if load.waiting or load.in_flight]
 
     def demand(self, activator: Activator) -> None:
         """Requests wait: control hears of it when this turn of the event loop has heard them all."""
@@ -135,6 +144,8 @@ class Router:
                 self._drain(instance)
             case InstanceGone(instance, oom):
                 self._instance_gone(instance, oom)
+            case Inspect():
+                self.link.send(self._inspected())
             case KeySet():
                 self.passports.set_keys(message)
             case Snapshot():

@@ -38,17 +38,18 @@ class Stats:
             self._set_epoch()
             self._timer = self._router.loop.call_later(PERIOD, self._turn)
 
-    def record_refused(self, exchange: Exchange, revision: str, text: str, now: float) -> None:
+    def record_refused(self, exchange: Exchange, revision: str, now: float) -> None:
         """One that did not get as far as its revision, which knows nothing of it."""
         if self._timer is None:
             self._set_epoch()
             self._timer = self._router.loop.call_later(PERIOD, self._turn)
-        self.record(exchange, now, revision, text)
+        self.record(exchange, now, revision)
 
-    def record(self, exchange: Exchange, now: float, refused_by: str = "", text: str = "") -> None:
+    def record(self, exchange: Exchange, now: float, refused_by: str = "") -> None:
         """A request has been answered, or given up."""
-        head = exchange.head
-        activator, instance = exchange.activator, exchange.instance
+        head, client = exchange.head, exchange.client
+        activator, instance, refusal = exchange.activator, exchange.instance, exchange.refusal
+        origin = client.origin
         requests = self._requests
         requests.append(
             RequestLog(
@@ -56,15 +57,17 @@ class Stats:
                 instance.id if instance is not None else "",
                 self._epoch + exchange.started,
                 now - exchange.started,
-                exchange.method.decode(),
-                (b"http://%b%b" % (head.host, head.target)).decode("latin-1"),
+                exchange.method,
+                b"%b%b%b" % (origin.scheme, head.host, head.target),
                 exchange.status,
                 len(exchange.encoded) + exchange.received,
                 exchange.sent,
-                head.user_agent.decode("latin-1"),
-                exchange.client.origin.ip,
-                head.trace.decode("latin-1"),
-                text,
+                head.user_agent,
+                origin.ip,
+                head.trace,
+                refusal.logged if refusal is not None else "",
+                exchange.waited,
+                "HTTP/1.0" if exchange.http10 else client.protocol,
             )
         )
         if len(requests) >= _BATCH:

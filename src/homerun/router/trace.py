@@ -3,7 +3,7 @@
 A client's trace is continued: the header that it sent is passed on, the other one made from it. Otherwise a new one
 begins, not sampled. Its id is made without a call to the system: a random start, then a Weyl sequence, since ids must
 not repeat and their low bits must look random (samplers decide by them), but need not be secret. The span of the
-router is the same in each trace, as spans need to differ within a trace only.
+router is the same in each trace, as spans need to differ within a trace only, and follows from the trace's id.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 import secrets
 from typing import Protocol
+
+from homerun.model.trace_context import own_span
 
 _CONTEXT = re.compile(rb"([0-9a-fA-F]{32})(?:/(\d{1,20}))?(?:;o=(\d+))?")
 _PARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
@@ -26,10 +28,10 @@ class Traced(Protocol):
 
 class Trace:
     def __init__(self, seed: int | None = None) -> None:
-        seed = secrets.randbits(192) if seed is None else seed
-        self._prefix = b"%016x" % (seed >> 128 | _TOP)
+        seed = secrets.randbits(128) if seed is None else seed
+        self._prefix = b"%016x" % (seed >> 64 & _MASK | _TOP)
         self._state = seed & _MASK
-        self._span = span = (seed >> 64) & _MASK | 1
+        self._span = span = int(own_span(self._prefix.decode()), 16)
         self._before = b"X-Cloud-Trace-Context: " + self._prefix
         self._between = b"/%d;o=0\r\ntraceparent: 00-%b" % (span, self._prefix)
         self._after = b"-%016x-00\r\n" % span
@@ -42,14 +44,17 @@ class Trace:
         return self._before, id, self._between, id, self._after
 
     def resume(self, context: bytes, parent: bytes) -> tuple[bytes, bytes] | None:
-        """The trace's id, and the headers. None: neither header can be understood, so it is no trace of anybody's."""
+        """`ID/SPAN;o=SAMPLED`, and the headers. None: neither header can be understood, so it is nobody's trace."""
         if match := _PARENT.fullmatch(parent):
             trace, span, flags = match.groups()
-            context = context or b"%b/%d;o=%d" % (trace, int(span, 16), int(flags, 16) & 1)
+            sampled = int(flags, 16) & 1
+            context = context or b"%b/%d;o=%d" % (trace, int(span, 16), sampled)
         elif match := _CONTEXT.fullmatch(context):
             trace = match[1].lower()
-            number = int(match[2] or 0) & (1 << 64) - 1 or self._span
-            parent = b"00-%b-%016x-%02x" % (trace, number, (match[3] or b"0").strip(b"0") != b"")
+            span = b"%016x" % (int(match[2] or 0) & (1 << 64) - 1 or self._span)
+            sampled = (match[3] or b"0").strip(b"0") != b""
+            parent = b"00-%b-%b-%02x" % (trace, span, sampled)
         else:
             return None
-        return trace, b"X-Cloud-Trace-Context: %b\r\ntraceparent: %b\r\n" % (context, parent)
+        said = b"%b/%b;o=%d" % (trace, span, sampled)
+        return said, b"X-Cloud-Trace-Context: %b\r\ntraceparent: %b\r\n" % (context, parent)

@@ -107,6 +107,10 @@ class KeySet(Message, frozen=True):
     keys: dict[str, str]
 
 
+class Inspect(Message, frozen=True):
+    """Somebody looks at the metrics: answer with Inspected."""
+
+
 class Snapshot(Message, frozen=True):
     """Everything. What it does not mention is gone; what it does mention keeps its requests in flight."""
 
@@ -189,29 +193,57 @@ class InstanceBusy(Message, frozen=True):
     instance: str
 
 
+class Inspected(Message, frozen=True):
+    """What a router has right now: connections of users, and the load of every revision that has any. Since it started:
+    connections handed over to other routers, and request logs dropped because control did not keep up."""
+
+    connections: int
+    handed_over: int
+    dropped: int
+    loads: list[Demand]
+
+
 class RequestLog(Message, frozen=True, gc=False):
-    """One answered request, for the request log (contract §1.13). Sent in batches with the usage."""
+    """One answered request, for the request log (contract §1.13). Sent in batches with the usage.
+
+    What came as bytes stays bytes (in Latin-1): few logs are ever read.
+    """
 
     revision: str
     instance: str
     at: float
     latency: float
-    method: str
-    url: str
+    method: bytes
+    url: bytes
     status: int
     request_size: int
     response_size: int
-    user_agent: str
+    user_agent: bytes
     remote_ip: str
-    trace: str
+    trace: bytes
+    """Its id; of one that a client began, `ID/SPAN;o=SAMPLED` with the span in 16 hexadecimal digits."""
     text: str = ""
     """What there is to say about it, if it was refused."""
+    waited: float = 0.0
+    """Seconds until there was a slot for it; 0 if there was one at once."""
+    protocol: str = "HTTP/1.1"
 
 
 ToRouter = (
-    RouteSet | RouteGone | RevisionSet | RevisionGone | InstanceUp | InstanceDrain | InstanceGone | KeySet | Snapshot
+    RouteSet
+    | RouteGone
+    | RevisionSet
+    | RevisionGone
+    | InstanceUp
+    | InstanceDrain
+    | InstanceGone
+    | KeySet
+    | Inspect
+    | Snapshot
 )
-ToControl = Hello | Demand | Usage | InstanceFailed | InstanceDrained | InstanceIdle | InstanceBusy | RequestLog
+ToControl = (
+    Hello | Demand | Usage | InstanceFailed | InstanceDrained | InstanceIdle | InstanceBusy | Inspected | RequestLog
+)
 
 _encoder = msgspec.msgpack.Encoder()
 

@@ -51,6 +51,10 @@ class Fake:
             raise NotFound(name)
         return {"tasks": [], "timeline": [{"time": "t", "what": name}], "cost": COST}  # type: ignore[typeddict-item]
 
+    async def metrics(self) -> AsyncIterator[str]:
+        yield "# TYPE a gauge\n"
+        yield "a 1\n"
+
     async def build(self, name: str, archive: BinaryIO) -> AsyncIterator[BuildEvent]:
         self.open, self.built = archive, name
         yield {"log": "STEP 1"}
@@ -75,6 +79,12 @@ def app(insight: Fake) -> Starlette:
 
 def events(body: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in body.splitlines()]
+
+
+async def test_metrics_are_text_that_says_which_version_it_is(app: Starlette) -> None:
+    answer = await call(app, "GET", "/homerun/v1/metrics")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert answer.body == b"# TYPE a gauge\na 1\n"
 
 
 async def test_info_is_what_the_daemon_says(app: Starlette, insight: Fake) -> None:

@@ -77,6 +77,17 @@ def test_a_line_of_json_is_structured() -> None:
     assert "textPayload" not in found
 
 
+def test_labels_of_a_line_come_to_those_of_its_instance_and_do_not_replace_them() -> None:
+    found = made('{"message":"m","logging.googleapis.com/labels":{"user":7,"instanceId":"another"}}')
+    assert found["labels"]["user"] == "7"
+    assert found["labels"]["instanceId"] != "another"
+    assert found["textPayload"] == "m"
+
+
+def test_labels_that_are_none_stay_what_they_are() -> None:
+    assert made('{"message":"m","logging.googleapis.com/labels":3}')["jsonPayload"]["message"] == "m"
+
+
 def test_a_message_alone_is_text() -> None:
     assert made('{"severity":"ERROR","message":"m"}')["textPayload"] == "m"
 

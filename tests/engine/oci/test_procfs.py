@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from homerun.engine.oci.procfs import Process, boot_id, command_line, descendants, pids
+from homerun.engine.oci.procfs import Process, boot_id, command_line, descendants, pids, usage
 
 
 def test_our_own_process() -> None:
@@ -43,3 +43,11 @@ def test_a_zombie_does_not_live() -> None:
     assert not process.alive and process.open() is None
     assert child.wait() == -9
     os.close(watch)
+
+
+def test_what_a_process_uses_is_known_while_it_runs() -> None:
+    used = usage(os.getpid())
+    assert used is not None
+    cpu, memory = used
+    assert cpu > 0 and memory > 1 << 20
+    assert usage(1 << 30) is None

@@ -21,6 +21,8 @@ _log = logging.getLogger("homerun.apis")
 PREFIX = "/homerun/v1"
 LOCATION = PREFIX + "/projects/{project}/locations/{location}"
 
+CONTENT_TYPE = "text/plain; version=0.0.4"
+"""Of metrics: Prometheus' text format."""
 MAX_ARCHIVE = 1 << 30
 IN_MEMORY = 8 << 20
 _IMAGE_NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
@@ -31,6 +33,9 @@ def routes(insight: Insight, *, max_archive: int = MAX_ARCHIVE) -> list[Route]:
 
     async def info(request: Request) -> Response:
         return JSONResponse(insight.info())
+
+    async def metrics(request: Request) -> Response:
+        return StreamingResponse(insight.metrics(), media_type=CONTENT_TYPE)
 
     async def explain_service(request: Request) -> Response:
         return JSONResponse(await insight.explain_service(_name(request, "services/{service}")))
@@ -52,6 +57,7 @@ def routes(insight: Insight, *, max_archive: int = MAX_ARCHIVE) -> list[Route]:
 
     return [
         Route(f"{PREFIX}/info", info, methods=["GET"]),
+        Route(f"{PREFIX}/metrics", metrics, methods=["GET"]),
         Route(f"{PREFIX}:shutdown", shutdown, methods=["POST"]),
         Route(f"{LOCATION}/services/{{service}}:explain", explain_service, methods=["GET"]),
         Route(f"{LOCATION}/workerPools/{{pool}}:explain", explain_worker_pool, methods=["GET"]),

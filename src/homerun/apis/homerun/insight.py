@@ -67,6 +67,21 @@ class ObservedView(TypedDict):
     cpu: float
 
 
+class ColdStartView(TypedDict):
+    """A start of an instance, running or not any more: how long each part of it took, in order, and all together.
+
+    `waited`: requests that waited for it; `longestWait`: how long the first of them did.
+    """
+
+    time: str
+    revision: str
+    instance: str
+    seconds: float
+    phases: dict[str, float]
+    waited: int
+    longestWait: float
+
+
 class DecisionView(TypedDict):
     """So many instances were wanted while so many were ready, for this reason.
 
@@ -91,6 +106,7 @@ class ServiceView(TypedDict):
 
     instances: list[InstanceView]
     decisions: list[DecisionView]
+    coldStarts: NotRequired[list[ColdStartView]]
     timeline: list[Moment]
     cost: Cost
 
@@ -145,6 +161,10 @@ class Insight(Protocol):
 
     async def explain_execution(self, name: str) -> ExecutionView:
         """Raises NotFound."""
+        ...
+
+    def metrics(self) -> AsyncIterator[str]:
+        """The page that Prometheus reads, in pieces."""
         ...
 
     def build(self, name: str, archive: BinaryIO) -> AsyncIterator[BuildEvent]:

@@ -23,6 +23,8 @@ _LIFTED = {
     "logging.googleapis.com/trace_sampled": "traceSampled",
     "httpRequest": "httpRequest",
 }
+_LABELS = "logging.googleapis.com/labels"
+"""Of a line itself: they come to those of its instance."""
 
 
 def entry(line: LogLine) -> dict[str, Any] | None:
@@ -42,7 +44,9 @@ def entry(line: LogLine) -> dict[str, Any] | None:
         "severity": "DEFAULT",
         "insertId": hashlib.sha1(f"{line.instance}{line.time}{line.stream}{line.text}".encode()).hexdigest()[:24],
     }
-    return made | _payload(line.text)
+    payload = _payload(line.text)
+    made["labels"] = {**payload.pop("labels", {}), **made["labels"]}
+    return made | payload
 
 
 def _resource(name: Name, labels: Mapping[str, str]) -> dict[str, Any]:
@@ -91,6 +95,9 @@ def _payload(text: str) -> dict[str, Any]:
     if not isinstance(fields, dict):
         return {"textPayload": text}
     lifted = {name: fields.pop(key) for key, name in _LIFTED.items() if key in fields}
+    if isinstance(labels := fields.get(_LABELS), dict):
+        lifted["labels"] = {str(key): str(value) for key, value in labels.items()}
+        del fields[_LABELS]
     severity = str(fields.get("severity", "")).upper()
     if severity in SEVERITIES:
         lifted["severity"] = severity

@@ -20,6 +20,16 @@ def _stat(pid: int) -> list[str]:
     return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
 
 
+def usage(pid: int) -> tuple[float, int] | None:
+    """CPU seconds, user and system, and bytes of resident memory. None: there is no such process."""
+    try:
+        fields = _stat(pid)
+    except OSError:
+        return None
+    ticks = int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK"), int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """A process that cannot be mistaken for a later one with the same pid."""
