@@ -32,6 +32,7 @@ from homerun.wire.link import (
 )
 from tests.router.test_protocol import body, status
 from tests.support.router import GET, OK, World
+from tests.support.transport import MockTransport
 
 # What control tells
 
@@ -175,6 +176,26 @@ async def test_who_looks_at_the_metrics_is_told_what_there_is_right_now(world: W
 async def test_a_router_says_what_it_knows(world: World) -> None:
     world.service(1)
     assert repr(world.router) == "<Router <Routes 1 services, 1 hosts>, 1 instances, 0 clients>"
+
+
+@pytest.mark.looptime
+async def test_while_control_is_away_the_router_serves_what_it_knows(world: World) -> None:
+    world.service(1, 2, concurrency=1)
+    world.control.hang_up()
+    for _ in range(60):
+        clients = [world.client(GET) for _ in range(3)]
+        await world.settle()
+        for _ in range(3):
+            for port in (1, 2):
+                for connection in world.open(port):
+                    if connection.take():
+                        connection.feed(OK)
+            await world.settle()
+        answers = [client.take() for client in clients]
+        assert answers == [OK] * 3
+        await asyncio.sleep(1)
+    again = MockTransport(world.router.link)
+    assert link.encode(world.router.hello()) in again.take()
 
 
 # The whole router, over real sockets

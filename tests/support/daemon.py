@@ -178,10 +178,16 @@ class Daemon:
         return f"{service}-{NUMBER}.us-central1.run.localhost:{self.http_port}"
 
     def get(self, service: str, path: str = "/", timeout: float = 60, **headers: str) -> tuple[int, bytes]:
+        status, _, body = self.ask(service, path, timeout, **headers)
+        return status, body
+
+    def ask(
+        self, service: str, path: str = "/", timeout: float = 60, **headers: str
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=timeout)
         try:
             connection.request("GET", path, headers={"Host": self.host(service), **headers})
             response = connection.getresponse()
-            return response.status, response.read()
+            return response.status, response.headers, response.read()
         finally:
             connection.close()

@@ -38,6 +38,7 @@ class Network:
         self.refused: set[int] = set()
         self.silent: set[int] = set()
         """Ports on which nobody answers, not even with a refusal."""
+        self.transport = MockTransport
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loop, name)
@@ -50,7 +51,7 @@ class Network:
         if port in self.refused:
             raise ConnectionRefusedError(111, "Connection refused")
         protocol = factory()
-        transport = MockTransport(protocol)
+        transport = self.transport(protocol)
         self.connections.setdefault(port, []).append(transport)
         return transport, protocol
 
