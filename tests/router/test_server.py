@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import resource
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -219,14 +219,22 @@ class Platform:
         self._writer: asyncio.StreamWriter | None = None
         self.task: asyncio.Task[None] | None = None
 
-    async def start(self, *handlers: Handler, concurrency: int = 80, options: Options | None = None) -> None:
-        ups: list[InstanceUp] = []
+    async def start(
+        self,
+        *handlers: Handler,
+        ports: Sequence[int] = (),
+        concurrency: int = 80,
+        timeout: float = 60,
+        options: Options | None = None,
+    ) -> None:
+        """`ports`: of servers that play instances as well."""
+        ups = [InstanceUp("r", f"p{port}", "127.0.0.1", port) for port in ports]
         for number, handler in enumerate(handlers):
             server = await asyncio.start_server(handler, "127.0.0.1", 0, backlog=4096)
             self._servers.append(server)
             ups.append(InstanceUp("r", f"i{number}", "127.0.0.1", server.sockets[0].getsockname()[1]))
         self._snapshot = Snapshot(
-            [RouteSet("s", self.hosts, [Target("r", 100)])], [RevisionSet("r", concurrency, 60, 10, 9)], ups, []
+            [RouteSet("s", self.hosts, [Target("r", 100)])], [RevisionSet("r", concurrency, timeout, 10, 9)], ups, []
         )
         self._servers.append(await asyncio.start_unix_server(self._control, str(self._path)))
         self.task = asyncio.get_running_loop().create_task(
@@ -242,6 +250,10 @@ class Platform:
                 if isinstance(message, Hello):
                     writer.write(link.encode(self._snapshot))
         writer.close()
+
+    def tell(self, message: link.ToRouter) -> None:
+        assert self._writer is not None
+        self._writer.write(link.encode(message))
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 20)

@@ -1,0 +1,175 @@
+"""WebSockets and server-sent events through the router, with clients and servers that others wrote."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError
+from websockets.extensions.permessage_deflate import PerMessageDeflate
+
+from homerun.wire.link import Usage
+from tests.router.test_server import Platform
+
+pytestmark = pytest.mark.sockets
+
+
+async def echo(connection: ServerConnection) -> None:
+    assert connection.request is not None
+    if connection.request.path == "/bye":
+        await connection.close(4001, "that was all")
+        return
+    async for message in connection:
+        await connection.send(message)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with serve(echo, "127.0.0.1", 0, subprotocols=["chat"], max_size=None) as server:  # type: ignore[list-item]
+        yield server
+
+
+@pytest.fixture
+async def platform(tmp_path: Path) -> AsyncIterator[Platform]:
+    made = Platform(tmp_path)
+    made.hosts = ["localhost"]
+    yield made
+    await made.close()
+
+
+def port_of(server: Server) -> int:
+    return int(next(iter(server.sockets)).getsockname()[1])
+
+
+def client(platform: Platform, path: str = "/", compressed: bool = True) -> connect:
+    return connect(
+        f"ws://localhost:{platform.port}{path}",
+        host="127.0.0.1",
+        subprotocols=["chat"],  # type: ignore[list-item]
+        compression="deflate" if compressed else None,
+        max_size=None,
+        proxy=None,
+    )
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+async def test_messages_of_all_sizes_go_both_ways(platform: Platform, server: Server, compressed: bool) -> None:
+    await platform.start(ports=[port_of(server)])
+    async with client(platform, compressed=compressed) as connection:
+        deflates = any(isinstance(e, PerMessageDeflate) for e in connection.protocol.extensions)
+        assert deflates is compressed and connection.subprotocol == "chat"
+        for message in ("", "hello", "é" * 1000, b"", b"\0" * 70_000, bytes(range(256)) * 20_000):
+            await connection.send(message)
+            assert await connection.recv() == message
+        pieces = [b"a" * 100_000] * 10
+        await connection.send(iter(pieces))
+        assert await connection.recv() == b"".join(pieces)
+        await (await connection.ping())
+
+
+async def test_the_close_of_the_server_reaches_the_client(platform: Platform, server: Server) -> None:
+    await platform.start(ports=[port_of(server)])
+    async with client(platform, "/bye") as connection:
+        with pytest.raises(ConnectionClosed):
+            await connection.recv()
+        assert (connection.close_code, connection.close_reason) == (4001, "that was all")
+
+
+async def test_a_connection_is_one_request_for_its_slot_and_in_the_usage(platform: Platform, server: Server) -> None:
+    await platform.start(ports=[port_of(server)], concurrency=1)
+    async with client(platform) as first:
+        await first.send("one")
+        assert await first.recv() == "one"
+        waiting: asyncio.Task[ClientConnection] = asyncio.ensure_future(_connected(client(platform)))
+        async with asyncio.timeout(30):
+            while not any(isinstance(m, Usage) and (m.in_flight, m.waiting) == (1, 1) for m in platform.messages):
+                await asyncio.sleep(0.01)
+        assert not waiting.done()
+    async with asyncio.timeout(30):
+        second = await waiting
+    await second.send("two")
+    assert await second.recv() == "two"
+    await second.close()
+    async with asyncio.timeout(30):
+        while sum(m.requests for m in platform.messages if isinstance(m, Usage)) < 2:
+            await asyncio.sleep(0.01)
+
+
+async def _connected(connecting: connect) -> ClientConnection:
+    return await connecting
+
+
+async def test_the_timeout_of_requests_ends_a_connection(platform: Platform, server: Server) -> None:
+    await platform.start(ports=[port_of(server)], timeout=0.5)
+    async with client(platform) as connection:
+        with pytest.raises(ConnectionClosedError):
+            async with asyncio.timeout(30):
+                await connection.recv()
+    async with asyncio.timeout(30):
+        while server.connections:
+            await asyncio.sleep(0.01)
+
+
+async def test_another_client_and_server(platform: Platform) -> None:
+    async def chat(request: aiohttp.web.Request) -> aiohttp.web.WebSocketResponse:
+        socket = aiohttp.web.WebSocketResponse()
+        await socket.prepare(request)
+        async for message in socket:
+            await socket.send_bytes(message.data)
+        return socket
+
+    app = aiohttp.web.Application()
+    app.router.add_get("/", chat)
+    runner = aiohttp.web.AppRunner(app)
+    await runner.setup()
+    await aiohttp.web.TCPSite(runner, "127.0.0.1", 0).start()
+    platform.hosts = ["127.0.0.1"]
+    await platform.start(ports=[runner.addresses[0][1]])
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"ws://127.0.0.1:{platform.port}/", compress=15) as socket,
+    ):
+        assert socket.compress
+        for size in (0, 100, 1 << 20):
+            await socket.send_bytes(b"x" * size)
+            assert await socket.receive_bytes() == b"x" * size
+    await runner.cleanup()
+
+
+async def test_an_event_is_there_before_the_next_one_is_made(platform: Platform) -> None:
+    """Nothing is held back: the server waits until the client has the last one."""
+    taken = asyncio.Semaphore(0)
+
+    async def events(request: aiohttp.web.Request) -> aiohttp.web.StreamResponse:
+        response = aiohttp.web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        for number in range(20):
+            await response.write(b"data: %d\n\n" % number)
+            await taken.acquire()
+        return response
+
+    app = aiohttp.web.Application()
+    app.router.add_get("/", events)
+    runner = aiohttp.web.AppRunner(app)
+    await runner.setup()
+    await aiohttp.web.TCPSite(runner, "127.0.0.1", 0).start()
+    platform.hosts = ["127.0.0.1"]
+    await platform.start(ports=[runner.addresses[0][1]])
+    seen = []
+    async with (
+        asyncio.timeout(30),
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{platform.port}/") as response,
+    ):
+        assert response.content_type == "text/event-stream"
+        async for line in response.content:
+            if line.startswith(b"data: "):
+                seen.append(int(line[6:]))
+                taken.release()
+    assert seen == list(range(20))
+    await runner.cleanup()
