@@ -23,6 +23,10 @@ class Settings:
     """File with the private key of `certificate`."""
     redirect_https: bool = False
     """Answer plain HTTP with a redirect to `https`."""
+    acme: str = ""
+    """E-mail address of an account with an ACME server, which gives certificates for mapped domains; empty: none."""
+    acme_directory: str = "https://acme-v02.api.letsencrypt.org/directory"
+    """URL of the ACME server's directory; an account there agrees to its terms of service."""
     project: str = "homerun"
     """Project id that `homerun env` points gcloud at; every other project id works as well."""
     project_number: str = "100000000001"

@@ -40,6 +40,12 @@ def test_both_spellings_work() -> None:
         (["--key", "a.key"], "--key needs --certificate"),
         (["--certificate", "a.crt", "--key", "a.key"], "--certificate needs --https HOST:PORT"),
         (["--redirect-https"], "--redirect-https needs --https HOST:PORT"),
+        (["--acme", "a@example.com"], "--acme needs --https HOST:PORT"),
+        (
+            ["--acme", "me", "--https", "0.0.0.0:443"],
+            "--acme needs an e-mail address for the account, and 'me' is none",
+        ),
+        (["--acme-directory", "pebble"], "--acme-directory needs an https:// URL"),
         (["--https", "8443"], "'8443' is no HOST:PORT"),
         (["--redirect-https=perhaps"], "--redirect-https is true or false, not 'perhaps'"),
         (["--retry-idempotent=maybe"], "--retry-idempotent is true or false, not 'maybe'"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from homerun.store.secret_file import read_or_make
+from homerun.store.secret_file import read_or_make, replace
 
 
 def test_a_secret_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:
@@ -40,3 +40,13 @@ def test_of_several_who_make_it_one_wins_and_all_agree(tmp_path: Path) -> None:
         return b"mine"
 
     assert read_or_make(path, slow) == b"the other's"
+
+
+def test_a_secret_is_replaced_as_a_whole_and_stays_its_owners(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(b"old")
+    path.chmod(0o644)
+    (tmp_path / f".secret.{os.getpid()}").write_bytes(b"left by a killed process")
+    replace(path, b"new")
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o600)
+    assert os.listdir(tmp_path) == ["secret"]

@@ -6,7 +6,7 @@ import pytest
 from cryptography import x509
 
 from homerun.lib.errors import FailedPrecondition
-from homerun.wire.certificate import DAYS, Certificate
+from homerun.wire.certificate import DAYS, Certificate, life, new_request
 
 NOW = 1_800_000_000.0
 MADE = Certificate.generate(["localhost", "*.homerun.localhost", "127.0.0.1"], NOW)
@@ -33,3 +33,19 @@ def test_it_comes_back_from_its_file() -> None:
 def test_a_damaged_file_is_named_with_the_remedy(content: bytes) -> None:
     with pytest.raises(FailedPrecondition, match=r"tls\.pem holds no certificate"):
         Certificate.load(content, "tls.pem")
+
+
+def test_a_request_is_for_one_domain() -> None:
+    private, request = new_request("www.example.com")
+    assert private.startswith(b"-----BEGIN PRIVATE KEY-----")
+    found = x509.load_pem_x509_csr(request)
+    names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["www.example.com"]
+    assert found.is_signature_valid
+
+
+def test_a_life_is_read_whatever_stands_in_front() -> None:
+    since, until = life(b"# a word\n" + MADE.dump())
+    assert since < NOW < until
+    with pytest.raises(ValueError, match="PEM"):
+        life(b"nonsense")

@@ -75,6 +75,7 @@ def create_backend(store: Store, clock: Clock, settings: Settings) -> Backend:
         addresses=Addresses.of_listeners(settings.domain, settings.http, settings.https),
         region=settings.region,
         host=_reachable(settings.http.rpartition(":")[0]),
+        acme=bool(settings.acme),
     )
 
 

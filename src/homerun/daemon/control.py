@@ -9,6 +9,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import uvicorn
@@ -22,6 +23,7 @@ from homerun.apis.rpc_server import RpcServer
 from homerun.apis.server import create_app, create_rpc
 from homerun.controllers import domain, execution, janitor, job, service, worker_pool
 from homerun.controllers.capacity import Capacity
+from homerun.controllers.certificate import CertificateController
 from homerun.controllers.crews import Crews
 from homerun.controllers.discards import Discards
 from homerun.controllers.domain import DomainController
@@ -36,7 +38,7 @@ from homerun.controllers.rollout import RolloutController
 from homerun.controllers.service import ServiceRoutes
 from homerun.controllers.worker_pool import PoolSize
 from homerun.daemon.insight import DaemonInsight
-from homerun.daemon.keys import issuer_url, open_certificate, open_keys
+from homerun.daemon.keys import certificate_folder, issuer_url, open_certificate, open_keys
 from homerun.daemon.observatory import Observatory
 from homerun.engine.base import Engine, Event, LogLine
 from homerun.engine.images.store import ImageStore
@@ -48,6 +50,7 @@ from homerun.model.conditions import SUCCEEDED
 from homerun.model.urls import Addresses
 from homerun.settings import Settings
 from homerun.store.base import Store
+from homerun.store.certificate_files import CertificateFiles
 from homerun.store.sqlite import SqliteStore
 from homerun.wire.keys import KeyRing
 from homerun.wire.link import KeySet
@@ -59,9 +62,15 @@ class Control:
     """Everything of the control process but its sockets: tests run it in their own loop on fakes."""
 
     def __init__(
-        self, settings: Settings, store: Store, engine: Engine, clock: Clock, keys: KeyRing | None = None
+        self,
+        settings: Settings,
+        store: Store,
+        engine: Engine,
+        clock: Clock,
+        keys: KeyRing | None = None,
+        certificates: CertificateController | None = None,
     ) -> None:
-        """Without `keys` no token is issued, and none is good."""
+        """Without `keys` no token is issued, and none is good; without `certificates` no domain gets one."""
         self.settings, self.store, self.engine, self.clock = settings, store, engine, clock
         self.issuer = Issuer(keys or KeyRing(), issuer_url(settings))
         self.supervisor = Supervisor()
@@ -117,10 +126,17 @@ class Control:
             Loop("executions", store, execution.KINDS, lambda d: [d.name], self.executions.reconcile),
         ]
 
+        self.certificates = certificates
+        if certificates is not None:
+            loop = Loop("certificates", store, domain.KINDS, lambda d: [d.name], certificates.reconcile)
+            self.loops.append(loop)
+
     async def open(self) -> None:
         """Adopt what runs, then reconcile everything that is stored, each once."""
         version = await self.store.version()
         await self.meter.open()
+        if self.certificates is not None:
+            await self.certificates.open()
         stored = await self.store.list("Revision")
         revisions = {d.name for d in stored}
         unfinished = {d.name for d in await self.store.list("Execution") if "completionTime" not in d.body}
@@ -155,6 +171,8 @@ class Control:
         """Clean end: all instances stopped, everything recorded. Whoever opened the store closes it."""
         for loop in self.loops:
             await loop.close()
+        if self.certificates is not None:
+            await self.certificates.close()
         await asyncio.gather(self.capacity.stop_all(), self.crews.stop_all(), self.executions.stop_all())
         self.capacity.close()
         self.crews.close()
@@ -234,6 +252,17 @@ def rpc(control: Control) -> RpcApp:
     return create_rpc(store=control.store, issuer=control.issuer, clock=control.clock, settings=control.settings)
 
 
+def create_certificates(settings: Settings, store: Store, clock: Clock) -> CertificateController | None:
+    if not settings.acme:
+        return None
+    from homerun.wire.acme import Acme  # the library is large, and most do without
+
+    files = CertificateFiles(certificate_folder(settings.state))
+    server = Acme(settings.acme_directory, settings.acme, functools.partial(files.account_key, settings.acme_directory))
+    # One thread: the library's session is not for several, and nobody waits for it.
+    return CertificateController(store, files, server, clock, ThreadPoolExecutor(1, thread_name_prefix="acme"))
+
+
 async def run(settings: Settings, listener: socket.socket) -> None:
     """Serve until SIGTERM or a shutdown over the API; then stop all instances and return."""
     clock = SystemClock()
@@ -241,7 +270,7 @@ async def run(settings: Settings, listener: socket.socket) -> None:
     certificate = await asyncio.get_running_loop().run_in_executor(None, open_certificate, settings.state)
     store = await SqliteStore.open(settings.state / "homerun.db")
     engine = OciEngine(settings.state, ImageStore(settings.state / "images"), clock=clock, runtime=settings.runtime)
-    control = Control(settings, store, engine, clock, keys)
+    control = Control(settings, store, engine, clock, keys, create_certificates(settings, store, clock))
     stopping = Stopping()
     stopping.watch_signals()
     await control.open()

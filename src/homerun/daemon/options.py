@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -92,6 +93,14 @@ def _check_tls(settings: Settings) -> None:
     if bool(settings.certificate) != bool(settings.key):
         given, missing = ("--certificate", "--key") if settings.certificate else ("--key", "--certificate")
         raise Invalid(f"{given} needs {missing}: a certificate and its private key go together")
-    wants = {"--certificate": settings.certificate, "--redirect-https": settings.redirect_https}
+    wants = {
+        "--certificate": settings.certificate,
+        "--redirect-https": settings.redirect_https,
+        "--acme": settings.acme,
+    }
     for flag in (flag for flag, given in wants.items() if given and not settings.https):
         raise Invalid(f"{flag} needs --https HOST:PORT: where services take requests over TLS")
+    if settings.acme and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", settings.acme):
+        raise Invalid(f"--acme needs an e-mail address for the account, and {settings.acme!r} is none")
+    if not settings.acme_directory.startswith(("https://", "http://")):
+        raise Invalid(f"--acme-directory needs an https:// URL, and {settings.acme_directory!r} is none")

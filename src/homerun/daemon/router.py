@@ -17,6 +17,7 @@ from homerun.router.front import Front
 from homerun.router.options import UNLIMITED, Options, connections_for
 from homerun.router.server import serve
 from homerun.settings import Settings
+from homerun.store.certificate_files import CertificateFiles
 
 _MIB = 1 << 20
 
@@ -35,10 +36,17 @@ async def run(settings: Settings, index: int, listener: socket.socket, secure: s
         secure=[secure] if secure is not None else [],
         certificates=certificates,
         options=options(settings, raise_open_files()),
-        front=Front(split_address(settings.https)[1]) if settings.redirect_https else None,
+        front=front(settings),
         stop=stop,
         share=Share(index, settings.routers),
     )
+
+
+def front(settings: Settings) -> Front | None:
+    """What is answered on the plain port before any service is asked."""
+    port = split_address(settings.https)[1] if settings.redirect_https else None
+    challenges = CertificateFiles(certificate_folder(settings.state)).challenges if settings.acme else None
+    return Front(port, challenges) if port is not None or challenges is not None else None
 
 
 def open_certificates(settings: Settings) -> Certificates:

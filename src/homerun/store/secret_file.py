@@ -1,9 +1,10 @@
-"""A small secret in a file of its own: made once, for root only, and there whole or not at all."""
+"""A small secret in a file of its own: for root only, and there whole or not at all."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
@@ -16,21 +17,35 @@ def read_or_make(path: Path, make: Callable[[], bytes]) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         pass
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)
-    try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-            file.write(make())
-            file.flush()
-            os.fsync(file.fileno())
+    with _draft(path, make()) as draft:
         try:
             os.link(draft, path)
         except FileExistsError:
             pass  # somebody was faster
-    finally:
-        draft.unlink(missing_ok=True)
     _sync_folder(path.parent)
     return path.read_bytes()
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, durable and with mode 0600: whoever reads gets the old or the new. Blocks."""
+    with _draft(path, content) as draft:
+        os.replace(draft, path)
+    _sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _draft(path: Path, content: bytes) -> Iterator[Path]:
+    """A file beside `path`, durable, and gone afterwards unless it was moved."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    try:
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

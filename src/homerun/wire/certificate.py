@@ -66,6 +66,28 @@ class Certificate:
         return self.private + self.public
 
 
+def new_request(domain: str) -> tuple[bytes, bytes]:
+    """A new private key, and with it a request for a certificate for `domain` (both PEM)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    request = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(x509.Name([]))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(domain)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return private, request.public_bytes(serialization.Encoding.PEM)
+
+
+def life(content: bytes) -> tuple[float, float]:
+    """From when until when the first certificate in `content` (PEM) is good: Unix times. Raises ValueError."""
+    _, begin, rest = content.partition(_BEGIN)
+    found = x509.load_pem_x509_certificate(begin + rest)
+    return found.not_valid_before_utc.timestamp(), found.not_valid_after_utc.timestamp()
+
+
 def general_name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from homerun.store.base import Put
 from homerun.wire.link import RouteSet, Snapshot
 from tests.support.api import V2, WEB, Api, Refused, api, service
 from tests.support.control import FakeRouter
@@ -153,3 +154,67 @@ async def test_a_service_without_its_default_address_is_reached_by_its_domain_on
         enabled = await a.done(await a("PATCH", f"{V2}/services/hello?updateMask=defaultUriDisabled", {}))
         assert enabled["response"]["urls"] == ["http://hello-100000000001.us-central1.run.localhost:8080"]
         assert len(a.world.router.last(RouteSet).hosts) == 2
+
+
+# Certificates
+
+
+def provisioned(answer: Any) -> dict[str, Any]:
+    [found] = [c for c in answer["status"]["conditions"] if c["type"] == "CertificateProvisioned"]
+    return found  # type: ignore[no-any-return]
+
+
+async def test_with_tls_its_url_is_secure_and_its_certificate_a_file() -> None:
+    async with api(https="0.0.0.0:443") as a:
+        await a.deploy()
+        made = await a("POST", f"{DOMAINS}/domainmappings", mapping())
+        assert made["status"]["url"] == "https://www.example.com"
+        assert conditions(made)["Ready"] == "True"
+        assert "www.example.com.crt of the folder `certificates`" in provisioned(made)["message"]
+
+
+@pytest.mark.parametrize(
+    ("certificate", "status", "ready", "text"),
+    [
+        ({}, "Unknown", "Unknown", "The DNS of www.example.com must lead here"),
+        ({"state": "PENDING"}, "Unknown", "Unknown", "Waiting for a certificate"),
+        ({"state": "PENDING", "notAfter": "2033-01-01T00:00:00Z"}, "True", "True", "Good until 2033"),
+        ({"state": "ISSUED", "notAfter": "2033-01-01T00:00:00Z"}, "True", "True", "Good until 2033"),
+        ({"state": "OWN"}, "True", "True", "a certificate of your own"),
+        (
+            {"state": "FAILED", "message": "no such name", "retryTime": "2023-12-01T00:00:00Z"},
+            "False",
+            "False",
+            "no such name. It is tried again at 2023-12-01T00:00:00Z.",
+        ),
+        (
+            {"state": "FAILED", "message": "no", "retryTime": "soon", "notAfter": "2033-01-01T00:00:00Z"},
+            "True",
+            "True",
+            "Not renewed, and good until 2033-01-01T00:00:00Z: no. It is tried again at soon.",
+        ),
+        (
+            {"state": "FAILED", "message": "no", "retryTime": "soon", "notAfter": "2020-01-01T00:00:00Z"},
+            "False",
+            "False",
+            "no. It is tried again at soon.",
+        ),
+    ],
+)
+async def test_with_acme_its_status_says_what_has_become_of_its_certificate(
+    certificate: dict[str, Any], status: str, ready: str, text: str
+) -> None:
+    async with api(https="0.0.0.0:443", acme="me@example.com") as a:
+        await a.deploy()
+        await a("POST", f"{DOMAINS}/domainmappings", mapping())
+        if certificate:
+            await a.world.store.apply(Put("Certificate", "certificates/www.example.com", certificate))
+        found = await a("GET", f"{DOMAINS}/domainmappings/www.example.com")
+        assert conditions(found) == {"Ready": ready, "CertificateProvisioned": status, "DomainRoutable": "True"}
+        assert text in provisioned(found)["message"]
+
+
+async def test_with_acme_a_service_that_is_missing_is_still_what_is_said_first() -> None:
+    async with api(https="0.0.0.0:443", acme="me@example.com") as a:
+        made = await a("POST", f"{DOMAINS}/domainmappings", mapping())
+        assert "Service hello does not exist" in made["status"]["conditions"][0]["message"]

@@ -15,7 +15,8 @@ from homerun.store.base import ABSENT, Conflict, Document, Put, Store
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """`region`: the location of requests that name none. `host`: where users' requests are taken, address or name."""
+    """`region`: the location of requests that name none. `host`: where users' requests are taken, address or name.
+    `acme`: certificates for domains are asked for."""
 
     store: Store
     clock: Clock
@@ -23,6 +24,7 @@ class Backend:
     addresses: Addresses
     region: str
     host: str = "127.0.0.1"
+    acme: bool = False
     _known: set[str] = field(default_factory=set)
 
     def now(self) -> str:

@@ -17,7 +17,7 @@ from homerun.apis.run.backend import Backend
 from homerun.apis.run.resources import raise_violations
 from homerun.apis.run.writes import change, new_etag, unsaved
 from homerun.apis.run_v1 import names, objects
-from homerun.apis.run_v1.domain_status import status
+from homerun.apis.run_v1.domain_status import certificate_by_acme, certificate_by_hand, status
 from homerun.apis.run_v1.requests import SUCCESS, body_of, check_field_selector, dry_run
 from homerun.lib import ids
 from homerun.lib.errors import AlreadyExists, Violation
@@ -142,12 +142,19 @@ class Domains:
         claim = await self._backend.store.get("Domain", f"domains/{name.id}")
         service = await self._backend.store.get("Service", _service(name, document.body))
         held = claim is None or claim.body["mapping"] == document.name
-        made = status(document, self._backend.host, held=held, routed=service is not None)
+        certificate = await self._certificate(name.id)
+        made = status(document, self._backend.host, certificate, held=held, routed=service is not None)
         if held:
             made["url"] = self._backend.addresses.of_host(name.id)
         annotations = {**document.body["annotations"], "serving.knative.dev/creator": document.body["creator"]}
         metadata, spec = {"annotations": annotations}, document.body["spec"]
         return objects.v1_object(API_VERSION, document, name, self._backend.projects, metadata, spec, made)
+
+    async def _certificate(self, domain: str) -> Json:
+        if not self._backend.acme:
+            return certificate_by_hand(domain, secure=self._backend.addresses.scheme == "https")
+        found = await self._backend.store.get("Certificate", f"certificates/{domain}")
+        return certificate_by_acme(domain, found.body if found is not None else {}, self._backend.clock.now())
 
 
 def _check(domain: str, spec: Mapping[str, Any], own: str) -> Iterator[Violation]:
