@@ -27,6 +27,31 @@ def test_a_request_wakes_a_service_at_zero_and_it_goes_back_to_zero(daemon: Daem
     daemon.wait_for_zero("wakes")
 
 
+def test_a_cold_start_is_explained_where_people_look(daemon: Daemon, app: str) -> None:
+    daemon.deploy("cold", app)
+    daemon.wait_for_zero("cold")
+    trace = "105445aa7843bc8bf206b12000100000"
+    assert daemon.get("cold", "/env", traceparent=f"00-{trace}-00f067aa0ba902b7-01")[0] == 200
+    query = {
+        "resourceNames": ["projects/homerun"],
+        "filter": f"resource.labels.service_name = cold AND log_id(run.googleapis.com/requests) AND trace:{trace}",
+    }
+    found: list[dict[str, Any]] = []
+    daemon.until(lambda: found.extend(daemon.call("POST", "/v2/entries:list", query)["entries"]) or found)
+    [entry] = found
+    assert entry["resource"]["labels"]["configuration_name"] == "cold"
+    assert (entry["spanId"], entry["traceSampled"]) == ("00f067aa0ba902b7", True)
+    assert entry["httpRequest"].keys() >= {"serverIp", "latency", "protocol"}
+    phases = [part.partition("=")[0] for part in entry["labels"]["coldStart"].split()]
+    assert phases == ["queue", "network", "mount", "create", "start", "listen", "request"]
+    start = daemon.explain("cold")["coldStarts"][-1]
+    assert (start["waited"], start["instance"]) == (1, entry["labels"]["instanceId"])
+    page = daemon.text("/homerun/v1/metrics")
+    labels = f'project="homerun",location="us-central1",service="cold",revision="{start["revision"]}"'
+    assert f"homerun_cold_starts_total{{{labels}}} 1\n" in page
+    assert 'homerun_process_cpu_seconds_total{process="router"' in page
+
+
 def test_a_burst_on_concurrency_one_is_served_by_many_instances_and_nobody_is_refused(daemon: Daemon, app: str) -> None:
     daemon.deploy("burst", app, maxInstanceRequestConcurrency=1)
     statuses: list[int] = []

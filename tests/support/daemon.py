@@ -118,6 +118,17 @@ class Daemon:
             raise ApiError(response.status, answer.get("error", answer))
         return answer
 
+    def text(self, path: str) -> str:
+        """What a GET answers that is no JSON."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.api_port, timeout=60)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            assert response.status == 200
+            return response.read().decode()
+        finally:
+            connection.close()
+
     def wait(self, operation: dict[str, Any], timeout: float = 120) -> dict[str, Any]:
         """The operation's response. Raises ApiError with its error."""
         deadline = time.monotonic() + timeout

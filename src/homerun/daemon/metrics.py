@@ -6,7 +6,9 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import chain, islice
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import homerun
@@ -15,13 +17,14 @@ from homerun.core.task import TaskState
 from homerun.engine.oci import procfs
 from homerun.meter import exposition as shown
 from homerun.meter.metrics import FINISHED, Metrics
+from homerun.model import names
 from homerun.model.names import Name
 from homerun.wire.link import Inspected
 
 if TYPE_CHECKING:
     from homerun.daemon.control import Control
 
-PIECE = 500
+PIECE = 100
 """Lines that are made before others get their turn: with 10,000 services there are very many."""
 STATES = ("starting", "active", "idle", "draining", "stopping")
 """Of instances: ready ones are active or idle, as on Cloud Run's own charts."""
@@ -51,20 +54,18 @@ async def page(control: Control) -> AsyncIterator[str]:
 
 def _info() -> Iterator[str]:
     yield shown.INFO.head()
-    yield shown.INFO.line((homerun.__version__,), 1)
+    yield shown.INFO.line(shown.INFO.labelled(homerun.__version__), 1)
 
 
 def _requests(metrics: Metrics) -> Iterator[str]:
     yield shown.REQUESTS.head()
     for name, revision in list(metrics.revisions.items()):
-        labels = _revision(name)
         for digit, histogram in sorted(revision.latencies.items()):
-            yield shown.REQUESTS.line((*labels, f"{digit}xx"), histogram.count)
+            yield shown.REQUESTS.line(f'{_revision(name)},code_class="{digit}xx"', histogram.count)
     yield shown.LATENCY.head()
     for name, revision in list(metrics.revisions.items()):
-        labels = _revision(name)
         for digit, histogram in sorted(revision.latencies.items()):
-            yield "".join(shown.LATENCY.histogram((*labels, f"{digit}xx"), histogram))
+            yield shown.LATENCY.histogram(f'{_revision(name)},code_class="{digit}xx"', histogram)
 
 
 def _loads(routers: Iterable[Inspected]) -> Iterator[str]:
@@ -84,7 +85,7 @@ def _waits(metrics: Metrics) -> Iterator[str]:
     yield shown.WAIT.head()
     for name, revision in list(metrics.revisions.items()):
         if revision.waits.count:
-            yield "".join(shown.WAIT.histogram(_revision(name), revision.waits))
+            yield shown.WAIT.histogram(_revision(name), revision.waits)
 
 
 def _instances(control: Control) -> Iterator[str]:
@@ -92,13 +93,12 @@ def _instances(control: Control) -> Iterator[str]:
     yield shown.INSTANCES.head()
     for group in list(control.capacity.groups):
         if group.fleet.instances or group.spec.name in control.observatory.metrics.revisions:
-            yield from _by_state(shown.INSTANCES, _revision(group.spec.name), group.fleet.instances.values())
+            yield _by_state(shown.INSTANCES, _revision(group.spec.name), group.fleet.instances.values())
 
 
-def _by_state(family: shown.Family, labels: tuple[str, ...], instances: Iterable[Instance]) -> Iterator[str]:
+def _by_state(family: shown.Family, labels: str, instances: Iterable[Instance]) -> str:
     counts = Counter(map(_state, instances))
-    for state in STATES:
-        yield family.line((*labels, state), counts[state])
+    return "".join([family.line(f'{labels},state="{state}"', counts[state]) for state in STATES])
 
 
 def _state(instance: Instance) -> str:
@@ -108,35 +108,37 @@ def _state(instance: Instance) -> str:
 
 
 def _starts(metrics: Metrics) -> Iterator[str]:
-    revisions = [(_revision(name), revision) for name, revision in metrics.revisions.items()]
+    revisions = list(metrics.revisions.items())
     yield shown.STARTS.head()
-    for labels, revision in revisions:
-        yield shown.STARTS.line((*labels, "ready"), revision.startups.count)
-        yield shown.STARTS.line((*labels, "failed"), revision.failed_starts)
+    for name, revision in revisions:
+        yield shown.STARTS.line(f'{_revision(name)},result="ready"', revision.startups.count)
+        yield shown.STARTS.line(f'{_revision(name)},result="failed"', revision.failed_starts)
     yield shown.COLD.head()
-    for labels, revision in revisions:
-        yield shown.COLD.line(labels, revision.cold_starts)
+    for name, revision in revisions:
+        yield shown.COLD.line(_revision(name), revision.cold_starts)
     yield shown.STARTUP.head()
-    for labels, revision in revisions:
-        yield "".join(shown.STARTUP.histogram(labels, revision.startups))
+    for name, revision in revisions:
+        yield shown.STARTUP.histogram(_revision(name), revision.startups)
     yield shown.PHASES.head()
-    for labels, revision in revisions:
+    for name, revision in revisions:
         for phase, part in list(revision.phases.items()):
-            yield shown.PHASES.line((*labels, phase), part.seconds, "_sum")
-            yield shown.PHASES.line((*labels, phase), part.count, "_count")
+            labels = f'{_revision(name)},phase="{phase}"'
+            yield shown.PHASES.line(labels, part.seconds, "_sum") + shown.PHASES.line(labels, part.count, "_count")
 
 
 def _billable(control: Control) -> Iterator[str]:
     yield shown.BILLABLE.head()
     for service in dict.fromkeys(group.spec.service for group in list(control.capacity.groups)):
         if seconds := control.meter.totals(service).seconds:
-            yield shown.BILLABLE.line(_parts(service), seconds)
+            yield shown.BILLABLE.line(_named(shown.BILLABLE, service), seconds)
 
 
 def _pools(control: Control) -> Iterator[str]:
     yield shown.POOL_INSTANCES.head()
     for group in list(control.crews.groups):
-        yield from _by_state(shown.POOL_INSTANCES, _parts(group.pool), group.crew.instances.values())
+        name = Name.parse(group.pool)
+        labels = f'project="{name.project}",location="{name.location}",worker_pool="{name.id}"'
+        yield _by_state(shown.POOL_INSTANCES, labels, group.crew.instances.values())
 
 
 def _tasks(control: Control) -> Iterator[str]:
@@ -144,42 +146,50 @@ def _tasks(control: Control) -> Iterator[str]:
     finished = {job: Counter(counts) for job, counts in control.observatory.metrics.tasks.items()}
     running: Counter[str] = Counter()
     for name, machine in control.executions.unfinished():
-        job = str(Name.parse(name).parent)
+        job = names.parent(name)
         running[job] += machine.count(TaskState.RUNNING)
         finished.setdefault(job, Counter()).update({state: machine.count(state) for state in FINISHED})
     yield shown.TASKS_RUNNING.head()
     for job in finished:
-        yield shown.TASKS_RUNNING.line(_parts(job), running[job])
+        yield shown.TASKS_RUNNING.line(_named(shown.TASKS_RUNNING, job), running[job])
     yield shown.TASKS.head()
     for job, counts in finished.items():
+        labels = _named(shown.TASKS_RUNNING, job)
         for state in FINISHED:
-            yield shown.TASKS.line((*_parts(job), state.lower()), counts[state])
+            yield shown.TASKS.line(f'{labels},result="{state.lower()}"', counts[state])
 
 
 def _routers(routers: Mapping[int, Inspected]) -> Iterator[str]:
-    yield shown.CONNECTIONS.head()
-    yield from (shown.CONNECTIONS.line((str(pid),), router.connections) for pid, router in routers.items())
-    yield shown.HANDED_OVER.head()
-    yield from (shown.HANDED_OVER.line((str(pid),), router.handed_over) for pid, router in routers.items())
-    yield shown.DROPPED.head()
-    yield from (shown.DROPPED.line((str(pid),), router.dropped) for pid, router in routers.items())
+    for family, number in (
+        (shown.CONNECTIONS, attrgetter("connections")),
+        (shown.HANDED_OVER, attrgetter("handed_over")),
+        (shown.DROPPED, attrgetter("dropped")),
+    ):
+        yield family.head()
+        yield from (family.line(family.labelled(str(pid)), number(router)) for pid, router in routers.items())
 
 
 def _processes(routers: Iterable[int]) -> Iterator[str]:
     found = [("up", os.getppid()), ("control", os.getpid()), *(("router", pid) for pid in routers)]
-    used = [((process, str(pid)), usage) for process, pid in found if (usage := procfs.usage(pid)) is not None]
+    used = [
+        (shown.CPU.labelled(process, str(pid)), usage)
+        for process, pid in found
+        if (usage := procfs.usage(pid)) is not None
+    ]
     yield shown.CPU.head()
     yield from (shown.CPU.line(labels, cpu) for labels, (cpu, _) in used)
     yield shown.MEMORY.head()
     yield from (shown.MEMORY.line(labels, memory) for labels, (_, memory) in used)
 
 
-def _revision(name: str) -> tuple[str, str, str, str]:
+@lru_cache(1 << 14)
+def _revision(name: str) -> str:
+    """Its labels. They are the same in many lines, and each time somebody looks."""
     parsed = Name.parse(name)
-    return parsed.project, parsed.location, parsed.path[1], parsed.id
+    return shown.IN_FLIGHT.labelled(parsed.project, parsed.location, parsed.path[1], parsed.id)
 
 
-def _parts(name: str) -> tuple[str, str, str]:
-    """Of a service, job or worker pool."""
+def _named(family: shown.Family, name: str) -> str:
+    """The labels of a service or job."""
     parsed = Name.parse(name)
-    return parsed.project, parsed.location, parsed.id
+    return family.labelled(parsed.project, parsed.location, parsed.id)

@@ -3,11 +3,10 @@ are many. What is shown is declared once, in FAMILIES, which docs/metrics.md rep
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from homerun.meter.histogram import Histogram
+from homerun.meter.histogram import BOUNDS, Histogram
 
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
@@ -24,18 +23,22 @@ class Family:
     def head(self) -> str:
         return f"# HELP {self.name} {self.help}\n# TYPE {self.name} {self.kind}\n"
 
-    def line(self, values: Sequence[str], number: float, suffix: str = "", more: str = "") -> str:
-        """`values`: of the labels, in their order. `more`: a further label, ready to print."""
-        pairs = [f'{name}="{value.translate(_ESCAPES)}"' for name, value in zip(self.labels, values, strict=True)]
-        labels = ",".join([*pairs, more] if more else pairs)
+    def labelled(self, *values: str) -> str:
+        """`values` of its labels, in their order, as `line` wants them."""
+        pairs = zip(self.labels, values, strict=True)
+        return ",".join([f'{name}="{value.translate(_ESCAPES)}"' for name, value in pairs])
+
+    def line(self, labels: str, number: float, suffix: str = "") -> str:
         return f"{self.name}{suffix}{{{labels}}} {_number(number)}\n" if labels else f"{self.name} {_number(number)}\n"
 
-    def histogram(self, values: Sequence[str], of: Histogram) -> Iterator[str]:
-        count = 0
-        for bound, count in of.cumulative():
-            yield self.line(values, count, "_bucket", f'le="{_number(bound)}"')
-        yield self.line(values, of.seconds, "_sum")
-        yield self.line(values, count, "_count")
+    def histogram(self, labels: str, of: Histogram) -> str:
+        """All its lines."""
+        counts = [count for _, count in of.cumulative()]
+        lines = [
+            f'{self.name}_bucket{{{labels},le="{bound}"}} {count}\n' for bound, count in zip(_LE, counts, strict=True)
+        ]
+        lines += [self.line(labels, of.seconds, "_sum"), self.line(labels, counts[-1], "_count")]
+        return "".join(lines)
 
 
 def _number(value: float) -> str:
@@ -44,6 +47,7 @@ def _number(value: float) -> str:
     return str(int(value)) if value == int(value) and abs(value) < 1 << 53 else repr(value)
 
 
+_LE = [*map(_number, BOUNDS), "+Inf"]
 _REVISION = ("project", "location", "service", "revision")
 _JOB = ("project", "location", "job")
 

@@ -111,7 +111,8 @@ class Router:
         return Inspected(len(self.clients), given, self.link.dropped, self._loads())
 
     def _loads(self) -> list[Demand]:
-        loads = [activator.load() for activator in self.activators.values()]
+        """Of those that have any: whoever has, is metered."""
+        loads = [activator.load() for activator in self.stats.metered]
         return [load for load in loads if load.waiting or load.in_flight]
 
     def demand(self, activator: Activator) -> None:

@@ -25,7 +25,8 @@ _BATCH = 512
 class Stats:
     def __init__(self, router: Router) -> None:
         self._router = router
-        self._metered: list[Activator] = []
+        self.metered: list[Activator] = []
+        """Revisions with traffic, or that had some a second ago."""
         self._requests: list[RequestLog] = []
         self._timer: asyncio.TimerHandle | None = None
         self._epoch = 0.0
@@ -33,7 +34,7 @@ class Stats:
 
     def start(self, activator: Activator) -> None:
         """Traffic, after silence."""
-        self._metered.append(activator)
+        self.metered.append(activator)
         if self._timer is None:
             self._set_epoch()
             self._timer = self._router.loop.call_later(PERIOD, self._turn)
@@ -77,13 +78,13 @@ class Stats:
         """Report now."""
         self._set_epoch()
         wall = self._epoch + self._router.mono()
-        for activator in self._metered:
+        for activator in self.metered:
             usage = self._usage(activator, wall)
             activator.metered = bool(usage.concurrency or usage.requests or usage.in_flight or usage.waiting)
             self._router.link.send(usage)
             if activator.throttled:
                 self._rest(activator, usage)
-        self._metered = [activator for activator in self._metered if activator.metered]
+        self.metered = [activator for activator in self.metered if activator.metered]
         self._send_requests()
 
     @staticmethod
@@ -103,8 +104,8 @@ class Stats:
 
     def forget(self, activator: Activator) -> None:
         """Its revision is gone."""
-        if activator in self._metered:
-            self._metered.remove(activator)
+        if activator in self.metered:
+            self.metered.remove(activator)
 
     def _send_requests(self) -> None:
         requests, self._requests = self._requests, []
@@ -113,7 +114,7 @@ class Stats:
     def _turn(self) -> None:
         self._timer = None
         self.flush()
-        if self._metered:
+        if self.metered:
             self._timer = self._router.loop.call_later(PERIOD, self._turn)
 
     def _set_epoch(self) -> None:
