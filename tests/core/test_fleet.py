@@ -69,9 +69,9 @@ def test_the_longest_idle_instance_goes_first_and_only_as_many_as_are_too_many()
     f.demand(0, 3, now=0)
     for id in ("i1", "i2", "i3"):
         f.ready(id, now=1)
-    loads = {"i1": Load(0, 5), "i2": Load(0, 9), "i3": Load(1, 0)}
-    f.usage(1, 1, 0, loads, now=10)
-    assert f.tick(now=40.5) == [Drain("i2"), Drain("i1")]
+    loads = {"i1": Load(0, 1), "i2": Load(0, 2), "i3": Load(1, 0)}
+    assert f.usage(1, 1, 0, loads, now=10) == []
+    assert f.tick(now=13) == [Drain("i2"), Drain("i1")], "beside others for an eighth of the idle time"
 
 
 def test_the_minimum_stays_and_costs_no_wake_up() -> None:
@@ -125,9 +125,9 @@ def test_failed_starts_back_off_and_then_one_tries() -> None:
         f.exited(id, now=1, failure="exit(1)")
     assert f.demand(0, 3, now=1.5) == []
     assert f.demand(0, 3, now=5) == [Start("i4")]
-    assert f.ready("i4", now=6) == []
+    assert f.ready("i4", now=6) == [Start("i5"), Start("i6")], "it works again: now the others"
     assert f.failure == ""
-    assert f.demand(1, 2, now=6) == [Start("i5"), Start("i6")]
+    assert f.demand(1, 2, now=6) == []
 
 
 def test_a_start_that_fails_beside_others_takes_nothing_from_those_who_wait() -> None:
@@ -135,9 +135,9 @@ def test_a_start_that_fails_beside_others_takes_nothing_from_those_who_wait() ->
     f.demand(0, 3, now=0)
     assert f.exited("i1", now=1, failure="exit(1)") == []
     assert not f.hopeless
-    f.ready("i2", now=1.5)
+    assert f.ready("i2", now=1.5) == [Start("i4")]
     f.ready("i3", now=1.5)
-    assert f.demand(2, 1, now=1.6) == [Start("i4")]
+    assert f.demand(2, 1, now=1.6) == []
     f.exited("i4", now=2, failure="exit(1)")
     assert f.wake == pytest.approx(3), "the one that still waits is not forgotten"
     assert f.tick(now=3) == [Start("i5")]
@@ -150,7 +150,7 @@ def test_why_nothing_is_started_is_told_once() -> None:
     assert f.hopeless
     for now in (1.2, 1.4, 1.6):
         assert f.demand(0, 1, now) == []
-    assert [entry.held for entry in f.history] == ["", "the last start failed: one is tried again after a while"]
+    assert [entry.note for entry in f.history] == ["", "the last start failed: one is tried again after a while"]
 
 
 def test_what_leaving_instances_still_answer_starts_no_others() -> None:
@@ -346,3 +346,59 @@ def test_usage_of_a_scaled_down_second_is_no_reason_to_start() -> None:
     f.ready("i1", now=0.1)
     assert f.usage(1, 1, 0, {"i1": Load(1, 0)}, now=1) == []
     assert pytest.approx(0.1) == f.average_startup
+
+
+def test_a_load_that_became_smaller_is_gathered_on_as_many_as_it_needs() -> None:
+    f = fleet(concurrency=10)
+    f.demand(0, 40, now=0)
+    for id in ("i1", "i2", "i3", "i4"):
+        f.ready(id, now=1)
+    drained: list[Command] = []
+    for second in range(2, 400):
+        loads = {f"i{n}": Load(1, 0) for n in range(1, 5) if f.instances[f"i{n}"].state is State.READY}
+        drained += f.usage(len(loads), len(loads), 0, loads, now=second, ended=4)
+    assert drained == [Drain("i1"), Drain("i2"), Drain("i3")]
+    assert f.history[-1].note == "the load fits on those that stay"
+
+
+def test_manual_scaling_shrinks_although_all_are_busy() -> None:
+    f = fleet(fixed=3)
+    f.tick(now=0)
+    for id in ("i1", "i2", "i3"):
+        f.ready(id, now=1)
+    f.usage(30, 30, 0, {id: Load(10, 0) for id in f.instances}, now=2)
+    assert f.configure(Scaling(10, fixed=1), now=3) == [Drain("i1"), Drain("i2")]
+
+
+def test_who_is_served_before_a_start_could_end_starts_nothing() -> None:
+    f = fleet(concurrency=1)
+    f.demand(0, 1, now=0)
+    f.ready("i1", now=2)
+    f.usage(1, 1, 0, {"i1": Load(1, 0)}, now=3, ended=5)
+    assert f.demand(1, 10, now=3.1) == [], "ten are served in the two seconds that a start takes"
+    assert f.demand(1, 11, now=3.2) != []
+
+
+def test_the_last_instance_is_kept_as_long_as_pauses_say() -> None:
+    f, now = fleet(idle=300), 0.0
+    f.demand(0, 1, now)
+    f.ready("i1", now)
+    for _ in range(6):
+        f.usage(1, 1, 0, {"i1": Load(1, 0)}, now + 1, ended=1)
+        f.usage(0, 0, 0, {"i1": Load(0, 1)}, now + 2)
+        assert f.wake is not None
+        kept = f.wake - (now + 1)
+        now += 100
+    assert kept == pytest.approx(99 * 1.25, abs=2)
+    assert f.tick(f.wake) == [Drain("i1")]
+    assert f.history[-1].note == "125 s idle, in which 5 of the last 5 pauses ended"
+
+
+def test_when_whoever_told_of_requests_is_gone_none_is_taken_to_be_under_way() -> None:
+    f = fleet(idle=30)
+    f.demand(0, 1, now=0)
+    f.ready("i1", now=1)
+    f.usage(1, 1, 0, {"i1": Load(1, 0)}, now=2)
+    assert f.wake is None
+    assert f.demand(0, 0, now=5) == []
+    assert f.wake == 35

@@ -1,6 +1,8 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from homerun.core.window import Window
+from homerun.core.window import Peak, Window
 
 
 def test_an_empty_window_averages_to_zero() -> None:
@@ -40,3 +42,22 @@ def test_its_repr_tells_how_much_it_holds() -> None:
     window = Window(60)
     window.record(1, now=1)
     assert repr(window) == "<Window 60s, 1 samples>"
+
+
+def test_a_peak_is_the_most_of_the_last_seconds() -> None:
+    peak = Peak(10)
+    assert peak.most(now=0) == 0
+    for now, value in ((1, 5), (2, 3), (3, 4), (9, 1)):
+        peak.record(value, now)
+    assert [peak.most(now) for now in (9, 10.9, 11, 12.9, 13, 19)] == [5, 5, 4, 4, 1, 0]
+    assert repr(peak) == "<Peak 10s, 0>"
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 5), st.integers(0, 9)), max_size=30))
+def test_a_peak_forgets_nothing_that_is_recent(steps: list[tuple[float, int]]) -> None:
+    peak, now, said = Peak(7), 0.0, []
+    for pause, value in steps:
+        now += pause
+        said.append((now, value))
+        peak.record(value, now)
+        assert peak.most(now) == max(value for at, value in said if at > now - 7)

@@ -235,7 +235,9 @@ class Capacity:
         self._metering.used(group.spec, usage)
         loads = {use.instance: Load(use.in_flight, use.idle) for use in usage.instances}
         now = self._clock.mono()
-        self._carry_out(group, group.fleet.usage(usage.concurrency, usage.in_flight, usage.waiting, loads, now))
+        self._carry_out(
+            group, group.fleet.usage(usage.concurrency, usage.in_flight, usage.waiting, loads, now, usage.requests)
+        )
         self._cpu_samples.look(usage.revision, list(group.ready))
 
     def on_cpu(self, revision: str, used_cores: float, span: float) -> None:
@@ -285,7 +287,7 @@ class Capacity:
         group.ready[event.id] = event
         before = group.fleet.average_startup
         commands = group.fleet.ready(event.id, now)
-        if not commands:
+        if instance.state is State.READY:
             address = event.address
             self._plane.instance_up(InstanceUp(group.spec.name, event.id, address.host, address.port))
             self._allotments.add(event.id, allowance(group.spec.container))

@@ -10,10 +10,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from homerun.core.window import Window
+from homerun.core.window import Peak, Window
 
 TARGET = 0.6
 WINDOW = 60.0
+PEAK, STEADY = 20.0, 120.0
+"""Seconds for which all requests at once, and the averages, must have needed fewer before any that are busy are too
+many: so that a load that moves around a limit starts and stops nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +82,20 @@ class Autoscaler:
         self._cpu = Window(WINDOW)
         self._waiting = 0
         self._in_flight = 0
+        self._ended = 0
+        self._peak = Peak(PEAK)
+        self._steady = Peak(STEADY)
 
     def __repr__(self) -> str:
         return f"<Autoscaler {self._in_flight} in flight, {self._waiting} waiting, {self.scaling}>"
 
-    @property
-    def waiting(self) -> int:
-        return self._waiting
-
-    def observe(self, concurrency: float, in_flight: int, waiting: int, now: float) -> None:
-        """A second's usage: average `concurrency` over it, and what is there right now."""
+    def observe(self, concurrency: float, in_flight: int, waiting: int, now: float, ended: int = 0) -> None:
+        """A second's usage: average `concurrency` and requests `ended` in it, and what is there right now."""
         self._concurrency.record(concurrency, now)
-        self._in_flight, self._waiting = in_flight, waiting
+        self._in_flight, self._waiting, self._ended = in_flight, waiting, ended
+        observed = self._observed(now)
+        self._peak.record(math.ceil((in_flight + waiting) / self.scaling.concurrency), now)
+        self._steady.record(max(self._by_concurrency(observed)[1], self._by_cpu(observed)[1]), now)
 
     def observe_cpu(self, used_cores: float, now: float, span: float = 1.0) -> None:
         """What the ready instances used together, on average over the `span` seconds up to `now`."""
@@ -100,13 +105,17 @@ class Autoscaler:
         """Requests wait for want of a slot, right now."""
         self._in_flight, self._waiting = in_flight, waiting
 
-    def decide(self, now: float) -> Decision:
-        """Instances that the load asks for, between min and max."""
+    def needed(self, now: float) -> int:
+        """Instances that could not have been done without lately: for all requests at once, or by the averages."""
+        return max(self._peak.most(now), self._steady.most(now))
+
+    def decide(self, now: float, startup: float = 0.0) -> Decision:
+        """Instances that the load asks for, between min and max. `startup`: seconds that a start takes."""
         limits, observed = self.scaling, self._observed(now)
         if limits.fixed is not None:
             reason = f"manual scaling: {limits.fixed}{_of(limits.fixed_from)}"
             return Decision(limits.fixed, reason, "manual", limits.fixed, "", observed)
-        driver, want, reason = self._asked(observed)
+        driver, want, reason = self._asked(observed, startup)
         if want > limits.max:
             limit = f"held at the maximum of {limits.max}{_of(limits.max_from)}"
             return Decision(limits.max, f"{reason}; {limit}", driver, want, limit, observed)
@@ -118,18 +127,22 @@ class Autoscaler:
     def _observed(self, now: float) -> Observed:
         return Observed(self._in_flight, self._waiting, self._concurrency.average(now), self._cpu.average(now))
 
-    def _asked(self, observed: Observed) -> tuple[str, int, str]:
+    def _asked(self, observed: Observed, startup: float) -> tuple[str, int, str]:
         """The driver that asks for most, for how many, and why. Of equals the first one speaks."""
-        asked = (self._by_concurrency(observed), self._by_cpu(observed), self._by_demand(observed))
+        asked = (self._by_concurrency(observed), self._by_cpu(observed), self._by_demand(observed, startup))
         driver, want, reason = max(asked, key=lambda one: one[1])
-        if want > 1 or observed.waiting:
+        if want > 1 or (want and observed.waiting):
             return driver, want, reason
         # Between one and none the average does not count: only "is it processing a request" does (contract §2.1).
-        return ("demand", 1, "a request is in flight") if observed.in_flight else ("demand", 0, "no traffic")
+        busy = observed.in_flight or observed.waiting
+        return ("demand", 1, "a request is in flight") if busy else ("demand", 0, "no traffic")
 
-    def _by_demand(self, observed: Observed) -> tuple[str, int, str]:
+    def _by_demand(self, observed: Observed, startup: float) -> tuple[str, int, str]:
         in_flight, waiting, concurrency = observed.in_flight, observed.waiting, self.scaling.concurrency
-        want = math.ceil((in_flight + waiting) / concurrency) if waiting else 0
+        want = math.ceil((in_flight + waiting) / concurrency)
+        if waiting <= self._ended * startup:
+            # Those that there are will have got to them before a new one is ready.
+            want = 0
         return (
             "demand",
             want,

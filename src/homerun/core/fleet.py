@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from homerun.core.autoscaler import Autoscaler, Decision, Scaling
 from homerun.core.backoff import delay
 from homerun.core.instance import Instance, Signal, State
+from homerun.core.patience import Patience
 
 STABLE_AFTER = 10.0
 """An instance that lives this long after it became ready is no crash loop."""
@@ -57,13 +58,13 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """A decision that changed something, for people; or that should have: `held` says why it did not."""
+    """A decision that changed something, or should have, for people. `note`: which are stopped, or why none starts."""
 
     at: float
     ready: int
     starting: int
     decision: Decision
-    held: str = ""
+    note: str = ""
 
 
 class Fleet:
@@ -77,7 +78,9 @@ class Fleet:
         self.held = False
         """Keep what is ready: others, which are to take over, are not there yet."""
         self._autoscaler = Autoscaler(scaling)
-        self._idle_timeout = idle_timeout
+        self._patience = Patience(idle_timeout)
+        self._quiet_since: float | None = None
+        """When the last request that is known of ended, or was seen under way."""
         self._new_id = new_id
         self._checking = False
         self._failures = 0
@@ -124,11 +127,8 @@ class Fleet:
         """When to call `tick` next: an instance's idle time is over, or a failed start may be tried again."""
         if self.closed:
             return None
-        idle_ends = [
-            i.idle_since + self._idle_timeout
-            for i in self.instances.values()
-            if i.state is State.READY and i.idle_since is not None
-        ]
+        idle = self._idle()
+        idle_ends = [since + self._kept(self.count(State.READY)) for since, _ in idle[:1]]
         above_minimum = self.count(State.READY) > self.minimum
         retry = [self._retry_at] if self._failures and self._missing else []
         candidates = (idle_ends if above_minimum else []) + retry
@@ -152,12 +152,20 @@ class Fleet:
         self.instances.update((instance.id, instance) for instance in instances)
 
     def demand(self, in_flight: int, waiting: int, now: float) -> list[Command]:
+        """Requests wait; or, with none at all, whoever knew of any is gone."""
+        if in_flight or waiting:
+            self._hear(now)
+        else:
+            for instance in self.instances.values():
+                instance.in_flight = 0
+                instance.idle_since = now if instance.idle_since is None else instance.idle_since
         self._autoscaler.demand(in_flight, waiting)
         return self.tick(now)
 
     def usage(
-        self, concurrency: float, in_flight: int, waiting: int, loads: Mapping[str, Load], now: float
+        self, concurrency: float, in_flight: int, waiting: int, loads: Mapping[str, Load], now: float, ended: int = 0
     ) -> list[Command]:
+        """A second's: average `concurrency`, requests `ended` in it, and what there is of them right now."""
         leaving = 0
         for id, load in loads.items():
             instance = self.instances.get(id)
@@ -166,8 +174,12 @@ class Fleet:
             if instance is not None:
                 instance.in_flight = load.in_flight
                 instance.idle_since = None if load.in_flight else now - load.idle
+        if in_flight or waiting:
+            self._hear(now)
+        elif loads:
+            self._hear(now - min(load.idle for load in loads.values()))
         # What leaving instances still answer needs nobody to take it over.
-        self._autoscaler.observe(max(concurrency - leaving, 0.0), max(in_flight - leaving, 0), waiting, now)
+        self._autoscaler.observe(max(concurrency - leaving, 0.0), max(in_flight - leaving, 0), waiting, now, ended)
         return self.tick(now)
 
     def cpu(self, used_cores: float, now: float, span: float = 1.0) -> list[Command]:
@@ -189,9 +201,13 @@ class Fleet:
             return []
         instance.ready_at = instance.idle_since = now
         self._startups.append(now - instance.created)
+        recovered = self._failures > self._crashes
         # To become ready says nothing against a crash loop.
         self._checking, self.failure, self._failures = False, "", self._crashes
-        return [Drain(id)] if self.closed and instance.signal(Signal.DRAIN) else []
+        if self.closed:
+            return self._drain([id])
+        # Others that were wanted as well had to wait for this one.
+        return self.tick(now) if recovered else []
 
     def drained(self, id: str, now: float) -> list[Command]:
         instance = self.instances.get(id)
@@ -243,24 +259,35 @@ class Fleet:
         self._ticked = now
         if self.closed:
             return []
-        decision = self._autoscaler.decide(now)
+        decision = self._autoscaler.decide(now, self.average_startup)
         if self._checking and decision.want < 1:
             decision = Decision(1, "deployment check", "check", 1)
         starting, ready = self.count(State.STARTING), self.count(State.READY)
         self._missing = max(decision.want - starting - ready, 0)
         if self._missing:
             commands = self._start(self._missing, now)
+            note = "" if commands else self._backing_off
         else:
-            commands = self._retire(ready - max(decision.want, self.minimum), now)
-        held = self._backing_off if self._missing and not commands else ""
-        if commands or (held and (not self.history or held != self.history[-1].held)):
-            self.history.append(Explained(now, ready, starting, decision, held))
+            commands, note = self._stop(max(decision.want, self.minimum), now)
+        if commands or (note and (not self.history or note != self.history[-1].note)):
+            self.history.append(Explained(now, ready, starting, decision, note))
         return commands
 
     @property
     def _backing_off(self) -> str:
         starts = "the last start" if self._failures == 1 else f"{self._failures} starts in a row"
         return f"{starts} failed: one is tried again after a while"
+
+    def _stop(self, want: int, now: float) -> tuple[list[Command], str]:
+        """What there is above `want`, if it may go now; and which those are, for people."""
+        if self.held or self.count(State.READY) <= want:
+            return [], ""
+        if ids := self._idle_too_long(want, now):
+            last = self.count(State.READY) == len(ids)
+            return self._drain(ids), self._patience.why if last else f"{self._patience.spare:.0f} s idle beside others"
+        if ids := self._too_many_busy(want, now):
+            return self._drain(ids), "the load fits on those that stay"
+        return [], ""
 
     def _start(self, number: int, now: float) -> list[Command]:
         if any(i.ready_at is not None and now - i.ready_at >= STABLE_AFTER for i in self.instances.values()):
@@ -277,19 +304,49 @@ class Fleet:
             commands.append(Start(id))
         return commands
 
-    def _retire(self, surplus: int, now: float) -> list[Command]:
-        """Drain up to `surplus` instances whose idle time is over, the longest idle first; manual scaling waits not."""
-        if self.held:
-            return []
-        patience = 0.0 if self._autoscaler.scaling.fixed is not None else self._idle_timeout
-        # A nanosecond of slack: a timer set for `idle_since + timeout` may round to just before it.
-        idle = sorted(
-            (i.idle_since, i.id)
-            for i in self.instances.values()
-            if i.state is State.READY and i.idle_since is not None and now - i.idle_since >= patience - 1e-9
+    def _idle_too_long(self, want: int, now: float) -> list[str]:
+        """Those above `want` whose idle time is over, the longest idle first; manual scaling waits not."""
+        ready = self.count(State.READY)
+        chosen: list[str] = []
+        for since, id in self._idle()[: ready - want]:
+            # A nanosecond of slack: a timer set for `idle_since + timeout` may round to just before it.
+            if now - since < self._kept(ready - len(chosen)) - 1e-9:
+                break
+            chosen.append(id)
+        return chosen
+
+    def _kept(self, ready: int) -> float:
+        """Seconds for which one of so many ready instances may be idle."""
+        if self._autoscaler.scaling.fixed is not None:
+            return 0.0
+        return self._patience.seconds if ready == 1 else self._patience.spare
+
+    def _idle(self) -> list[tuple[float, str]]:
+        """Ready instances without requests, the longest idle first."""
+        return sorted(
+            (i.idle_since, i.id) for i in self.instances.values() if i.state is State.READY and i.idle_since is not None
         )
-        chosen = [self.instances[id] for _, id in idle[: max(surplus, 0)]]
-        return [Drain(i.id) for i in chosen if i.signal(Signal.DRAIN)]
+
+    def _too_many_busy(self, want: int, now: float) -> list[str]:
+        """Where requests are spread over more instances than they need, the least busy get no new ones: they fall idle.
+
+        Otherwise a load that became smaller would keep all of them a little busy, and none could ever be stopped.
+        """
+        by_hand = self._autoscaler.scaling.fixed is not None
+        needed = want if by_hand else min(max(want, self._autoscaler.needed(now), 1), self.maximum)
+        busy = sorted(
+            (i.in_flight, i.id) for i in self.instances.values() if i.state is State.READY and i.idle_since is None
+        )
+        return [id for _, id in busy[: max(len(busy) - needed, 0)]]
+
+    def _drain(self, ids: Iterable[str]) -> list[Command]:
+        return [Drain(id) for id in ids if self.instances[id].signal(Signal.DRAIN)]
+
+    def _hear(self, last: float) -> None:
+        """The last request that is known of ended at `last`, or is under way then: a pause before it is over."""
+        if self._quiet_since is not None and last > self._quiet_since:
+            self._patience.record(last - self._quiet_since)
+        self._quiet_since = last
 
     @staticmethod
     def _abandon_start(instance: Instance) -> bool:

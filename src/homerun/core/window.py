@@ -1,4 +1,4 @@
-"""A time-weighted average over the last so many seconds."""
+"""What was over the last so many seconds: the time-weighted average of it, or the most."""
 
 from __future__ import annotations
 
@@ -37,3 +37,26 @@ class Window:
         begin = now - self._length
         while self._spans and self._spans[0][1] <= begin:
             self._spans.popleft()
+
+
+class Peak:
+    """The largest of the values that were recorded over the last `length` seconds; 0 when there were none."""
+
+    def __init__(self, length: float) -> None:
+        self._length = length
+        self._falling: deque[tuple[float, int]] = deque()
+        """Those that nothing later exceeds, oldest and largest first."""
+
+    def __repr__(self) -> str:
+        return f"<Peak {self._length:g}s, {self._falling[0][1] if self._falling else 0}>"
+
+    def record(self, value: int, now: float) -> None:
+        falling = self._falling
+        while falling and falling[-1][1] <= value:
+            falling.pop()
+        falling.append((now, value))
+
+    def most(self, now: float) -> int:
+        while self._falling and self._falling[0][0] <= now - self._length:
+            self._falling.popleft()
+        return self._falling[0][1] if self._falling else 0

@@ -223,11 +223,11 @@ def _decision(entry: Explained, revision: str, offset: float) -> DecisionView:
         "revision": revision,
         "want": decision.want,
         "ready": entry.ready,
-        "reason": "; ".join(filter(None, (decision.reason, entry.held))),
+        "reason": "; ".join(filter(None, (decision.reason, entry.note))),
         "starting": entry.starting,
         "driver": decision.driver,
         "asked": decision.asked,
-        "limit": entry.held or decision.limit,
+        "limit": decision.limit,
     }
     if (observed := decision.observed) is not None:
         view["observed"] = {
