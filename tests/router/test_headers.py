@@ -102,10 +102,19 @@ def test_an_upgrade_is_asked_for_anew() -> None:
 
 def test_an_ignored_upgrade_is_not() -> None:
     made = head((b"Upgrade", b"h2c"), (b"Connection", b"Upgrade, HTTP2-Settings"), (b"HTTP2-Settings", b"AAA"))
-    made.ignore_upgrade()
+    made.settle_upgrade(True)
     encoded = made.encode(b"GET", Origin("::1", "http"), Trace(1))
     assert b"pgrade" not in encoded and b"HTTP2" not in encoded
-    RequestHead().ignore_upgrade()
+    RequestHead().settle_upgrade(True)
+
+
+def test_of_several_protocols_h2c_is_none() -> None:
+    made = head((b"Upgrade", b"h2c, websocket ,H2C"), (b"Upgrade", b"tcp"))
+    made.settle_upgrade(True)
+    assert made.upgrade == b"websocket, tcp"
+    assert made.asked_for(b"WebSocket") and not made.asked_for(b"h2c")
+    made.settle_upgrade(False)
+    assert not made.upgrade and not made.asked_for(b"websocket")
 
 
 @pytest.mark.parametrize(

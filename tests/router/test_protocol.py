@@ -787,6 +787,25 @@ async def test_an_answer_that_takes_too_long_is_cut(world: World) -> None:
     assert client.aborted and world.instance(1).aborted
 
 
+async def test_an_hour_is_an_hour_whatever_the_idle_timeouts_are(world: World) -> None:
+    world.service(1, timeout=3600)
+    client = world.client(GET)
+    await asyncio.sleep(3599)
+    assert not client.closing and world.open(1)
+    await asyncio.sleep(1.2)
+    assert status(client.take()) == 504
+
+
+async def test_a_body_that_comes_slowly_has_the_time_of_its_request(world: World) -> None:
+    world.service(1, timeout=30)
+    client = world.client(POST[:-10])
+    for _ in range(6):
+        await asyncio.sleep(5.1)
+        client.feed(b"x")
+    assert status(client.take()) == 504
+    assert client.eof and world.instance(1).eof
+
+
 async def test_a_later_request_has_its_own_time(world: World) -> None:
     world.service(1, timeout=30)
     client = world.client(GET)

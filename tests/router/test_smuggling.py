@@ -91,6 +91,14 @@ UNDERSTOOD = {
         ASK_LENGTH,
     ),
     "another protocol and chunks": (coding(b"Connection: Upgrade", b"Upgrade: h2c", CHUNKED), ASK_CHUNKED),
+    "h2c beside another protocol": (
+        get(b"Connection: Upgrade", b"Upgrade: h2c, websocket"),
+        get(b"Connection: upgrade", b"Upgrade: websocket"),
+    ),
+    "another protocol of HTTP/1.0": (
+        get(b"Connection: Upgrade, keep-alive", b"Upgrade: websocket").replace(b"1.1", b"1.0"),
+        ASK,
+    ),
     "h2c": (get(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk"), ASK),
     "the absolute form": (get(target=b"http://hello.example/a?b"), get(target=b"/a?b")),
     "the absolute form of nothing": (get(target=b"HTTP://hello.example"), ASK),
@@ -293,6 +301,7 @@ HOSTILE = {
     "HTTP/2": b"HTTP/2 200\r\ncontent-length: 5\r\n\r\nhello",
     "HTTP/0.9": b"<html>hello</html>\r\n\r\n",
     "another protocol unasked": SWITCHED,
+    "another protocol without its name": b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
     "another request": GET,
     "an endless head": b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 20_000,
     "an endless line": b"HTTP/1.1 200 OK\r\nA: " + b"x" * 100_000,
@@ -359,6 +368,14 @@ async def test_wrong_chunks_of_an_answer_cut_it(world: World) -> None:
         await world.settle()
         assert not client.take().endswith(b"\r\n0\r\n\r\n"), chunks
         assert client.closing or client.lost, chunks
+
+
+@pytest.mark.parametrize("protocol", [b"h2c", b"tcp", b"websocket, h2c"])
+async def test_an_instance_cannot_switch_to_what_the_client_did_not_ask_for(world: World, protocol: bytes) -> None:
+    world.service(1)
+    client = world.client(UPGRADE.replace(b"Upgrade: websocket", b"Upgrade: h2c, websocket"))
+    await world.serve(1, SWITCHED.replace(b"websocket", protocol))
+    assert status(client.take()) == 503 and not world.open(1)
 
 
 async def test_a_tunnel_begins_only_where_both_have_agreed(world: World) -> None:

@@ -93,9 +93,17 @@ class RequestHead:
         codings = self.other(b"te").lower().split(b",")
         return any(coding.partition(b";")[0].strip(b" \t") == b"trailers" for coding in codings)
 
-    def ignore_upgrade(self) -> None:
+    def settle_upgrade(self, possible: bool) -> None:
+        """Ask the instance for another protocol only where that is possible, and never for h2c: what went through
+        such a tunnel would be requests that nobody counts, or checks."""
         if self.others is not None:
-            self.others.pop(b"upgrade", None)
+            offered = [protocol.strip() for protocol in self.others.pop(b"upgrade", b"").split(b",")]
+            left = [protocol for protocol in offered if protocol and protocol.lower() != b"h2c"]
+            if possible and left:
+                self.others[b"upgrade"] = b", ".join(left)
+
+    def asked_for(self, protocol: bytes) -> bool:
+        return protocol.lower() in [each.lower() for each in self.upgrade.split(b", ")]
 
     def check(self, version: str, body_limit: int) -> Refusal | None:
         """Called when all headers are there. What the parser lets pass and we do not."""

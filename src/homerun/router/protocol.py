@@ -226,8 +226,7 @@ class ClientConnection(asyncio.Protocol):
         if refusal is not None:
             exchange.refusal, exchange.keep_alive, self._deaf = refusal, False, True
         elif head.others is not None:
-            if not parser.should_upgrade() or head.length or head.chunked or head.upgrade.lower() == b"h2c":
-                head.ignore_upgrade()
+            head.settle_upgrade(parser.should_upgrade() and version == "1.1" and not head.length and not head.chunked)
             if head.chunked:
                 self._head = trailers = Trailers()
                 self._add_lines = trailers.lines.extend

@@ -294,8 +294,8 @@ class InstanceConnection(asyncio.Protocol):
 
     def _take_interim(self, exchange: Exchange, head: ResponseHead, raw: bytes, rest: bytes) -> None:
         if head.status == 101:
-            if not exchange.head.upgrade:
-                raise ValueError("it switched protocols without being asked to")
+            if not head.upgrade or not exchange.head.asked_for(head.upgrade):
+                raise ValueError(f"it switched to a protocol that it was not asked for: {head.upgrade[:40]!r}")
             exchange.status = 101
             self._at = At.TUNNEL
             own = b"Connection: upgrade\r\nUpgrade: %b\r\n" % head.upgrade + _session_lines(exchange, head)
