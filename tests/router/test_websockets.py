@@ -8,6 +8,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
@@ -116,18 +117,18 @@ async def test_the_timeout_of_requests_ends_a_connection(platform: Platform, ser
 
 
 async def test_another_client_and_server(platform: Platform) -> None:
-    async def chat(request: aiohttp.web.Request) -> aiohttp.web.WebSocketResponse:
-        socket = aiohttp.web.WebSocketResponse()
+    async def chat(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
         await socket.prepare(request)
         async for message in socket:
             await socket.send_bytes(message.data)
         return socket
 
-    app = aiohttp.web.Application()
+    app = web.Application()
     app.router.add_get("/", chat)
-    runner = aiohttp.web.AppRunner(app)
+    runner = web.AppRunner(app)
     await runner.setup()
-    await aiohttp.web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     platform.hosts = ["127.0.0.1"]
     await platform.start(ports=[runner.addresses[0][1]])
     async with (
@@ -145,19 +146,19 @@ async def test_an_event_is_there_before_the_next_one_is_made(platform: Platform)
     """Nothing is held back: the server waits until the client has the last one."""
     taken = asyncio.Semaphore(0)
 
-    async def events(request: aiohttp.web.Request) -> aiohttp.web.StreamResponse:
-        response = aiohttp.web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    async def events(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         for number in range(20):
             await response.write(b"data: %d\n\n" % number)
             await taken.acquire()
         return response
 
-    app = aiohttp.web.Application()
+    app = web.Application()
     app.router.add_get("/", events)
-    runner = aiohttp.web.AppRunner(app)
+    runner = web.AppRunner(app)
     await runner.setup()
-    await aiohttp.web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     platform.hosts = ["127.0.0.1"]
     await platform.start(ports=[runner.addresses[0][1]])
     seen = []
