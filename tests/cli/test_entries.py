@@ -31,6 +31,14 @@ def test_the_last_entries_come_oldest_first_over_pages(api: FakeApi) -> None:
             {"httpRequest": {"requestMethod": "GET", "status": 200, "latency": "0.0034s", "requestUrl": "http://x/"}},
             "GET 200 3 ms http://x/",
         ),
+        (
+            {"httpRequest": {"requestMethod": "GET", "status": 429}, "textPayload": "There was no instance."},
+            "GET 429 0 ms   There was no instance.",
+        ),
+        (
+            {"httpRequest": {"requestMethod": "GET", "status": 200}, "labels": {"coldStart": "create=17.8"}},
+            "GET 200 0 ms   cold start: create=17.8",
+        ),
         ({"protoPayload": {"a": 1}}, '{"a": 1}'),
     ],
 )

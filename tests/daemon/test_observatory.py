@@ -1,18 +1,28 @@
+import json
+
+from homerun.core.autoscaler import Decision
 from homerun.daemon.observatory import Observatory
-from homerun.engine.base import Address, Ready
+from homerun.engine.base import Address, Exit, Exited, Ready
+from homerun.lib.clock import SystemClock
+from homerun.model.revision import RevisionSpec
 from homerun.wire.link import RequestLog
 
 REVISION = "projects/p/locations/r/services/s/revisions/v"
+SPEC = RevisionSpec.parse({"name": REVISION, "containers": [{"image": "i"}]})
 
 
 def test_what_happens_to_a_revision_reaches_logs_cold_starts_and_metrics() -> None:
-    observatory = Observatory(lambda revision: True)
-    observatory.ready(REVISION, Ready("i1", Address("10.0.0.2", 8080), 100.0, {"create": 0.02}), 0.03)
+    observatory = Observatory(lambda revision: True, SystemClock())
+    observatory.starting(SPEC, "i1", Decision(1, "1 waiting", "demand"))
+    observatory.ready(SPEC, Ready("i1", Address("10.0.0.2", 8080), 100.0, {"create": 0.02}), 0.03)
     observatory.answered(
         RequestLog(REVISION, "i1", 99.9, 0.3, b"GET", b"http://s/", 200, 1, 1, b"", "ip", b"", "", 0.15)
     )
-    observatory.not_started(REVISION)
+    observatory.not_started(SPEC, "i2")
+    observatory.exited(SPEC, Exited("i1", 101.0, Exit(3)), "Container called exit(3).")
     observatory.ended("i1")
+    told = [json.loads(line.text)["message"] for line in observatory.system.lines({})]
+    assert [text.partition(" ")[0] for text in told] == ["Starting", "Default", "Default", "Container"]
     [line] = observatory.requests.lines({})
     assert "create=20.0 request=150.0" in line.text
     mine = observatory.metrics.revisions[REVISION]
@@ -23,6 +33,6 @@ def test_what_happens_to_a_revision_reaches_logs_cold_starts_and_metrics() -> No
 
 
 def test_an_instance_of_an_earlier_run_is_known_and_its_start_is_no_news() -> None:
-    observatory = Observatory(lambda revision: True)
-    observatory.adopted(REVISION, Ready("i1", Address("10.0.0.2", 8080), 100.0))
+    observatory = Observatory(lambda revision: True, SystemClock())
+    observatory.adopted(SPEC, Ready("i1", Address("10.0.0.2", 8080), 100.0))
     assert not observatory.metrics.revisions and observatory.starts.start_of("i1") is not None

@@ -60,19 +60,25 @@ def read(client: Client, project: str, filter: str, limit: int) -> list[Json]:
 
 def text_of(entry: Json) -> str:
     """What a container wrote, or a request in a line."""
+    request = entry.get("httpRequest")
+    if request and "jsonPayload" not in entry:
+        cold = entry.get("labels", {}).get("coldStart")
+        said = (_request(request), f"cold start: {cold}" if cold else "", entry.get("textPayload", ""))
+        return "  ".join(filter(None, said))
     if "textPayload" in entry:
         return str(entry["textPayload"])
     if "jsonPayload" in entry:
         payload: dict[str, Any] = entry["jsonPayload"]
         return str(payload["message"]) if set(payload) == {"message"} else json.dumps(payload, ensure_ascii=False)
-    request = entry.get("httpRequest")
-    if request:
-        latency = float(str(request.get("latency", "0s")).rstrip("s") or 0)
-        return (
-            f"{request.get('requestMethod', '')} {request.get('status', '')} {latency * 1000:.0f} ms "
-            f"{request.get('requestUrl', '')}"
-        )
     return json.dumps(entry.get("protoPayload", {}))
+
+
+def _request(request: Json) -> str:
+    latency = float(str(request.get("latency", "0s")).rstrip("s") or 0)
+    return (
+        f"{request.get('requestMethod', '')} {request.get('status', '')} {latency * 1000:.0f} ms "
+        f"{request.get('requestUrl', '')}"
+    )
 
 
 def source_of(entry: Json) -> str:

@@ -22,6 +22,7 @@ from homerun.controllers.plane import Plane
 from homerun.controllers.revision import Checked
 from homerun.controllers.revision_status import Standing
 from homerun.controllers.scaling import scaling, shares
+from homerun.core.autoscaler import Decision
 from homerun.core.fleet import Command, Drain, Fleet, Load, Start, Stop
 from homerun.core.instance import Instance, State
 from homerun.engine.base import (
@@ -57,14 +58,22 @@ class Metering(Protocol):
 class Observer:
     """Hears what becomes of instances and revisions, and does nothing about it."""
 
-    def ready(self, revision: str, event: Ready, startup: float) -> None:
+    def starting(self, spec: RevisionSpec, instance: str, decision: Decision) -> None: ...
+
+    def ready(self, spec: RevisionSpec, event: Ready, startup: float) -> None:
         """`startup`: seconds since it was decided to start it."""
 
-    def adopted(self, revision: str, event: Ready) -> None:
+    def adopted(self, spec: RevisionSpec, event: Ready) -> None:
         """It was ready before this process began."""
 
-    def not_started(self, revision: str) -> None: ...
-    def ended(self, instance: str) -> None: ...
+    def not_started(self, spec: RevisionSpec, instance: str) -> None: ...
+
+    def exited(self, spec: RevisionSpec, event: Exited, text: str) -> None:
+        """By itself, after it was ready; `text` says how."""
+
+    def ended(self, instance: str) -> None:
+        """In any way."""
+
     def gone(self, revision: str) -> None: ...
 
 
@@ -293,7 +302,7 @@ class Capacity:
             self._allotments.add(event.id, allowance(group.spec.container))
         self._carry_out(group, commands)
         self._metering.started(group.spec, event.id, now - instance.created)
-        self.observer.ready(group.spec.name, event, now - instance.created)
+        self.observer.ready(group.spec, event, now - instance.created)
         if self._deadline(before) != self._deadline(group.fleet.average_startup):
             self._announce(group)
         self._report_check(group, "")
@@ -307,6 +316,8 @@ class Capacity:
         if instance.ready_at is None and instance.state is State.STARTING:
             self._supervisor.spawn(self._explain_failure(group, event), name=f"failed start {event.id[:8]}")
             return
+        if instance.state is State.READY:
+            self.observer.exited(group.spec, event, exit_text(event.exit, group.spec.container.memory))
         lived = self._clock.mono() - (instance.ready_at or instance.created)
         self._metering.ended(group.spec, event.id, lived)
         self._forget(group, event.id, "")
@@ -318,6 +329,7 @@ class Capacity:
             match command:
                 case Start(id):
                     self._owners[id] = group
+                    self.observer.starting(group.spec, id, group.fleet.history[-1].decision)
                     self._supervisor.spawn(self._start(group, id), name=f"start {id[:8]}")
                 case Drain(id):
                     self._plane.instance_drain(id)
@@ -359,7 +371,7 @@ class Capacity:
             self._empty.set()
         self.observer.ended(id)
         if failure:
-            self.observer.not_started(group.spec.name)
+            self.observer.not_started(group.spec, id)
             self._announce(group)
             self._report_check(group, failure)
         self._carry_out(group, commands)
@@ -420,7 +432,7 @@ class Capacity:
             if state.phase is Phase.READY and state.address is not None:
                 instance.state, instance.ready_at, instance.idle_since = State.READY, now, now
                 group.ready[state.id] = Ready(state.id, state.address, state.ready or state.started)
-                self.observer.adopted(group.spec.name, group.ready[state.id])
+                self.observer.adopted(group.spec, group.ready[state.id])
                 self._plane.instance_up(InstanceUp(group.spec.name, state.id, state.address.host, state.address.port))
                 self._allotments.add(state.id, allowance(group.spec.container), adopted=True)
             group.fleet.adopt([instance])

@@ -45,7 +45,6 @@ from homerun.engine.images.store import ImageStore
 from homerun.engine.oci.engine import OciEngine
 from homerun.lib.clock import Clock, SystemClock
 from homerun.meter.meter import Meter
-from homerun.meter.requests import RequestLogs
 from homerun.model.conditions import SUCCEEDED
 from homerun.model.urls import Addresses
 from homerun.settings import Settings
@@ -89,7 +88,7 @@ class Control:
             queue_wait=settings.queue_wait,
         )
         self.crews = Crews(engine, self.supervisor, clock, self.meter, self.discards)
-        self.observatory = Observatory(lambda revision: self.capacity.group(revision) is not None)
+        self.observatory = Observatory(lambda revision: self.capacity.group(revision) is not None, clock)
         self.capacity.observer = self.observatory
         self.plane.reports, self.plane.on_request = self.capacity, self.observatory.answered
         self.executions = ExecutionController(
@@ -221,17 +220,18 @@ def server_config(app: ASGIApp, http2: Take) -> uvicorn.Config:
 
 
 class Logs:
-    """What can be read as logs: lines of containers and answered requests (apis.logging.handlers.LogSource)."""
+    """What can be read as logs: lines of containers and of the platform, and answered requests (LogSource)."""
 
-    def __init__(self, engine: Engine, requests: RequestLogs) -> None:
-        self._engine, self._requests = engine, requests
+    def __init__(self, engine: Engine, observatory: Observatory) -> None:
+        self._engine, self._observatory = engine, observatory
 
     async def logs(
         self, labels: Mapping[str, str], *, since: float = 0, until: float | None = None, limit: int | None = None
     ) -> Sequence[LogLine]:
         lines = await self._engine.logs(labels, since=since, until=until, limit=limit)
-        requests = self._requests.lines(labels, since=since, until=until, limit=limit)
-        merged = sorted([*lines, *requests], key=lambda line: line.time)
+        requests = self._observatory.requests.lines(labels, since=since, until=until, limit=limit)
+        system = self._observatory.system.lines(labels, since=since, until=until, limit=limit)
+        merged = sorted([*lines, *requests, *system], key=lambda line: line.time)
         return merged if limit is None else merged[-limit:]
 
 
@@ -239,7 +239,7 @@ def api(control: Control, shutdown: Callable[[], None], certificate: str = "") -
     """The API port's application. `certificate`: what it shows to those who speak TLS."""
     return create_app(
         store=control.store,
-        logs=Logs(control.engine, control.observatory.requests),
+        logs=Logs(control.engine, control.observatory),
         insight=DaemonInsight(control, shutdown, certificate),
         issuer=control.issuer,
         clock=control.clock,

@@ -1,22 +1,28 @@
-"""What control hears of the data plane, on its way to those who look: request logs, cold starts, metrics."""
+"""What control hears of the data plane, on its way to those who look: logs, cold starts, metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from homerun.controllers.capacity import Observer
-from homerun.engine.base import Ready
+from homerun.core.autoscaler import Decision
+from homerun.engine.base import Exited, Ready
+from homerun.lib.clock import Clock
 from homerun.meter.cold_starts import ColdStarts
 from homerun.meter.metrics import Metrics
 from homerun.meter.requests import RequestLogs
+from homerun.meter.system_logs import SystemLogs
+from homerun.model.revision import RevisionSpec
 from homerun.wire.link import RequestLog
 
 
 class Observatory(Observer):
     """`exists`: whether there is such a revision."""
 
-    def __init__(self, exists: Callable[[str], bool]) -> None:
+    def __init__(self, exists: Callable[[str], bool], clock: Clock) -> None:
+        self._clock = clock
         self.requests = RequestLogs()
+        self.system = SystemLogs()
         self.starts = ColdStarts()
         self.metrics = Metrics(exists)
 
@@ -29,14 +35,22 @@ class Observatory(Observer):
 
     # controllers.capacity.Observer
 
-    def ready(self, revision: str, event: Ready, startup: float) -> None:
-        self.metrics.started(self.starts.ready(revision, event), startup)
+    def starting(self, spec: RevisionSpec, instance: str, decision: Decision) -> None:
+        self.system.starting(spec, instance, decision.driver, decision.reason, self._clock.now())
 
-    def adopted(self, revision: str, event: Ready) -> None:
-        self.starts.adopted(revision, event)
+    def ready(self, spec: RevisionSpec, event: Ready, startup: float) -> None:
+        self.metrics.started(self.starts.ready(spec.name, event), startup)
+        self.system.ready(spec, event.id, event.at)
 
-    def not_started(self, revision: str) -> None:
-        self.metrics.not_started(revision)
+    def adopted(self, spec: RevisionSpec, event: Ready) -> None:
+        self.starts.adopted(spec.name, event)
+
+    def not_started(self, spec: RevisionSpec, instance: str) -> None:
+        self.metrics.not_started(spec.name)
+        self.system.not_started(spec, instance, self._clock.now())
+
+    def exited(self, spec: RevisionSpec, event: Exited, text: str) -> None:
+        self.system.ended(spec, event.id, event.exit, text, event.at)
 
     def ended(self, instance: str) -> None:
         self.starts.ended(instance)

@@ -50,8 +50,14 @@ async def test_the_lines_of_a_service() -> None:
     async with api() as a:
         await busy(a)
         filter = "resource.type=cloud_run_revision AND resource.labels.service_name=hello"
-        assert texts(await read(a, filter)) == ["listening"]
-        assert texts(await read(a, f"{filter} AND resource.labels.location=us-central1")) == ["listening"]
+        own = f"{filter} AND log_id(run.googleapis.com/stdout)"
+        assert texts(await read(a, own)) == ["listening"]
+        assert texts(await read(a, f"{own} AND resource.labels.location=us-central1")) == ["listening"]
+        platform = texts(await read(a, f"{filter} AND log_id(run.googleapis.com/varlog/system)"))
+        assert [text.partition(" - ")[0] for text in platform] == [
+            "Starting new instance. Reason: DEPLOYMENT_ROLLOUT",
+            'Default STARTUP TCP probe succeeded after 1 attempt for container "hello-1" on port 8080.',
+        ]
 
 
 async def test_the_lines_of_one_execution() -> None:
@@ -81,7 +87,7 @@ async def test_another_project_sees_nothing() -> None:
     async with api() as a:
         await busy(a)
         assert (await read(a, resourceNames=["projects/other"]))["entries"] == []
-        assert len((await read(a, resourceNames=["projects/100000000001"]))["entries"]) == 5
+        assert len((await read(a, resourceNames=["projects/100000000001"]))["entries"]) == 7
 
 
 @pytest.mark.parametrize(
@@ -131,11 +137,11 @@ async def test_the_lines_of_a_worker_pool_as_gcloud_asks_for_them() -> None:
             2,
         ),
         ({"filter": "logName=projects/homerun/logs/run.googleapis.com%2Fstdout AND severity=DEFAULT"}, 3),
-        ({"resourceNames": ["projects/homerun/locations/global/buckets/_Default/views/_AllLogs"]}, 5),
+        ({"resourceNames": ["projects/homerun/locations/global/buckets/_Default/views/_AllLogs"]}, 7),
         ({"filter": 'timestamp<="2015-05-31T23:59:59Z" AND timestamp>="2015-05-31T00:00:00Z"'}, 0),
         ({"filter": 'log_id("run.googleapis.com/stdout") resource.labels.job_name=work -severity=ERROR'}, 2),
         ({"filter": 'resource.type = ("cloud_run_job" OR "cloud_run_revision")\nSEARCH("listening")'}, 1),
-        ({"projectIds": ["homerun"], "resourceNames": []}, 5),
+        ({"projectIds": ["homerun"], "resourceNames": []}, 7),
     ],
 )
 async def test_requests_of_other_clients(body: dict[str, Any], count: int) -> None:
