@@ -622,12 +622,13 @@ async def test_one_connection_too_many_is_turned_away_and_the_others_are_not_har
         client.feed(GET)
         await world.serve(1)
         assert client.take() == OK
-    await asyncio.sleep(Options().linger + 1)
-    assert outside.closing
+    # Those who are being turned away take nobody's place.
     inside.pop().hang_up()
     again = world.client(GET)
     await world.serve(1)
     assert again.take() == OK
+    await asyncio.sleep(Options().linger + 1)
+    assert outside.closing and not world.router.turned_away
     await world.close()
 
 

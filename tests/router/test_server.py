@@ -305,6 +305,36 @@ async def test_requests_are_served_from_the_first_connection_on(platform: Platfo
 
 
 @pytest.mark.sockets
+async def test_beyond_the_maximum_of_connections_there_is_an_answer_and_inside_no_difference(
+    platform: Platform,
+) -> None:
+    await platform.start(hello, options=Options(max_connections=20))
+    inside = [await platform.connect() for _ in range(20)]
+    for reader, writer in inside:
+        assert await exchange(reader, writer) == OK
+    for _ in range(3):
+        reader, writer = await platform.connect()
+        writer.write(GET)
+        async with asyncio.timeout(30):
+            answer = await reader.read()
+        assert status(answer) == 503 and b"Retry-After: 1\r\n" in answer
+        writer.close()
+    many = [await platform.connect() for _ in range(100)]
+    for reader, writer in inside:
+        assert await exchange(reader, writer) == OK
+    for _, writer in [*many, *inside]:
+        writer.close()
+    async with asyncio.timeout(30):
+        while True:
+            reader, writer = await platform.connect()
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                if status(await exchange(reader, writer)) == 200:
+                    break
+            writer.close()
+    writer.close()
+
+
+@pytest.mark.sockets
 async def test_ten_thousand_idle_connections_cost_little_and_do_not_slow_down_the_others(platform: Platform) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     count = min(10_000, (hard - 500) // 2)

@@ -140,7 +140,7 @@ class World:
 
     async def close(self) -> None:
         self.router.stats.stop()
-        for client in list(self.router.clients):
+        for client in [*self.router.clients, *self.router.turned_away]:
             client.transport.abort()
         for instance in list(self.router.instances.values()):
             instance.activator.gone(instance)

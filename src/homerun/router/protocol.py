@@ -508,13 +508,15 @@ class ClientConnection(asyncio.Protocol):
 
     def _turn_away(self) -> None:
         """There are more connections than this process may have."""
-        limit = self._router.options.max_connections
-        if len(self._router.clients) > limit + (limit >> 3) + 1:
+        router = self._router
+        router.clients.discard(self)
+        if len(router.turned_away) > router.options.max_connections >> 3:
             self.transport.abort()
             return
+        router.turned_away.add(self)
         self.transport.write(errors.TOO_MANY_CONNECTIONS.encode(head_only=False, keep_alive=False))
         self._deaf = True
-        self._end(mid_body=True, now=self._router.mono())
+        self._end(mid_body=True, now=router.mono())
 
     def _send_body(self, exchange: Exchange, data: bytes) -> None:
         if exchange.upstream is not None:

@@ -73,6 +73,8 @@ class Router:
         self.sessions: dict[bytes, RemoteInstance] = {}
         """The instances of revisions with affinity, by what cookies say."""
         self.clients: set[ClientConnection] = set()
+        self.turned_away: set[ClientConnection] = set()
+        """Those that were one too many, and are still being told."""
         self.shaking = 0
         """Connections that are to become clients': they agree on how to encrypt."""
         self.wheel = Wheel(loop, self.mono)
@@ -92,6 +94,7 @@ class Router:
 
     def left(self, client: ClientConnection) -> None:
         self.clients.discard(client)
+        self.turned_away.discard(client)
         if not self.clients and self._empty is not None and not self._empty.done():
             self._empty.set_result(None)
 
