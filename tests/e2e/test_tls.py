@@ -47,6 +47,14 @@ def test_a_service_is_woken_over_tls(secure: SecureDaemon, app: str) -> None:
     assert (secure.state / "certificates" / "local-ca.pem").stat().st_mode & 0o777 == 0o600
 
 
+def test_each_connection_finds_the_router_that_owns_its_service(folder: Path, app: str) -> None:
+    with SecureDaemon(folder / "several", routers=2) as daemon:
+        for number in range(4):
+            daemon.deploy(f"s{number}", app)
+        for number in range(12):
+            assert " 200" in daemon.curl(f"s{number % 4}")
+
+
 def test_tls_survives_the_death_of_the_router(secure: SecureDaemon, app: str) -> None:
     secure.deploy("steady", app)
     assert " 200" in secure.curl("steady")

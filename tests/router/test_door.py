@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from homerun.core.ownership import Share
+from homerun.core.ownership import owner as owner_of
 from homerun.lib.clock import SystemClock
 from homerun.router.certificates import Certificates
 from homerun.router.options import Options
+from homerun.router.server import serve
 from homerun.wire.authority import Authority
-from tests.router.test_server import Platform, exchange, hello
+from tests.router.test_server import Platform, cpu, exchange, hello
 from tests.support.router import GET, OK
 
 pytestmark = pytest.mark.sockets
@@ -30,7 +33,7 @@ class Secure(Platform):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.hosts = ["hello.example", NAME]
+        self.hosts, self.revision = ["hello.example", NAME], "s/revisions/r"
         self.tls = socket.create_server(("127.0.0.1", 0))
         self.tls.setblocking(False)
         self.tls_port: int = self.tls.getsockname()[1]
@@ -142,6 +145,92 @@ async def test_a_crowd_is_turned_away_at_the_door(secure: Secure) -> None:
                 break
         assert await exchange(reader, writer, REQUEST) == OK
     writer.close()
+
+
+# Several routers on the port
+
+
+@pytest.fixture
+async def owner(secure: Secure) -> AsyncIterator[Secure]:
+    """It shares the port, and what is asked for is its own."""
+    secure.arguments["share"] = Share(owner_of("s", 2), 2)
+    yield secure
+
+
+async def test_the_owner_serves_a_hello_in_one_piece_or_in_many(owner: Secure) -> None:
+    await owner.start(hello)
+    reader, writer = await owner.dial()
+    assert await exchange(reader, writer, REQUEST) == OK
+    writer.close()
+    context = ssl.create_default_context(cadata=AUTHORITY.certificate.public.decode())
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(incoming, outgoing, server_hostname=NAME)
+    reader, writer = await owner.raw()
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                client.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                for byte in outgoing.read():
+                    writer.write(bytes([byte]))
+                    await asyncio.sleep(0)
+                incoming.write(await reader.read(1 << 16))
+    client.write(REQUEST)
+    writer.write(outgoing.read())
+    answer = b""
+    async with asyncio.timeout(30):
+        while not answer.endswith(b"hello"):
+            incoming.write(await reader.read(1 << 16))
+            with contextlib.suppress(ssl.SSLWantReadError):
+                answer += client.read(1 << 16)
+    writer.close()
+
+
+async def test_half_a_hello_costs_nothing_while_it_waits_and_ends_with_its_connection(owner: Secure) -> None:
+    await owner.start(hello, options=Options(handshake_timeout=60))
+    half = [await owner.raw() for _ in range(10)]
+    for _, writer in half:
+        writer.write(b"\x16\x03\x01\x02\x00\x01\x00")
+    reader, writer = await owner.dial()
+    assert await exchange(reader, writer, REQUEST) == OK
+    before = cpu()
+    await asyncio.sleep(0.5)
+    assert cpu() - before < 0.3, "it is not woken again and again for what it has seen"
+    async with asyncio.timeout(30):
+        for waiting, other in half:
+            other.write_eof()
+            with contextlib.suppress(ConnectionError):
+                await waiting.read()
+            other.close()
+    assert await exchange(reader, writer, REQUEST) == OK
+    writer.close()
+
+
+async def test_another_routers_name_goes_there_with_all_its_bytes(secure: Secure, tmp_path: Path) -> None:
+    mine = owner_of("s", 2)
+    secure.arguments["share"] = Share(1 - mine, 2)
+    await secure.start(hello)
+    stop = asyncio.Event()
+    closed = socket.create_server(("127.0.0.1", 0))
+    loop = asyncio.get_running_loop()
+    other = loop.create_task(
+        serve(
+            [closed],
+            tmp_path / "control.sock",
+            certificates=Certificates(tmp_path, AUTHORITY, SystemClock()),
+            stop=stop,
+            share=Share(mine, 2),
+        )
+    )
+    async with asyncio.timeout(30):
+        reader, writer = await secure.dial()
+        for _ in range(3):
+            assert await exchange(reader, writer, REQUEST) == OK
+    writer.close()
+    stop.set()
+    await other
+    closed.close()
 
 
 async def test_stopping_lets_go_of_those_who_wait_at_the_door(secure: Secure) -> None:

@@ -210,7 +210,7 @@ class Platform:
         self._path = folder / "control.sock"
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
         self.port: int = self.listener.getsockname()[1]
-        self.hosts = ["hello.example"]
+        self.hosts, self.revision = ["hello.example"], "r"
         self.arguments: dict[str, Any] = {}
         """More for `serve`."""
         self.stop = asyncio.Event()
@@ -232,9 +232,12 @@ class Platform:
         for number, handler in enumerate(handlers):
             server = await asyncio.start_server(handler, "127.0.0.1", 0, backlog=4096)
             self._servers.append(server)
-            ups.append(InstanceUp("r", f"i{number}", "127.0.0.1", server.sockets[0].getsockname()[1]))
+            ups.append(InstanceUp(self.revision, f"i{number}", "127.0.0.1", server.sockets[0].getsockname()[1]))
         self._snapshot = Snapshot(
-            [RouteSet("s", self.hosts, [Target("r", 100)])], [RevisionSet("r", concurrency, timeout, 10, 9)], ups, []
+            [RouteSet("s", self.hosts, [Target(self.revision, 100)])],
+            [RevisionSet(self.revision, concurrency, timeout, 10, 9)],
+            ups,
+            [],
         )
         self._servers.append(await asyncio.start_unix_server(self._control, str(self._path)))
         self.task = asyncio.get_running_loop().create_task(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from homerun.router.handover import CHUNK, MORE
+from homerun.router.handover import CHUNK, MORE, UNREAD
 
 if TYPE_CHECKING:
     from homerun.router.protocol import ClientConnection
@@ -23,9 +23,15 @@ _BATCH = 64
 class Arrivals:
     """Listens for them."""
 
-    def __init__(self, router: Router, path: Path, client: Callable[[], ClientConnection]) -> None:
-        """`client` makes what a connection becomes."""
-        self._router, self._client = router, client
+    def __init__(
+        self,
+        router: Router,
+        path: Path,
+        client: Callable[[], ClientConnection],
+        enter: Callable[[socket.socket], None] | None = None,
+    ) -> None:
+        """`client` makes what a connection becomes; `enter` gets those that speak TLS, before their handshake."""
+        self._router, self._client, self._enter = router, client, enter
         self._begun: dict[socket.socket, tuple[int, bytearray]] = {}
         """By channel, the connection of which not everything has come yet."""
         self._channels: set[socket.socket] = set()
@@ -78,7 +84,18 @@ class Arrivals:
         data += packet[1:]
         if packet[:1] != MORE:
             del self._begun[channel]
+            if packet[:1] == UNREAD:
+                self._let_in(fd)
+                return
             self._router.tasks.spawn(self._adopt(fd, bytes(data)), name="arrival")
+
+    def _let_in(self, fd: int) -> None:
+        connection = socket.socket(fileno=fd)
+        connection.setblocking(False)
+        if self._enter is None:
+            connection.close()
+        else:
+            self._enter(connection)
 
     async def _adopt(self, fd: int, data: bytes) -> None:
         connection = socket.socket(fileno=fd)

@@ -1,7 +1,8 @@
 """The TLS port's door: takes connections, sees whether they speak TLS at all, and lets in those that shake hands.
 
-The first byte of each is only looked at (MSG_PEEK), so what is behind gets the socket untouched. Nobody waits for
-anybody: a client that stops in the middle of its hello has a timer of its own, and goes when that ends.
+What comes first is only looked at (MSG_PEEK), so what is behind gets the socket untouched: a handshake here, or the
+router that owns the host, which is given it when several share the port. Nobody waits for anybody: a client that stops
+in the middle of its hello has a timer of its own, and goes when that ends.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from homerun.router import errors
+from homerun.router.client_hello import MOST, server_name
+from homerun.router.routes import Elsewhere
 from homerun.router.secure import SecureConnection
 
 if TYPE_CHECKING:
@@ -31,10 +34,12 @@ _REST = 1.0
 
 class Door:
     def __init__(self, router: Router, listener: socket.socket, enter: Callable[[socket.socket], None]) -> None:
-        """`enter` gets each socket that speaks TLS, with all its bytes unread."""
+        """`enter` gets each socket that speaks TLS and is this router's, with all its bytes unread."""
         self._router, self._listener, self._enter, self._loop = router, listener, enter, router.loop
         self._waiting: dict[socket.socket, asyncio.TimerHandle] = {}
-        """Those that have not said a byte."""
+        """Those that have not said enough."""
+        self._seen: dict[socket.socket, int] = {}
+        """How many bytes each of these has said."""
         self._open = False
 
     def __repr__(self) -> str:
@@ -83,23 +88,47 @@ class Door:
             self.open()
 
     def _look(self, connection: socket.socket) -> None:
+        peers = self._router.peers
         try:
-            first = connection.recv(1, socket.MSG_PEEK)
+            seen = connection.recv(1 if peers is None else MOST, socket.MSG_PEEK)
         except BlockingIOError:
-            if connection not in self._waiting:
-                self._loop.add_reader(connection.fileno(), self._look, connection)
-                timeout = self._router.options.handshake_timeout
-                self._waiting[connection] = self._loop.call_later(timeout, self._turn_away, connection)
+            self._wait(connection)
             return
         except OSError:
-            first = b""
-        self._forget(connection)
-        if first == _HANDSHAKE:
+            seen = b""
+        if seen[:1] != _HANDSHAKE:
+            self._forget(connection)
+            if seen:
+                self._explain(connection)
+            else:
+                connection.close()
+        elif peers is None:
+            self._forget(connection)
             self._enter(connection)
-        elif first:
-            self._explain(connection)
+        elif (name := server_name(seen)) is None and len(seen) > self._seen.get(connection, 0):
+            self._wait(connection, len(seen))
         else:
-            connection.close()
+            # Or it was not woken by anything new: the client sends nothing more.
+            self._forget(connection)
+            self._share_out(connection, name or "")
+
+    def _wait(self, connection: socket.socket, seen: int = 0) -> None:
+        """Until there is more than `seen`, which stays unread: without this mark the kernel would wake us for it again
+        and again."""
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, seen + 1)
+        self._seen[connection] = seen
+        if connection not in self._waiting:
+            self._loop.add_reader(connection.fileno(), self._look, connection)
+            timeout = self._router.options.handshake_timeout
+            self._waiting[connection] = self._loop.call_later(timeout, self._turn_away, connection)
+
+    def _share_out(self, connection: socket.socket, name: str) -> None:
+        """To the router that owns the host of that `name`."""
+        route = self._router.routes.find(name.encode())
+        if self._router.peers is not None and route is not None and isinstance(route.gate, Elsewhere):
+            self._router.peers.give_unread(route.gate.owner, connection)
+        else:
+            self._enter(connection)
 
     def _turn_away(self, connection: socket.socket) -> None:
         self._forget(connection)
@@ -109,7 +138,9 @@ class Door:
         timer = self._waiting.pop(connection, None)
         if timer is not None:
             timer.cancel()
+            del self._seen[connection]
             self._loop.remove_reader(connection.fileno())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
 
     def _explain(self, connection: socket.socket) -> None:
         """Somebody speaks plain HTTP, or nonsense."""

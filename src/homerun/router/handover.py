@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 CHUNK = 60 << 10
 """Bytes in one packet: a few of them fit into the buffer that the kernel gives a socket."""
-LAST, MORE = b"\0", b"\1"
-"""The first byte of a packet: whether another one of the same connection follows."""
+LAST, MORE, UNREAD = b"\0", b"\1", b"\2"
+"""The first byte of a packet: whether another one of the same connection follows; or that this one speaks TLS, and that
+nothing was read from it."""
 _RETRY = 0.02
 
 
@@ -38,10 +39,10 @@ def path_of(folder: Path, index: int) -> Path:
 class Gift:
     """A connection on its way. The descriptor is ours until it is sent."""
 
-    __slots__ = ("data", "fd", "sent", "until")
+    __slots__ = ("data", "fd", "sent", "unread", "until")
 
-    def __init__(self, fd: int, data: bytes, until: float) -> None:
-        self.fd, self.data, self.until = fd, data, until
+    def __init__(self, fd: int, data: bytes, until: float, *, unread: bool = False) -> None:
+        self.fd, self.data, self.until, self.unread = fd, data, until, unread
         self.sent = -1
         """Bytes of the data; -1: not even the socket."""
 
@@ -50,7 +51,8 @@ class Gift:
         while self.sent < len(self.data):
             start = max(self.sent, 0)
             piece = self.data[start : start + CHUNK]
-            packet = (LAST if start + len(piece) == len(self.data) else MORE) + piece
+            last = UNREAD if self.unread else LAST
+            packet = (last if start + len(piece) == len(self.data) else MORE) + piece
             if self.sent < 0:
                 socket.send_fds(channel, [packet], [self.fd])
             else:
@@ -59,6 +61,8 @@ class Gift:
 
     def refuse(self) -> None:
         """Its owner does not come. Whatever else the client sent is read, or the kernel would throw the answer away."""
+        if self.unread:
+            return  # nobody can say anything to it without its handshake
         with contextlib.suppress(OSError):
             while os.read(self.fd, 1 << 16):
                 pass
@@ -84,8 +88,8 @@ class Channel:
     def __repr__(self) -> str:
         return f"<Channel {self._path.name} {'up' if self._socket else 'down'}, {len(self._waiting)} waiting>"
 
-    def give(self, fd: int, data: bytes) -> None:
-        self._waiting.append(Gift(fd, data, self._mono() + self._patience))
+    def give(self, fd: int, data: bytes, *, unread: bool = False) -> None:
+        self._waiting.append(Gift(fd, data, self._mono() + self._patience, unread=unread))
         if not self._blocked and self._timer is None:
             self._pump()
 
@@ -189,6 +193,11 @@ class Peers:
         transport.abort()
         self.given += 1
         self._channels[owner].give(fd, data)
+
+    def give_unread(self, owner: int, connection: socket.socket) -> None:
+        """One that speaks TLS, before its handshake. The socket is not the caller's any more."""
+        self.given += 1
+        self._channels[owner].give(connection.detach(), b"", unread=True)
 
     def close(self) -> None:
         for channel in self._channels.values():

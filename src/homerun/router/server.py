@@ -263,6 +263,10 @@ async def serve(
     def plain() -> ClientConnection:
         return ClientConnection(router) if front is None else FrontConnection(router, front)
 
+    def enter(connection: socket.socket) -> None:
+        assert certificates is not None
+        router.tasks.spawn(shake_hands(router, connection, certificates.context), name="handshake")
+
     async def accept() -> None:
         # Until then connections wait in the kernel's queue.
         await router.informed.wait()
@@ -270,14 +274,8 @@ async def serve(
             server = await loop.create_server(plain, sock=own.dup())
             sources.append(server)
         if router.peers is not None:
-            sources.append(Arrivals(router, path_of(control.parent, share.index), plain))
-        if certificates is None:
-            return
-        context = certificates.context
-
-        def enter(connection: socket.socket) -> None:
-            router.tasks.spawn(shake_hands(router, connection, context), name="handshake")
-
+            into = enter if certificates is not None else None
+            sources.append(Arrivals(router, path_of(control.parent, share.index), plain, into))
         for own in secure:
             door = Door(router, own, enter)
             sources.append(door)
