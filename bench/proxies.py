@@ -1,8 +1,8 @@
 """What stands before the backends: the router, the proxies that people would use instead, and nothing at all.
 
-Each is one process (of one thread, as far as it can be told) with a port for each protocol. Those that are missing are
-named and left out. "same job" adds to a peer what the router does besides, as far as the peer can; what exactly is in
-the head of its file in bench/peers.
+Each is one process (of one thread, as far as it can be told) with a port for each protocol; the router is also there as
+several processes that share a port. Those that are missing are named and left out. "same job" adds to a peer what the
+router does besides, as far as the peer can; what exactly is in the head of its file in bench/peers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from bench.support import cpu_seconds, find, memory_mib
 
 HTTP1, H2C, GRPC = PROTOCOLS = ("http1", "h2c", "grpc")
 """What a backend, and the port of a proxy that leads to it, speaks. gRPC is HTTP/2 to a backend that sends trailers."""
-OURS, AGAIN, DIRECT, YARDSTICK = "homerun", "homerun, again", "direct", "haproxy"
+OURS, AGAIN, SEVERAL = "homerun", "homerun, again", f"homerun, {stand_in.ROUTERS} processes"
+DIRECT, YARDSTICK = "direct", "haproxy"
 FILES = 65_536
 """That each program may open, if the machine lets us: two for each of its connections."""
 _HERE = Path(__file__).parent
@@ -53,11 +54,10 @@ class Field:
 
     def start(self) -> list[Proxy]:
         self._start_backends()
-        control = self._folder / "control.sock"
-        stand_in.start(control, self._backends)
         _drop_logs(self._folder / "log.sock")
         proxies = [Proxy(DIRECT, [], self._backends, self._folder)]
-        proxies += [self._router(OURS, control), self._router(AGAIN, control)]
+        proxies += [self._router(OURS, "one"), self._router(AGAIN, "again")]
+        proxies.append(self._router(SEVERAL, "several", stand_in.ROUTERS))
         for make in (self._haproxy, self._nginx, self._envoy, self._go):
             try:
                 proxies += make()
@@ -83,14 +83,19 @@ class Field:
             flags = ["--no-tls", "-a", "127.0.0.1", "-m", "10000", "-d", str(files), *more]
             self._programs.start([nghttpd, *flags, str(port)], [port])
 
-    def _router(self, name: str, control: Path) -> Proxy:
-        """One process, as the daemon starts it."""
+    def _router(self, name: str, folder: str, count: int = 1) -> Proxy:
+        """`count` processes on one socket, as the daemon starts them; `folder` is where they meet."""
+        meeting = self._folder / folder
+        meeting.mkdir()
+        control = meeting / "control.sock"
+        stand_in.start(control, self._backends)
         listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
         number, port = listener.fileno(), listener.getsockname()[1]
         command = [sys.executable, "-m", "homerun.router", "--fd", str(number), "--control", str(control)]
-        pid = self._programs.start(command, [port], pass_fds=[number])
+        shares = [["--index", str(index), "--count", str(count)] for index in range(count)]
+        pids = [self._programs.start([*command, *share], [port], pass_fds=[number]) for share in shares]
         spoken = self._backends if stand_in.http2_is_spoken() else [HTTP1]
-        return Proxy(name, [pid], dict.fromkeys(spoken, port), self._folder)
+        return Proxy(name, pids, dict.fromkeys(spoken, port), self._folder)
 
     def _haproxy(self) -> Iterator[Proxy]:
         if haproxy := find("haproxy", "apt-get install haproxy"):

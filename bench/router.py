@@ -25,12 +25,12 @@ from pathlib import Path
 
 from bench.idle_connections import idle_memory
 from bench.launch import Programs
-from bench.proxies import AGAIN, DIRECT, HTTP1, OURS, YARDSTICK, Field, Proxy
+from bench.proxies import AGAIN, DIRECT, HTTP1, OURS, SEVERAL, YARDSTICK, Field, Proxy
 from bench.support import CONTROL_RANGE, find, machine, spread, table, write_results
 from bench.workloads import WORKLOADS, LoadFailed, Workload
 
 IDLE_CONNECTIONS = 10_000
-_SETUP = 0.25
+_SETUP = 0.15
 """Seconds that a load generator takes beside its load."""
 
 
@@ -104,7 +104,7 @@ def measure_rounds(run: Run, workload: Workload, proxies: Sequence[Proxy], conne
 
 def measure_idle(run: Run, proxies: Sequence[Proxy], number: int) -> None:
     for proxy in proxies:
-        if proxy.name in (DIRECT, AGAIN) or HTTP1 not in proxy.ports:
+        if proxy.name in (DIRECT, AGAIN, SEVERAL) or HTTP1 not in proxy.ports:
             continue
         progress(f"{number} idle connections: {proxy.name}")
         try:

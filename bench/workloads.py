@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from bench import stand_in
 from bench.launch import compile_c
-from bench.proxies import AGAIN, GRPC, H2C, HTTP1, Proxy
+from bench.proxies import AGAIN, DIRECT, GRPC, H2C, HTTP1, OURS, SEVERAL, Proxy
 from bench.support import percentile
 
 ALL = (1, 32, 256, 2000)
@@ -70,24 +71,31 @@ class Bodies:
     size: int
     connections: tuple[int, ...] = ALL
     protocol: str = HTTP1
-    control: bool = False
-    """The router is measured twice: how far the figures can be believed."""
+    all: bool = False
+    """The router is measured twice, which tells how far the figures can be believed, and peers that do the same job."""
 
     def takes(self, proxy: Proxy) -> bool:
-        return proxy.name != AGAIN or self.control
+        return proxy.name != SEVERAL and (self.all or not (proxy.name == AGAIN or "same job" in proxy.name))
 
     def load(self, proxy: Proxy, connections: int, seconds: int) -> Loaded:
-        arguments = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "30s"]
-        for header in [f"Host: {stand_in.host(HTTP1)}", *HEADERS]:
-            arguments += ["-H", header]
-        said = _run([*arguments, f"http://127.0.0.1:{proxy.ports[HTTP1]}/{self.size}"])
-        if "Non-2xx" in said or "Socket errors" in said:
-            raise LoadFailed(said)
-        count = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", said)
-        if count is None or not int(count[1]):
-            raise LoadFailed(said)
-        took = float(count[2]) * {"ms": 0.001, "s": 1, "m": 60}[count[3]]
-        return Loaded(int(count[1]), took, _milliseconds(said, "50%"), _milliseconds(said, "99%"))
+        return _wrk(proxy, connections, seconds, self.size, [f"Host: {stand_in.host(HTTP1)}"])
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """HTTP/1.1 to many services at once, each asked over connections of its own: what several processes can share."""
+
+    name: str = "services"
+    connections: tuple[int, ...] = (32, 256)
+    protocol: str = HTTP1
+
+    def takes(self, proxy: Proxy) -> bool:
+        return proxy.name in (DIRECT, OURS, SEVERAL)
+
+    def load(self, proxy: Proxy, connections: int, seconds: int) -> Loaded:
+        hosts = [stand_in.host(name) for name in stand_in.services(stand_in.SERVICES, stand_in.ROUTERS)]
+        script = ["-s", str(Path(__file__).parent / "services.lua")]
+        return _wrk(proxy, connections, seconds, 0, [], len(hosts), script, ["--", ",".join(hosts)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ class WebSocketEcho:
 
     def takes(self, proxy: Proxy) -> bool:
         # Once a connection is a tunnel the rest of the router's job is done.
-        return proxy.name != AGAIN and "same job" not in proxy.name
+        return proxy.name not in (AGAIN, SEVERAL) and "same job" not in proxy.name
 
     def load(self, proxy: Proxy, connections: int, seconds: int) -> Loaded:
         program = proxy.folder / "echo"
@@ -122,7 +130,7 @@ class Http2:
     connections: tuple[int, ...] = ALL
 
     def takes(self, proxy: Proxy) -> bool:
-        return proxy.name != AGAIN and "same job" not in proxy.name
+        return proxy.name not in (AGAIN, SEVERAL) and "same job" not in proxy.name
 
     def load(self, proxy: Proxy, connections: int, seconds: int) -> Loaded:
         log = proxy.folder / "h2load.log"
@@ -161,15 +169,39 @@ _MESSAGE = b"\x0a\x1e" + b"a message of thirty bytes....."
 WORKLOADS: dict[str, Workload] = {
     workload.name: workload
     for workload in (
-        Bodies("http1", 0, control=True),
+        Bodies("http1", 0, all=True),
         Bodies("http1-10k", 10_000),
         # With more connections each answer would take longer than a round.
         Bodies("http1-10M", 10_000_000, connections=(1, 32)),
+        Services(),
         WebSocketEcho(),
         Http2("h2c", H2C, "/hello"),
         Http2("grpc", GRPC, "/bench.Echo/Unary", b"\0" + len(_MESSAGE).to_bytes(4, "big") + _MESSAGE),
     )
 }
+
+
+def _wrk(
+    proxy: Proxy,
+    connections: int,
+    seconds: int,
+    size: int,
+    headers: Sequence[str],
+    threads: int = 1,
+    options: Sequence[str] = (),
+    script_arguments: Sequence[str] = (),
+) -> Loaded:
+    arguments = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "30s", *options]
+    for header in [*headers, *HEADERS]:
+        arguments += ["-H", header]
+    said = _run([*arguments, f"http://127.0.0.1:{proxy.ports[HTTP1]}/{size}", *script_arguments])
+    if "Non-2xx" in said or "Socket errors" in said:
+        raise LoadFailed(said)
+    count = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", said)
+    if count is None or not int(count[1]):
+        raise LoadFailed(said)
+    took = float(count[2]) * {"ms": 0.001, "s": 1, "m": 60}[count[3]]
+    return Loaded(int(count[1]), took, _milliseconds(said, "50%"), _milliseconds(said, "99%"))
 
 
 def _run(command: list[str]) -> str:
