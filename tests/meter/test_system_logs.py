@@ -56,8 +56,10 @@ def test_a_start_that_failed_names_the_probe() -> None:
 
 def test_want_of_memory_is_an_error() -> None:
     logs = SystemLogs()
-    logs.ended(spec(), "i1", Exit(signal=9, oom=True), "Memory limit of 512 MiB exceeded", 1)
-    assert said(logs)[0][0] == "ERROR"
+    logs.ended(spec(), "i1", Exit(signal=9, oom=True), "killed", 1)
+    [(severity, text)] = said(logs)
+    assert severity == "ERROR"
+    assert text.startswith("Memory limit of 512 MiB exceeded. Consider increasing the memory limit, see https://")
 
 
 def test_time_and_labels_select_and_the_limit_keeps_the_last() -> None:

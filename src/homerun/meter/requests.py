@@ -9,7 +9,7 @@ import json
 from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from homerun.engine.base import LogLine
 from homerun.meter.cold_starts import ColdStart
@@ -24,10 +24,8 @@ COLD_START = "coldStart"
 """The label of an entry whose request waited for an instance: milliseconds of all phases of its start."""
 
 
-class _Record(NamedTuple):
-    request: RequestLog
-    start: ColdStart | None
-    delayed: bool
+_Record = tuple[RequestLog, ColdStart | None, bool]
+"""With the start of the instance that answered, and whether the request waited for it."""
 
 
 class RequestLogs:
@@ -36,7 +34,7 @@ class RequestLogs:
 
     def record(self, request: RequestLog, start: ColdStart | None = None, *, delayed: bool = False) -> None:
         """`start`: of the instance that answered; `delayed`: the request waited for it."""
-        self._records.append(_Record(request, start, delayed))
+        self._records.append((request, start, delayed))
 
     def lines(
         self, wanted: Mapping[str, str], *, since: float = 0, until: float | None = None, limit: int | None = None
@@ -45,9 +43,7 @@ class RequestLogs:
         matching = (
             record
             for record in reversed(self._records)
-            if since < record.request.at
-            and (until is None or record.request.at <= until)
-            and _carries(record.request, wanted)
+            if since < record[0].at and (until is None or record[0].at <= until) and _carries(record[0], wanted)
         )
         return [_line(record) for record in islice(matching, limit)][::-1]
 

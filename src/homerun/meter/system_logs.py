@@ -1,5 +1,5 @@
-"""What the platform itself has to say about a service's instances, in the words of Cloud Run (contract §1.11), as log
-lines beside those of the containers. In memory, the newest so many, as the request log is."""
+"""What the platform itself has to say about the instances of services, in the words of Cloud Run (contract §1.11 and
+§1.12), as log lines beside those of the containers. In memory, the newest so many, as the request log is."""
 
 from __future__ import annotations
 
@@ -49,6 +49,11 @@ class SystemLogs:
 
     def ended(self, spec: RevisionSpec, instance: str, exit: Exit, text: str, at: float) -> None:
         """By itself, after it was ready; `text` says how."""
+        if exit.oom:
+            text = (
+                f"Memory limit of {spec.container.memory >> 20} MiB exceeded. Consider increasing the memory limit, "
+                "see https://cloud.google.com/run/docs/configuring/memory-limits"
+            )
         self._write(spec, instance, at, "ERROR" if exit.oom else "WARNING", text)
 
     def _write(self, spec: RevisionSpec, instance: str, at: float, severity: str, text: str) -> None:
