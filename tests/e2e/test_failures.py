@@ -17,8 +17,16 @@ def test_a_container_that_runs_out_of_memory_is_said_to_and_the_next_request_get
 ) -> None:
     daemon.deploy("eats", app, container={"resources": {"limits": {"memory": "128Mi", "cpu": "1"}}})
     daemon.until(lambda: daemon.get("eats")[0] == 200)
-    status, body = daemon.get("eats", "/eat?mib=1000")
-    assert status == 500, body
+    answers: list[tuple[int, bytes]] = []
+
+    def said() -> bool:
+        """On a machine that is busy the news may come too late for one request: then that one gets 503."""
+        answers.append(daemon.get("eats", "/eat?mib=1000"))
+        assert answers[-1][0] in (500, 503)
+        return answers[-1][0] == 500
+
+    daemon.until(said)
+    _, body = answers[-1]
     assert b"was found to be using too much memory and was terminated" in body
     assert b"Memory limit of 128 MiB exceeded" in body
     assert daemon.get("eats", "/")[0] == 200

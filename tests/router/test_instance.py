@@ -108,7 +108,7 @@ async def test_what_can_do_no_harm_is_sent_once_more_to_another_instance_if_that
     await world.settle()
     port = next(iter(world.network.connections))
     world.instance(port).hang_up()
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.6)
     await world.serve(3 - port)
     assert client.take() == OK
     client.feed(GET)
@@ -117,13 +117,13 @@ async def test_what_can_do_no_harm_is_sent_once_more_to_another_instance_if_that
     for _ in range(3):
         for connection in (*world.open(1), *world.open(2)):
             connection.hang_up()
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.6)
     # Not a third time, whatever it is that kills them.
     assert status(client.take()) == 503
     client.feed(POST)
     await world.settle()
     for connection in (*world.open(1), *world.open(2)):
         connection.hang_up()
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.6)
     assert status(client.take()) == 503
     await world.close()

@@ -277,7 +277,7 @@ async def test_a_crash_before_the_answer_gets_503(world: World) -> None:
     client = world.client(POST)
     await world.settle()
     world.instance(1).hang_up()
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.6)
     answer = client.take()
     assert status(answer) == 503
     assert b"The request failed because either the HTTP response was malformed" in answer
@@ -329,7 +329,7 @@ async def test_what_must_not_be_done_twice_is_not_sent_twice(world: World) -> No
     await world.serve(1)
     client.feed(POST)
     world.instance(1).hang_up()
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.6)
     assert status(client.take()[len(OK) :]) == 503
     assert len(world.network.connections[1]) == 1
 

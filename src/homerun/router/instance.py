@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _LAST_WORDS = 0.02
 """Seconds that answers already on their way have, after the instance's process has ended."""
-_VERDICT = 0.25
+_VERDICT = 0.5
 """Seconds that control has to say what became of an instance that broke off a request."""
 
 
