@@ -19,6 +19,7 @@ TITLES = {
     "router": "Router",
     "jobs": "Jobs",
     "idle": "Idle",
+    "autoscaler": "Autoscaler",
     "engine": "Engine alone",
     "store": "Store",
     "api": "API",

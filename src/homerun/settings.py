@@ -34,7 +34,7 @@ class Settings:
     region: str = "us-central1"
     """Region of `homerun env`; every other region name works as well."""
     idle_timeout: float = 300
-    """Seconds without a request after which an instance above the minimum is stopped (Cloud Run: up to 900)."""
+    """Most seconds that an idle instance above the minimum is kept, and the price of a cold start (Cloud Run: 900)."""
     routers: int = 1
     """Router processes that share the port; each service belongs to one of them. More than one pays with several busy
     services and as many CPUs."""

@@ -69,9 +69,21 @@ def test_the_longest_idle_instance_goes_first_and_only_as_many_as_are_too_many()
     f.demand(0, 3, now=0)
     for id in ("i1", "i2", "i3"):
         f.ready(id, now=1)
-    loads = {"i1": Load(0, 1), "i2": Load(0, 2), "i3": Load(1, 0)}
-    assert f.usage(1, 1, 0, loads, now=10) == []
-    assert f.tick(now=13) == [Drain("i2"), Drain("i1")], "beside others for an eighth of the idle time"
+    loads = {"i1": Load(0, 5), "i2": Load(0, 9), "i3": Load(1, 0)}
+    f.usage(1, 1, 0, loads, now=10)
+    assert f.tick(now=40.5) == [Drain("i2"), Drain("i1")]
+
+
+def test_beside_others_that_are_quick_an_idle_instance_goes_sooner() -> None:
+    f = fleet(concurrency=1, idle=30)
+    f.demand(0, 2, now=0)
+    for id in ("i1", "i2"):
+        f.ready(id, now=1)
+    loads = {"i1": Load(0, 1), "i2": Load(1, 0)}
+    assert f.usage(0.5, 1, 0, loads, now=10, ended=10_000) == []
+    assert f.wake == pytest.approx(9 + 30 / 10)
+    assert f.tick(now=13) == [Drain("i1")]
+    assert f.history[-1].note == "idle beside others"
 
 
 def test_the_minimum_stays_and_costs_no_wake_up() -> None:
@@ -392,13 +404,3 @@ def test_the_last_instance_is_kept_as_long_as_pauses_say() -> None:
     assert kept == pytest.approx(99 * 1.25, abs=2)
     assert f.tick(f.wake) == [Drain("i1")]
     assert f.history[-1].note == "125 s idle, in which 5 of the last 5 pauses ended"
-
-
-def test_when_whoever_told_of_requests_is_gone_none_is_taken_to_be_under_way() -> None:
-    f = fleet(idle=30)
-    f.demand(0, 1, now=0)
-    f.ready("i1", now=1)
-    f.usage(1, 1, 0, {"i1": Load(1, 0)}, now=2)
-    assert f.wake is None
-    assert f.demand(0, 0, now=5) == []
-    assert f.wake == 35

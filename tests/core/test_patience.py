@@ -49,14 +49,16 @@ def test_what_was_long_ago_is_forgotten() -> None:
 
 
 def test_beside_others_an_instance_is_kept_for_a_part_of_the_time() -> None:
-    assert after([]).spare == 300 / SPARE
-    assert Patience(1).spare == 1 / SPARE
+    assert after([]).spare(0) == 300 / SPARE
+    assert after([]).spare(1) == LEAST, "who finds no slot waits as long as for a start"
+    assert Patience(1).spare(0) == 1 / SPARE
+    assert Patience(1).spare(1) == 1
 
 
 @given(st.lists(st.floats(0, 2000), max_size=120), st.floats(0.01, 900))
 def test_it_is_never_kept_longer_than_the_user_said(pauses: list[float], longest: float) -> None:
     patience = after(pauses, longest)
-    assert 0 < patience.spare <= patience.seconds <= longest
+    assert 0 < patience.spare(0.5) <= patience.seconds <= longest
     assert repr(patience).startswith("<Patience ")
 
 

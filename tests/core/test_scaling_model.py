@@ -297,7 +297,7 @@ class Model:
         self.waiting.clear()
         self.served.clear()
         self.dispatcher, self.metered = self.new_dispatcher(), False
-        self.carry_out(self.fleet.demand(0, 0, self.now))
+        self.carry_out(self.fleet.lost_sight(self.now))
         self.snapshot()
 
     def control_is_killed(self) -> None:

@@ -14,7 +14,7 @@ from homerun.core.window import Peak, Window
 
 TARGET = 0.6
 WINDOW = 60.0
-PEAK, STEADY = 20.0, 120.0
+PEAK, STEADY = 15.0, 90.0
 """Seconds for which all requests at once, and the averages, must have needed fewer before any that are busy are too
 many: so that a load that moves around a limit starts and stops nothing."""
 
@@ -80,6 +80,7 @@ class Autoscaler:
         self.scaling = scaling
         self._concurrency = Window(WINDOW)
         self._cpu = Window(WINDOW)
+        self._pace = Window(WINDOW)
         self._waiting = 0
         self._in_flight = 0
         self._ended = 0
@@ -92,6 +93,7 @@ class Autoscaler:
     def observe(self, concurrency: float, in_flight: int, waiting: int, now: float, ended: int = 0) -> None:
         """A second's usage: average `concurrency` and requests `ended` in it, and what is there right now."""
         self._concurrency.record(concurrency, now)
+        self._pace.record(ended, now)
         self._in_flight, self._waiting, self._ended = in_flight, waiting, ended
         observed = self._observed(now)
         self._peak.record(math.ceil((in_flight + waiting) / self.scaling.concurrency), now)
@@ -104,6 +106,10 @@ class Autoscaler:
     def demand(self, in_flight: int, waiting: int) -> None:
         """Requests wait for want of a slot, right now."""
         self._in_flight, self._waiting = in_flight, waiting
+
+    def pace(self, now: float) -> float:
+        """Requests that end in a second, averaged over the last minute."""
+        return self._pace.average(now)
 
     def needed(self, now: float) -> int:
         """Instances that could not have been done without lately: for all requests at once, or by the averages."""

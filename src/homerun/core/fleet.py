@@ -128,7 +128,7 @@ class Fleet:
         if self.closed:
             return None
         idle = self._idle()
-        idle_ends = [since + self._kept(self.count(State.READY)) for since, _ in idle[:1]]
+        idle_ends = [since + self._kept(self.count(State.READY), self._ticked) for since, _ in idle[:1]]
         above_minimum = self.count(State.READY) > self.minimum
         retry = [self._retry_at] if self._failures and self._missing else []
         candidates = (idle_ends if above_minimum else []) + retry
@@ -152,13 +152,8 @@ class Fleet:
         self.instances.update((instance.id, instance) for instance in instances)
 
     def demand(self, in_flight: int, waiting: int, now: float) -> list[Command]:
-        """Requests wait; or, with none at all, whoever knew of any is gone."""
         if in_flight or waiting:
             self._hear(now)
-        else:
-            for instance in self.instances.values():
-                instance.in_flight = 0
-                instance.idle_since = now if instance.idle_since is None else instance.idle_since
         self._autoscaler.demand(in_flight, waiting)
         return self.tick(now)
 
@@ -284,7 +279,7 @@ class Fleet:
             return [], ""
         if ids := self._idle_too_long(want, now):
             last = self.count(State.READY) == len(ids)
-            return self._drain(ids), self._patience.why if last else f"{self._patience.spare:.0f} s idle beside others"
+            return self._drain(ids), self._patience.why if last else "idle beside others"
         if ids := self._too_many_busy(want, now):
             return self._drain(ids), "the load fits on those that stay"
         return [], ""
@@ -310,16 +305,19 @@ class Fleet:
         chosen: list[str] = []
         for since, id in self._idle()[: ready - want]:
             # A nanosecond of slack: a timer set for `idle_since + timeout` may round to just before it.
-            if now - since < self._kept(ready - len(chosen)) - 1e-9:
+            if now - since < self._kept(ready - len(chosen), now) - 1e-9:
                 break
             chosen.append(id)
         return chosen
 
-    def _kept(self, ready: int) -> float:
+    def _kept(self, ready: int, now: float) -> float:
         """Seconds for which one of so many ready instances may be idle."""
         if self._autoscaler.scaling.fixed is not None:
             return 0.0
-        return self._patience.seconds if ready == 1 else self._patience.spare
+        if ready == 1:
+            return self._patience.seconds
+        ended = self._autoscaler.pace(now) * self.average_startup
+        return self._patience.spare(1 / ended if ended > 1 else 1.0)
 
     def _idle(self) -> list[tuple[float, str]]:
         """Ready instances without requests, the longest idle first."""

@@ -19,8 +19,8 @@ SHORTEST = 10.0
 LEAST = 65.0
 """An instance is kept at least so long, so that who is called every minute keeps it; unless many pauses have shown that
 it is in vain."""
-MANY = 50
-SPARE = 8.0
+MANY = 30
+SPARE = 10.0
 MARGIN = 1.25
 """Pauses of one kind are not all of the same length."""
 
@@ -47,11 +47,10 @@ class Patience:
             self._best = min(_cheapest(sorted(self._pauses), self.longest), self.longest)
         return self._best
 
-    @property
-    def spare(self) -> float:
+    def spare(self, wait: float) -> float:
         """How long an instance may be idle beside others: who finds no slot waits for one of theirs, and not for a
-        start."""
-        return min(self.longest / SPARE, self.seconds)
+        start. `wait`: how long that takes, as a part of a start, at most 1."""
+        return min(max(self.longest / SPARE, LEAST * wait), self.seconds)
 
     @property
     def why(self) -> str:
