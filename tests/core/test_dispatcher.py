@@ -278,6 +278,53 @@ def test_busy_time_and_idle_time_of_instances() -> None:
     assert requests.sample(18).instances == [InstanceSample("i0", 0, 1, 1, 4)]
 
 
+def busy(requests: Dispatcher[str, Instance], now: float) -> list[float]:
+    return [sample.busy for sample in requests.sample(now).instances]
+
+
+def test_time_with_requests_is_billed_in_steps_of_100_ms() -> None:
+    requests = dispatcher(2, 1)
+    one = requests.acquire("a", 10)
+    assert one is not None
+    requests.acquire("b", 10.05)
+    requests.release(one, 10.12)
+    requests.release(one, 10.31)
+    assert busy(requests, 11) == [pytest.approx(0.4)], "overlapping ones once"
+
+
+def test_time_that_is_paid_is_paid_once() -> None:
+    requests = dispatcher(1, 1)
+    for at in (10.0, 10.02, 10.04, 10.09):
+        one = requests.acquire("a", at)
+        assert one is not None
+        requests.release(one, at + 0.005)
+    assert busy(requests, 11) == [pytest.approx(0.1)]
+    one = requests.acquire("a", 11.0)
+    assert one is not None
+    requests.release(one, 11.001)
+    requests.acquire("a", 11.05)
+    requests.release(one, 11.15)
+    assert busy(requests, 12) == [pytest.approx(0.2)], "from 11.0 to 11.15"
+
+
+def test_looking_at_a_long_request_does_not_make_it_dearer() -> None:
+    requests = dispatcher(1, 1)
+    one = requests.acquire("a", 10)
+    assert one is not None
+    looks = [busy(requests, 10 + 0.37 * n)[0] for n in range(1, 10)]
+    requests.release(one, 13.41)
+    assert sum(looks) + busy(requests, 14)[0] == pytest.approx(3.5)
+
+
+def test_what_is_gone_leaves_its_last_bill() -> None:
+    requests = dispatcher(1, 1)
+    one = requests.acquire("a", 10)
+    assert one is not None
+    requests.gone(one, 10.25)
+    assert requests.sample(11).instances == [InstanceSample("i0", 0, pytest.approx(0.3), 0, 0)]
+    assert requests.sample(12).instances == []
+
+
 def test_reprs_say_what_is_going_on() -> None:
     requests = dispatcher(1, 1)
     instance = requests.acquire("a", 0)
@@ -466,7 +513,9 @@ class Machine(RuleBasedStateMachine):
     def usage_is_read(self) -> None:
         sample = self.requests.sample(self.now)
         assert sample.concurrency >= 0
-        assert {s.instance: s.in_flight for s in sample.instances} == {k: len(v) for k, v in self.running.items()}
+        loads = {k: len(v) for k, v in self.running.items()}
+        told = {s.instance: s.in_flight for s in sample.instances}
+        assert told == loads | dict.fromkeys(told.keys() - loads.keys(), 0), "with the last words of those gone"
         assert all(s.busy >= 0 and s.idle >= 0 for s in sample.instances)
 
     @invariant()

@@ -132,6 +132,25 @@ async def test_a_deleted_revision_is_not_reported(world: World) -> None:
     assert usages(world) == []
 
 
+async def test_what_was_used_while_control_was_away_is_told_when_it_is_back(world: World) -> None:
+    world.service(1)
+    client = world.client(GET)
+    await asyncio.sleep(1.5)
+    usages(world)
+    world.router.link.connection_lost(None)
+    for _ in range(3):
+        await world.serve(1)
+        await asyncio.sleep(1)
+        client.feed(GET)
+    world.router.link.connection_made(world.control)
+    await world.serve(1)
+    await asyncio.sleep(3)
+    told = usages(world)
+    assert sum(usage.requests for usage in told) == 4
+    # Begun before control went: half a second of it. Then one at a time, without end.
+    assert sum(use.busy for usage in told for use in usage.instances) == pytest.approx(0.5)
+
+
 # Throttled revisions
 
 

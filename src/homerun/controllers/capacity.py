@@ -50,9 +50,13 @@ QUEUE_STARTUPS = 3.5
 class Metering(Protocol):
     """Who counts what is billed."""
 
-    def started(self, spec: RevisionSpec, instance: str, startup: float) -> None: ...
+    def started(self, spec: RevisionSpec, startup: float) -> None: ...
     def used(self, spec: RevisionSpec, usage: Usage) -> None: ...
-    def ended(self, spec: RevisionSpec, instance: str, lived: float) -> None: ...
+
+    async def ended(self, spec: RevisionSpec, instance: str, lived: float, stopping: float) -> None:
+        """It lived for so many seconds, the last `stopping` of them after it was asked to end. Returns when that cannot
+        get lost any more; telling it again changes nothing."""
+        ...
 
 
 class Observer:
@@ -92,6 +96,8 @@ class Group:
     """How the start of each ready instance went."""
     causes: dict[str, str] = field(default_factory=dict)
     """Why the probe of an instance failed, until its exit tells the rest."""
+    stopping: dict[str, float] = field(default_factory=dict)
+    """Who was asked to end, and when."""
 
 
 class Capacity:
@@ -216,7 +222,7 @@ class Capacity:
         for group in list(self._groups.values()):
             self.release(group.spec.name)
             for id in group.fleet.instances:
-                self._discards.stop(id)
+                self._stop(group, id)
         self._empty = asyncio.Event()
         if self._owners:
             await self._empty.wait()
@@ -301,7 +307,7 @@ class Capacity:
             self._plane.instance_up(InstanceUp(group.spec.name, event.id, address.host, address.port))
             self._allotments.add(event.id, allowance(group.spec.container))
         self._carry_out(group, commands)
-        self._metering.started(group.spec, event.id, now - instance.created)
+        self._metering.started(group.spec, now - instance.created)
         self.observer.ready(group.spec, event, now - instance.created)
         if self._deadline(before) != self._deadline(group.fleet.average_startup):
             self._announce(group)
@@ -318,9 +324,15 @@ class Capacity:
             return
         if instance.state is State.READY:
             self.observer.exited(group.spec, event, exit_text(event.exit, group.spec.container.memory))
-        lived = self._clock.mono() - (instance.ready_at or instance.created)
-        self._metering.ended(group.spec, event.id, lived)
+        now = self._clock.mono()
+        lived, stopping = now - instance.created, now - group.stopping.get(event.id, now)
+        self._supervisor.spawn(self._settle(group.spec, event.id, lived, stopping), name=f"settle {event.id[:8]}")
         self._forget(group, event.id, "")
+
+    async def _settle(self, spec: RevisionSpec, id: str, lived: float, stopping: float = 0.0) -> None:
+        """What the engine knows of it goes only when its life is on the bill."""
+        await self._metering.ended(spec, id, lived, stopping)
+        self._discards.remove(id)
 
     # Carrying out
 
@@ -334,8 +346,7 @@ class Capacity:
                 case Drain(id):
                     self._plane.instance_drain(id)
                 case Stop(id):
-                    self._allotments.forget(id)
-                    self._discards.stop(id)
+                    self._stop(group, id)
         self._set_timer(group)
         short = (True, group.fleet.failure) if group.fleet.short else (False, "")
         if short != group.short:
@@ -349,24 +360,31 @@ class Capacity:
             await self._engine.start(_instance_spec(group.spec, group.image, id))
         except HomerunError as error:
             self._forget(group, id, error.message)
+            self._discards.remove(id)
             return
         instance = group.fleet.instances.get(id)
         if instance is not None and instance.state is State.STOPPING:
             # It was told to stop before there was anything to stop.
-            self._discards.stop(id)
+            self._stop(group, id)
+
+    def _stop(self, group: Group, id: str) -> None:
+        self._allotments.forget(id)
+        group.stopping.setdefault(id, self._clock.mono())
+        self._discards.stop(id)
 
     async def _explain_failure(self, group: Group, event: Exited) -> None:
         """An instance ended before it was ready: find out why, then let the fleet decide what follows."""
         cause = group.causes.pop(event.id, "") or exit_text(event.exit, group.spec.container.memory)
         lines = await self._engine.logs({labels.INSTANCE: event.id}, limit=20)
         self._forget(group, event.id, start_failure(group.spec.container.port or 0, cause, lines))
+        self._discards.remove(event.id)
 
     def _forget(self, group: Group, id: str, failure: str) -> None:
         self._owners.pop(id, None)
         self._allotments.forget(id)
         group.ready.pop(id, None)
+        group.stopping.pop(id, None)
         commands = group.fleet.exited(id, self._clock.mono(), failure)
-        self._discards.remove(id)
         if not self._owners and self._empty is not None:
             self._empty.set()
         self.observer.ended(id)
@@ -424,6 +442,11 @@ class Capacity:
         now = self._clock.mono()
         offset = now - self._clock.now()
         for state in states:
+            if state.exited is not None and state.ready is not None:
+                # While nobody watched.
+                ended = self._settle(group.spec, state.id, state.exited - state.started)
+                self._supervisor.spawn(ended, name=f"settle {state.id[:8]}")
+                continue
             if state.phase in (Phase.EXITED, Phase.STOPPING):
                 self._discards.add([state])
                 continue

@@ -13,8 +13,10 @@ from __future__ import annotations
 import enum
 from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
+
+from homerun.core.billing import billable
 
 
 class State(enum.Enum):
@@ -28,7 +30,7 @@ class State(enum.Enum):
 class Instance:
     """What the dispatcher keeps of an instance. Whoever sends the requests derives a class with more in it."""
 
-    __slots__ = ("busy", "id", "in_flight", "requests", "since", "state")
+    __slots__ = ("busy", "id", "in_flight", "paid", "requests", "since", "state")
 
     def __init__(self, id: str) -> None:
         self.id = id
@@ -37,7 +39,10 @@ class Instance:
         self.since = 0.0
         """When it last went from idle to busy or back."""
         self.busy = 0.0
-        """Seconds with at least one request since the last sample, up to `since`."""
+        """Billable seconds since the last sample: with at least one request, in steps of 100 ms (contract §6)."""
+        self.paid = 0.0
+        """Up to when time is counted in `busy`. Ahead of the clock after a request that took no whole step: those
+        that come meanwhile cost nothing more."""
         self.requests = 0
         """Requests ended since the last sample."""
 
@@ -71,7 +76,7 @@ class Drained(Generic[I]):
 
 @dataclass(frozen=True, slots=True)
 class InstanceSample:
-    """Seconds: `busy` since the last sample; `idle` since the last request ended, 0 while busy."""
+    """Seconds: `busy` since the last sample, as they are billed; `idle` since the last request ended, 0 while busy."""
 
     instance: str
     in_flight: int
@@ -108,6 +113,8 @@ class Dispatcher(Generic[Ticket, I]):
         """Integral of (in flight + waiting) from `_sampled` to `_changed`."""
         self._changed = self._sampled = now
         self._requests = 0
+        self._departed: list[InstanceSample] = []
+        """The last words of those that are gone."""
 
     def __repr__(self) -> str:
         return f"<Dispatcher {len(self.instances)} instances, {self.in_flight} in flight, {self.waiting} waiting>"
@@ -231,6 +238,9 @@ class Dispatcher(Generic[Ticket, I]):
     def gone(self, instance: I, now: float) -> None:
         """Forget it. Its requests in flight count no more; their `release` is ignored."""
         self._integrate(now)
+        last = _sample(instance, now)
+        if last.busy or last.requests:
+            self._departed.append(replace(last, in_flight=0))
         self._leave(instance, State.GONE)
         del self.instances[instance.id]
         self.in_flight -= instance.in_flight
@@ -264,9 +274,9 @@ class Dispatcher(Generic[Ticket, I]):
             in_flight=self.in_flight,
             waiting=self.waiting,
             requests=self._requests,
-            instances=[_sample(instance, now) for instance in self.instances.values()],
+            instances=[*(_sample(instance, now) for instance in self.instances.values()), *self._departed],
         )
-        self._area, self._sampled, self._requests = 0.0, now, 0
+        self._area, self._sampled, self._requests, self._departed = 0.0, now, 0, []
         return sample
 
     # Inside
@@ -309,7 +319,8 @@ class Dispatcher(Generic[Ticket, I]):
     def _set_load(self, instance: I, load: int, now: float) -> None:
         instance.in_flight = load
         if load == 0:
-            instance.busy += now - instance.since
+            if now > instance.paid:
+                _charge(instance, now)
             instance.since = now
 
     def _leave(self, instance: I, state: State) -> None:
@@ -329,14 +340,22 @@ class Dispatcher(Generic[Ticket, I]):
         return None
 
 
+def _charge(instance: Instance, now: float) -> None:
+    """Count the time since it became busy, up to now."""
+    begin = max(instance.since, instance.paid)
+    seconds = billable(max(now - begin, 0.0))
+    instance.paid = begin + seconds
+    instance.busy += seconds
+
+
 def _sample(instance: Instance, now: float) -> InstanceSample:
     """Reads and resets the instance's counters."""
-    busy, idle = instance.busy, 0.0
+    idle = 0.0
     if instance.in_flight:
-        busy += now - instance.since
+        _charge(instance, now)
         instance.since = now
     else:
         idle = now - instance.since
-    sample = InstanceSample(instance.id, instance.in_flight, busy, instance.requests, idle)
+    sample = InstanceSample(instance.id, instance.in_flight, instance.busy, instance.requests, idle)
     instance.busy, instance.requests = 0.0, 0
     return sample

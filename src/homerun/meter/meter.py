@@ -1,8 +1,9 @@
 """What each service and worker pool has used, by the rules of Cloud Run's bill (contract §6).
 
-By request (`cpuIdle`): the time an instance takes to start and the time in which it has at least one request. By
-instance, and for worker pools: its whole life, booked when it ends. Totals are kept per owner and written at most every
-few seconds while they change; a crash loses what was measured since (a few seconds of a counter, never an object). What
+By request (`cpuIdle`): the time that an instance takes to start, the time in which it has at least one request, and
+the time that it takes to end, each in steps of 100 ms. By instance, and for worker pools: its whole life, booked when
+it ends. Totals are kept per owner and written at most every few seconds while they change, so a killed control loses a
+few seconds of a counter at most; a service's whole life is written before the engine forgets it, and counted once. What
 was deleted stays on the bill.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from homerun.aio.tasks import Supervisor
 from homerun.core.billing import BY_INSTANCE, BY_REQUEST, BY_WORKER, Bill, bill, billable
@@ -22,6 +23,7 @@ from homerun.store.base import Put, Store
 from homerun.wire.link import Usage
 
 FLUSH_EVERY = 5.0
+_REMEMBERED = 200
 
 
 @dataclass(slots=True)
@@ -33,6 +35,8 @@ class Totals:
     gib_seconds: float = 0.0
     requests: int = 0
     usd: float = 0.0
+    lives: list[str] = field(default_factory=list)
+    """The last instances whose whole lives are in the sums: if the engine tells of one again, it was killed between."""
 
     def add(self, more: Bill) -> None:
         self.seconds += more.billable_seconds
@@ -68,27 +72,37 @@ class Meter:
 
     # What the data plane's capacity reports (controllers.capacity.Metering)
 
-    def started(self, spec: RevisionSpec, instance: str, startup: float) -> None:
+    def started(self, spec: RevisionSpec, startup: float) -> None:
         if spec.container.cpu_idle:
-            self._add(spec, startup, 0)
+            self._add(spec, billable(startup), 0)
 
     def used(self, spec: RevisionSpec, usage: Usage) -> None:
         busy = sum(use.busy for use in usage.instances) if spec.container.cpu_idle else 0.0
         if busy or usage.requests:
             self._add(spec, busy, usage.requests)
 
-    def ended(self, spec: RevisionSpec, instance: str, lived: float) -> None:
-        if not spec.container.cpu_idle:
+    async def ended(self, spec: RevisionSpec, instance: str, lived: float, stopping: float) -> None:
+        if spec.container.cpu_idle:
+            if stopping:
+                self._add(spec, billable(stopping), 0)
+            return
+        totals = self._totals.setdefault(spec.service, Totals())
+        if instance not in totals.lives:
+            totals.lives = [*totals.lives[-_REMEMBERED:], instance]
             self._add(spec, billable(lived), 0)
+            await self._flush()
 
     def worked(self, spec: WorkerSpec, seconds: float) -> None:
         """An instance of a worker pool has ended (controllers.crews.Metering)."""
         self._book(spec.pool, worker_bill(spec, [seconds]))
 
+    def running(self, spec: RevisionSpec, lives: Iterable[float]) -> Bill:
+        """What those add to the bill that have not ended yet."""
+        seconds = 0.0 if spec.container.cpu_idle else sum(billable(life) for life in lives)
+        return _bill(spec, seconds, 0)
+
     def _add(self, spec: RevisionSpec, seconds: float, requests: int) -> None:
-        container = spec.container
-        prices = BY_REQUEST if container.cpu_idle else BY_INSTANCE
-        self._book(spec.service, bill(seconds, container.cpu, container.memory, requests, prices))
+        self._book(spec.service, _bill(spec, seconds, requests))
 
     def _book(self, owner: str, more: Bill) -> None:
         self._totals.setdefault(owner, Totals()).add(more)
@@ -105,6 +119,12 @@ class Meter:
         writes = [Put("Usage", name, asdict(self._totals[name])) for name in sorted(dirty) if name in self._totals]
         if writes:
             await self._store.apply(*writes)
+
+
+def _bill(spec: RevisionSpec, seconds: float, requests: int) -> Bill:
+    container = spec.container
+    prices = BY_REQUEST if container.cpu_idle else BY_INSTANCE
+    return bill(seconds, container.cpu, container.memory, requests, prices)
 
 
 def worker_bill(spec: WorkerSpec, lives: Iterable[float]) -> Bill:

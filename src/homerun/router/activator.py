@@ -101,8 +101,8 @@ class Activator:
 
     def rest(self, instance: str) -> None:
         """It had no requests for a while: control may take its CPU, and is told when it needs it again."""
-        remote = self.dispatcher.instances[instance]
-        if not remote.resting:
+        remote = self.dispatcher.instances.get(instance)
+        if remote is not None and not remote.resting:
             remote.resting = True
             self.router.link.send(InstanceIdle(instance))
 

@@ -48,6 +48,10 @@ class ControlLink(asyncio.Protocol):
             delay = _FIRST_DELAY
             await self._lost.wait()
 
+    @property
+    def up(self) -> bool:
+        return self._transport is not None
+
     def send(self, message: ToControl) -> None:
         """Lost when control is away."""
         if self._transport is not None:

@@ -78,7 +78,8 @@ class Stats:
         """Report now."""
         self._set_epoch()
         wall = self._epoch + self._router.mono()
-        for activator in self.metered:
+        # While control is away, what would be lost is kept: it is on somebody's bill.
+        for activator in self.metered if self._router.link.up else ():
             usage = self._usage(activator, wall)
             activator.metered = bool(usage.concurrency or usage.requests or usage.in_flight or usage.waiting)
             self._router.link.send(usage)

@@ -143,7 +143,8 @@ class Demand(Message, frozen=True):
 
 
 class InstanceUse(msgspec.Struct, frozen=True, array_like=True):
-    """Seconds: `busy` with at least one request since the last usage; `idle` since its last request ended (0: busy)."""
+    """Seconds: `busy` with at least one request since the last usage, in steps of 100 ms as they are billed (contract
+    §6); `idle` since its last request ended (0: busy)."""
 
     instance: str
     in_flight: int
