@@ -20,6 +20,7 @@ def secret(name: str, version: str = "latest") -> dict[str, Any]:
 SECRET = {**secret("s"), "name": "S"}
 
 GOOD: list[dict[str, Any]] = [
+    {"ports": [{"name": "h2c", "containerPort": 50051}]},
     {},
     {"ports": [{"containerPort": 65535}]},
     {"ports": [{"name": "http1"}]},
@@ -40,7 +41,6 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"name": "Not_A_Label"}, "name"),
     ({"ports": [{"containerPort": 65536}]}, "ports[0].containerPort"),
     ({"ports": [{"name": "tcp"}]}, "ports[0].name"),
-    ({"ports": [{"name": "h2c"}]}, "ports[0].name"),
     ({"ports": [{}, {}]}, "ports"),
     ({"env": [{"name": "PORT", "value": "1"}]}, "env[0].name"),
     ({"env": [{"name": "OK"}, {"name": "K_SERVICE"}]}, "env[1].name"),

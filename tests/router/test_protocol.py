@@ -249,7 +249,6 @@ async def test_a_connection_on_which_nothing_comes_is_closed(world: World) -> No
         (b"GET ftp://hello.example/ HTTP/1.1\r\nHost: hello.example\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: hello.example/x?<>\r\n\r\n", 400),
         (b"CONNECT hello.example:80 HTTP/1.1\r\nHost: hello.example\r\n\r\n", 405),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
         (b"POST / HTTP/1.1\r\nHost: hello.example\r\nContent-Length: 1\r\nExpect: more\r\n\r\n", 417),
     ],

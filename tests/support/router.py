@@ -77,8 +77,9 @@ class World:
         failure: str = "",
         affinity: bool = False,
         throttled: bool = False,
+        h2c: bool = False,
     ) -> None:
-        self.router.apply(RevisionSet(name, concurrency, timeout, 10, 100, failure, affinity, throttled))
+        self.router.apply(RevisionSet(name, concurrency, timeout, 10, 100, failure, affinity, throttled, h2c))
 
     def up(self, *ports: int, revision: str = "r") -> None:
         """Instance iN of `revision` listens on port N."""

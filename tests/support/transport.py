@@ -81,6 +81,10 @@ class MockTransport(asyncio.Transport):
         self.aborted = True
         self.close()
 
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        assert isinstance(protocol, asyncio.Protocol)
+        self.protocol = protocol
+
     def is_closing(self) -> bool:
         return self.closing
 

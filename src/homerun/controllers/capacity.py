@@ -410,6 +410,7 @@ class Capacity:
                 max_instances=group.fleet.maximum,
                 failure=group.fleet.failure if group.fleet.hopeless else "",
                 affinity=group.spec.affinity,
+                h2c=group.spec.container.h2c,
                 throttled=group.spec.container.cpu_idle,
             )
         )

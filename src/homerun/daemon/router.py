@@ -52,7 +52,8 @@ def front(settings: Settings) -> Front | None:
 def open_certificates(settings: Settings) -> Certificates:
     """Those of the state folder, and of the command line. Blocks. Raises FailedPrecondition."""
     given = (Path(settings.certificate), Path(settings.key)) if settings.certificate else None
-    return Certificates(certificate_folder(settings.state), open_authority(settings.state), SystemClock(), given)
+    folder, authority = certificate_folder(settings.state), open_authority(settings.state)
+    return Certificates(folder, authority, SystemClock(), given, ("h2", "http/1.1"))
 
 
 def raise_open_files() -> int:

@@ -66,6 +66,8 @@ class Container:
     startup_boost: bool = False
     """More CPU while it starts (contract §2.4)."""
     port: int | None = None
+    h2c: bool = False
+    """HTTP/2 without TLS is spoken on its port."""
     startup_probe: StartupProbe | None = None
 
     @classmethod
@@ -87,5 +89,6 @@ class Container:
             cpu_idle=resources.get("cpuIdle", not resources),
             startup_boost=resources.get("startupCpuBoost", False),
             port=port,
+            h2c=port is not None and ports[0].get("name") == "h2c",
             startup_probe=None if port is None else StartupProbe.parse(json.get("startupProbe"), port),
         )

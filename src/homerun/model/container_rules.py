@@ -114,15 +114,9 @@ RESOURCES = (
 )
 
 
-def _h2c(name: str, owner: str) -> Iterator[tuple[str, str]]:
-    if name == "h2c":
-        yield "", "h2c (HTTP/2 to the container) is not supported yet: use http1"
-
-
 PORTS = (
     field("ports", AtMost(1, "ports"), "§1.3"),
     field("ports[].name", Text("http1|h2c", "http1 or h2c"), "§1.3"),
-    Rule("ports[].name", "not h2c", HOMERUN, _h2c),
     field("ports[].containerPort", limits.PORT, "§1.3"),
 )
 

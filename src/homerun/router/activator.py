@@ -23,13 +23,15 @@ class Activator:
     sticky = False
     """Clients come back to the instance that they were with (affinity.py)."""
 
-    __slots__ = ("_expiry", "disabled", "dispatcher", "metered", "name", "router", "throttled", "timeout")
+    __slots__ = ("_expiry", "disabled", "dispatcher", "h2c", "metered", "name", "router", "throttled", "timeout")
 
     def __init__(self, router: Router, message: RevisionSet) -> None:
         self.router = router
         self.name = message.revision
         self.timeout = message.timeout
         self.throttled = message.throttled
+        self.h2c = message.h2c
+        """Its instances are spoken to in HTTP/2."""
         self.disabled = not message.max_instances
         """It never has an instance: its service is scaled by hand, to none."""
         self.dispatcher: Dispatcher[Exchange, RemoteInstance] = Dispatcher(

@@ -112,10 +112,13 @@ def encode(payload: bytes) -> bytes:
 
 def end(trailers: Sequence[bytes]) -> bytes:
     """The last chunk, and the trailers: name, ": ", value, CRLF, name, ..."""
-    if not trailers:
-        return LAST
-    kept = [b"0\r\n"]
+    return b"".join((b"0\r\n", *timely(trailers), b"\r\n")) if trailers else LAST
+
+
+def timely(trailers: Sequence[bytes]) -> list[bytes]:
+    """Those that do not come too late."""
+    kept: list[bytes] = []
     for at in range(0, len(trailers), 4):
         if _TOO_LATE.fullmatch(trailers[at]) is None:
             kept += trailers[at : at + 4]
-    return b"".join((*kept, b"\r\n"))
+    return kept

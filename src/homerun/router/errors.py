@@ -27,24 +27,29 @@ class Refusal:
         """What the request log says of it."""
         return self.text or ("" if self.body.startswith("<") else self.body)
 
-    def encode(self, *, head_only: bool, keep_alive: bool) -> bytes:
-        body = (self.body + "\n").encode()
+    @property
+    def content(self) -> bytes:
+        return (self.body + "\n").encode()
+
+    def fields(self) -> list[tuple[str, str]]:
+        """The headers that say something of the answer, not of the connection."""
         kind = "html" if self.body.startswith("<") else "plain"
-        lines = [
-            f"HTTP/1.1 {self.status} {_REASONS[self.status]}",
-            f"Content-Type: text/{kind}; charset=utf-8",
-            f"Content-Length: {len(body)}",
-        ]
+        fields = [("Content-Type", f"text/{kind}; charset=utf-8"), ("Content-Length", str(len(self.content)))]
         if self.retry_after:
-            lines.append(f"Retry-After: {self.retry_after}")
+            fields.append(("Retry-After", str(self.retry_after)))
         if self.allow:
-            lines.append(f"Allow: {self.allow}")
+            fields.append(("Allow", self.allow))
         if self.location:
-            lines.append(f"Location: {self.location}")
+            fields.append(("Location", self.location))
         if self.challenge:
-            lines.append(f"WWW-Authenticate: {self.challenge}")
+            fields.append(("WWW-Authenticate", self.challenge))
+        return fields
+
+    def encode(self, *, head_only: bool, keep_alive: bool) -> bytes:
+        lines = [f"HTTP/1.1 {self.status} {_REASONS[self.status]}"]
+        lines += [f"{name}: {value}" for name, value in self.fields()]
         lines.append("Connection: keep-alive" if keep_alive else "Connection: close")
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + (b"" if head_only else body)
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + (b"" if head_only else self.content)
 
 
 BAD_GATEWAY_TEXT = (

@@ -46,6 +46,7 @@ class Front:
 
 class FrontConnection(ClientConnection):
     __slots__ = ("_front",)
+    _front: Front
 
     def __init__(self, router: Router, front: Front) -> None:
         super().__init__(router)

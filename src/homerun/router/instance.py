@@ -14,6 +14,7 @@ from homerun.wire.link import InstanceBusy
 if TYPE_CHECKING:
     from homerun.router.activator import Activator
     from homerun.router.exchange import Exchange
+    from homerun.router.http2.instance import InstanceConnection as Http2Connection
 
 _LAST_WORDS = 0.02
 """Seconds that answers already on their way have, after the instance's process has ended."""
@@ -41,7 +42,7 @@ class RemoteInstance(Instance):
         self.activator = activator
         self.idle: list[InstanceConnection] = []
         """The one used last comes last, and is used next."""
-        self.connections: set[InstanceConnection] = set()
+        self.connections: set[InstanceConnection | Http2Connection] = set()
         self.resting = False
         """Control was told that it is idle, and must hear of the next request."""
         self._connecting: dict[Exchange, asyncio.Task[None]] = {}
@@ -56,8 +57,7 @@ class RemoteInstance(Instance):
         """`exchange` has a slot: send it over an open connection, or a new one."""
         exchange.instance = self
         if self.resting:
-            self.resting = False
-            self.activator.router.link.send(InstanceBusy(self.id))
+            self.wake()
         while self.idle:
             connection = self.idle.pop()
             if connection.usable(exchange, now):
@@ -65,6 +65,12 @@ class RemoteInstance(Instance):
                 return
             connection.close()
         self.connect(exchange)
+
+    def wake(self) -> None:
+        """Control hears of the first request after a rest."""
+        if self.resting:
+            self.resting = False
+            self.activator.router.link.send(InstanceBusy(self.id))
 
     def connect(self, exchange: Exchange) -> None:
         router = self.activator.router

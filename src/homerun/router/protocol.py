@@ -21,28 +21,28 @@ import httptools
 from homerun.router import chunked, errors, resume
 from homerun.router.boundary import Boundary
 from homerun.router.errors import Refusal
-from homerun.router.exchange import Exchange
+from homerun.router.exchange import CLIENT_LEFT, LONG_HEAD, Exchange
 from homerun.router.half_closed import is_reset
 from homerun.router.headers import SPECIAL, RequestHead, Trailers
+from homerun.router.http2.client import take_over
 from homerun.router.origin import Origin
 from homerun.router.routes import Elsewhere, Misdirected
 from homerun.router.wheel import TICK
 
 if TYPE_CHECKING:
+    from homerun.router.front import Front
     from homerun.router.server import Router
     from homerun.router.upstream import InstanceConnection
 
 _log = logging.getLogger("homerun.router")
 
-CLIENT_LEFT = 499
-"""The status in the request log when nobody was there to take an answer."""
 _BODY_AHEAD = 64 << 10
 """Bytes of a body that are read before there is an instance to send them to."""
+_HTTP2 = "Pause on PRI/Upgrade"
+"""The parser has come to the end of the preface with which HTTP/2 begins."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _FIRST_LOOK, _LAST_LOOK = 0.01, 5.0
 """Seconds after which a client that has ended its sending is looked after: each time twice as long."""
-_LONG_HEAD = 1 << 11
-"""Bytes of a head that are too few for too many headers."""
 _FRAMING = 8
 """Bytes around each byte of a chunked body that are fine: a chunk of one byte has five. Then comes `head_limit`."""
 
@@ -69,11 +69,16 @@ class ClientConnection(asyncio.Protocol):
         "origin",
         "transport",
         "visit",
+        "write",
     )
 
     protocol = "HTTP/1.1"
+    _front: Front | None = None
+    """What is answered before any service is asked (front.py)."""
     transport: asyncio.Transport
     origin: Origin
+    write: Callable[[bytes], None]
+    """Of its transport."""
 
     def __init__(self, router: Router) -> None:
         self._router = router
@@ -112,6 +117,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]
+        self.write = self.transport.write
         peer = transport.get_extra_info("peername")
         self.origin = self._router.origin(peer[0] if peer else "")
         self._router.clients.add(self)
@@ -141,7 +147,10 @@ class ClientConnection(asyncio.Protocol):
             _log.exception("a request from %s could not be handled", self.origin.ip)
             self.transport.abort()
         except httptools.HttpParserError as error:
-            self._object(errors.bad_request(str(error)))
+            if str(error) == _HTTP2 and self._current is None and not self._line:
+                self._become_http2(data)
+            else:
+                self._object(errors.bad_request(str(error)))
         if self._head is not None:
             self._watch_head(data)
 
@@ -294,7 +303,7 @@ class ClientConnection(asyncio.Protocol):
             return
         exchange.activator = activator
         exchange.encoded = head.encode(exchange.method, self.origin, router.trace)
-        if len(exchange.encoded) > _LONG_HEAD and (refusal := self._weigh(exchange)):
+        if len(exchange.encoded) > LONG_HEAD and (refusal := exchange.weigh(router.options)):
             self.refuse(exchange, refusal)
             return
         self._set_deadline(now + activator.timeout)
@@ -488,14 +497,13 @@ class ClientConnection(asyncio.Protocol):
         if self._head_size > limit:
             self._object(errors.head_too_large(self._router.options.head_limit))
 
-    def _weigh(self, exchange: Exchange) -> Refusal | None:
-        """Of a long head: whether it is too long, or has too many headers."""
-        options = self._router.options
-        if len(exchange.encoded) > options.head_limit:
-            return errors.head_too_large(options.head_limit)
-        if len(exchange.head.lines) > 4 * options.header_count:
-            return errors.too_many_headers(options.header_count)
-        return None
+    def _become_http2(self, data: bytes) -> None:
+        """`data` ends the preface, or goes on behind it."""
+        self._deaf, self._head = True, None
+        if self.visit:
+            self._router.wheel.remove(self)
+        self._router.clients.discard(self)
+        take_over(self._router, self.transport, self.origin, data, self._front)
 
     def _look_after(self, exchange: Exchange, delay: float) -> None:
         """It has ended its sending: if it has left altogether it has reset the connection by now."""
@@ -563,15 +571,8 @@ class ClientConnection(asyncio.Protocol):
 
     def _leave(self, exchange: Exchange) -> None:
         """Nobody waits for the answer of the instance any more."""
-        upstream, exchange.upstream = exchange.upstream, None
-        exchange.over = True
+        exchange.abandon()
         self._held = False
-        if upstream is not None:
-            upstream.abandon()
-        elif exchange.instance is not None:
-            exchange.instance.abandon(exchange)
-        elif exchange.activator is not None:
-            exchange.activator.cancel(exchange)
 
     def _hang_up(self, exchange: Exchange, now: float) -> None:
         """Close once everything is written."""

@@ -21,6 +21,8 @@ from homerun.router.certificates import Certificates
 from homerun.router.door import Door, shake_hands
 from homerun.router.front import Front, FrontConnection
 from homerun.router.handover import Peers, path_of
+from homerun.router.http2.client import ClientConnection as Http2Client
+from homerun.router.http2.instance import Http2Instance
 from homerun.router.instance import RemoteInstance
 from homerun.router.link import ControlLink
 from homerun.router.options import Options
@@ -72,8 +74,8 @@ class Router:
         self.instances: dict[str, RemoteInstance] = {}
         self.sessions: dict[bytes, RemoteInstance] = {}
         """The instances of revisions with affinity, by what cookies say."""
-        self.clients: set[ClientConnection] = set()
-        self.turned_away: set[ClientConnection] = set()
+        self.clients: set[ClientConnection | Http2Client] = set()
+        self.turned_away: set[ClientConnection | Http2Client] = set()
         """Those that were one too many, and are still being told."""
         self.shaking = 0
         """Connections that are to become clients': they agree on how to encrypt."""
@@ -92,7 +94,7 @@ class Router:
 
     # Clients
 
-    def left(self, client: ClientConnection) -> None:
+    def left(self, client: ClientConnection | Http2Client) -> None:
         self.clients.discard(client)
         self.turned_away.discard(client)
         if not self.clients and self._empty is not None and not self._empty.done():
@@ -182,7 +184,8 @@ class Router:
             return
         instance = self.instances.get(message.instance)
         if instance is None:
-            instance = RemoteInstance(message.instance, message.host, message.port, activator)
+            kind = Http2Instance if activator.h2c else RemoteInstance
+            instance = kind(message.instance, message.host, message.port, activator)
             self.instances[message.instance] = instance
             if activator.sticky:
                 self.sessions[instance.token] = instance

@@ -35,6 +35,11 @@ class Trace:
         self._before = b"X-Cloud-Trace-Context: " + self._prefix
         self._between = b"/%d;o=0\r\ntraceparent: 00-%b" % (span, self._prefix)
         self._after = b"-%016x-00\r\n" % span
+        # As literals of HPACK (RFC 7541 §6.2.2): their lengths are always the same.
+        end = b"/%d;o=0" % span
+        self._block_before = b"\0\x15x-cloud-trace-context" + bytes((32 + len(end),)) + self._prefix
+        self._block_between = end + b"\0\x0btraceparent\x37" + b"00-" + self._prefix
+        self._block_after = b"-%016x-00" % span
 
     def start(self, head: Traced) -> tuple[bytes, ...]:
         """A new trace: its headers in pieces, its id in `head.trace`."""
@@ -42,6 +47,13 @@ class Trace:
         id = b"%x" % (state | _TOP)
         head.trace = self._prefix + id
         return self._before, id, self._between, id, self._after
+
+    def start_block(self, head: Traced) -> bytes:
+        """As `start`, for HTTP/2."""
+        state = self._state = (self._state + _STEP) & _MASK
+        id = b"%x" % (state | _TOP)
+        head.trace = self._prefix + id
+        return b"".join((self._block_before, id, self._block_between, id, self._block_after))
 
     def resume(self, context: bytes, parent: bytes) -> tuple[bytes, bytes] | None:
         """`ID/SPAN;o=SAMPLED`, and the headers. None: neither header can be understood, so it is nobody's trace."""

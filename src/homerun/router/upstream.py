@@ -251,7 +251,7 @@ class InstanceConnection(asyncio.Protocol):
             # The way of most answers: all of it is here, and passed on in one piece.
             exchange.answered = True
             exchange.sent = len(data)
-            exchange.client.transport.write(data)
+            exchange.client.write(data)
             self._complete()
             return
         if length > self._router.options.response_limit:
@@ -274,7 +274,7 @@ class InstanceConnection(asyncio.Protocol):
         if head.length > self._router.options.response_limit:
             self._break(errors.answer_too_large(head.length, self._router.options.response_limit))
             return
-        rewritten = head.rewrite(raw, _own_lines(exchange, head))
+        rewritten = self._head_for(exchange, head, head.rewrite(raw, _own_lines(exchange, head)))
         self._left = head.length + len(rewritten)
         self._at = At.BODY
         self._take_body(rewritten + rest)
@@ -309,13 +309,13 @@ class InstanceConnection(asyncio.Protocol):
             raise ValueError(f"it gave more than {MAX_INTERIM} interim answers")
         # 100 was answered by us when the client asked for it; the others are for the client.
         if head.status != 100 and not exchange.http10:
-            exchange.client.transport.write(head.rewrite(raw, b""))
+            exchange.client.write(self._head_for(exchange, head, head.rewrite(raw, b"")))
         if rest:
             self._take_head(rest)
 
     def _start_streaming(self, exchange: Exchange, head: ResponseHead, raw: bytes, rest: bytes) -> None:
         """No length: chunks for those who know them; for HTTP/1.0 the end of the connection is the end."""
-        self._rechunk = not exchange.http10
+        self._rechunk = not exchange.http10 and not exchange.http2
         if exchange.http10:
             exchange.keep_alive = False
         extra = _own_lines(exchange, head)
@@ -323,7 +323,7 @@ class InstanceConnection(asyncio.Protocol):
             extra += b"Transfer-Encoding: chunked\r\n"
             if head.trailer and exchange.head.takes_trailers:
                 extra += b"Trailer: %b\r\n" % head.trailer
-        rewritten = head.rewrite(raw, extra)
+        rewritten = self._head_for(exchange, head, head.rewrite(raw, extra))
         if head.chunked:
             self._decoder = ChunkedDecoder()
             self._at = At.CHUNKS
@@ -343,9 +343,20 @@ class InstanceConnection(asyncio.Protocol):
         if before or payload:
             self._forward(before + payload)
         if decoder.done:
+            if decoder.trailers and self._exchange is not None and self._exchange.http2:
+                self._exchange.client.end_http1(decoder.trailers)
             self._close = self._close or bool(decoder.rest)
             self._decoder = None
             self._complete()
+
+    def _head_for(self, exchange: Exchange, head: ResponseHead, rewritten: bytes) -> bytes:
+        """What goes before the body: nothing for clients of HTTP/2, who get the head apart."""
+        if not exchange.http2:
+            return rewritten
+        if head.status >= 200:
+            exchange.answered = True
+        exchange.client.start_http1(head.status, rewritten, head.length == 0 and head.status >= 200)
+        return b""
 
     def _last_chunk(self, trailers: Sequence[bytes]) -> bytes:
         """With those trailers that its client is interested in."""
@@ -357,11 +368,11 @@ class InstanceConnection(asyncio.Protocol):
         assert exchange is not None
         exchange.answered = True
         exchange.sent += len(data)
-        exchange.client.transport.write(data)
+        exchange.client.write(data)
 
     def _forward_end(self, exchange: Exchange) -> None:
         if self._rechunk:
-            exchange.client.transport.write(chunked.LAST)
+            exchange.client.write(chunked.LAST)
         exchange.client.finish(exchange, keep=True)
 
     def _complete(self) -> None:
@@ -396,7 +407,8 @@ class InstanceConnection(asyncio.Protocol):
 
 def _own_lines(exchange: Exchange, head: ResponseHead) -> bytes:
     """What is added to the answer."""
-    return exchange.client.persistence(exchange) + _session_lines(exchange, head)
+    persistence: bytes = exchange.client.persistence(exchange)
+    return persistence + _session_lines(exchange, head)
 
 
 def _session_lines(exchange: Exchange, head: ResponseHead) -> bytes:

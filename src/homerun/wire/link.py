@@ -72,6 +72,8 @@ class RevisionSet(Message, frozen=True):
     """Clients are led back to the instance that they were with, by a cookie."""
     throttled: bool = False
     """Its instances have nearly no CPU without requests: say InstanceIdle and InstanceBusy of them."""
+    h2c: bool = False
+    """Its instances speak HTTP/2: their port is named h2c."""
 
 
 class RevisionGone(Message, frozen=True):

@@ -1,0 +1,487 @@
+"""A client's connection over HTTP/2: every stream is an exchange of its own, with its own instance or place in line.
+
+What a stream's client is told, and what is done for it, is as in HTTP/1.1; only that it goes on beside others. A stream
+whose exchange has ended lives on until its client has taken the rest of the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from homerun.router import chunked, errors
+from homerun.router.exchange import CLIENT_LEFT, LONG_HEAD, Exchange
+from homerun.router.http2 import frames, refusal
+from homerun.router.http2.budget import Budget
+from homerun.router.http2.codes import Code, ConnectionFault, StreamFault
+from homerun.router.http2.connection import Connection
+from homerun.router.http2.message import Answer, Head, Trailers, answer_from_http1, read_request, read_trailers
+from homerun.router.http2.stream import Stream
+from homerun.router.routes import Elsewhere
+from homerun.router.wheel import TICK
+
+if TYPE_CHECKING:
+    from homerun.router.errors import Refusal
+    from homerun.router.front import Front
+    from homerun.router.origin import Origin
+    from homerun.router.server import Router
+
+_log = logging.getLogger("homerun.router")
+
+MAX_STREAMS = 100
+"""Of one connection, at a time: as on the real platform."""
+STREAM_WINDOW = 256 << 10
+CONNECTION_WINDOW = 1 << 20
+_STALLED = 60.0
+"""Seconds that a client has to take the next part of an answer whose exchange has ended."""
+
+
+class ClientStream(Stream):
+    """`client` of its exchange."""
+
+    protocol = "HTTP/2"
+
+    __slots__ = ("deadline", "exchange", "left", "trailers")
+
+    connection: ClientConnection
+
+    def __init__(self, connection: ClientConnection, id: int) -> None:
+        super().__init__(connection, id)
+        self.exchange: Exchange | None = None
+        """None: it has ended, but not all of the answer has been taken."""
+        self.deadline = 0.0
+        self.left = 0
+        """Bytes of the answer that were left when it was last looked at, after the exchange."""
+        self.trailers: Trailers | None = None
+        """Those of the request, when they came before there was an instance to send them to."""
+
+    @property
+    def origin(self) -> Origin:
+        return self.connection.origin
+
+    @property
+    def choked(self) -> bool:
+        """The client does not take what is sent to it."""
+        return self.queue is not None or self.connection.choked
+
+    # The request
+
+    def on_data(self, data: bytes, end: bool) -> None:
+        exchange = self.exchange
+        if exchange is None or exchange.over:
+            return
+        exchange.received += len(data)
+        head: Head = exchange.head  # type: ignore[assignment]
+        if head.sized and (exchange.received > head.length or (end and exchange.received < head.length)):
+            raise StreamFault(Code.PROTOCOL_ERROR, "the body is not as long as Content-Length says")
+        if end:
+            exchange.body_done = True
+        if exchange.activator is None or not exchange.activator.h2c:
+            if head.chunked:
+                data = chunked.encode(data) + (chunked.LAST if end else b"")
+            end = False
+        upstream = exchange.upstream
+        if upstream is None:
+            exchange.pending.append(data)
+            self.held = True
+        elif end:
+            upstream.send_last(data)
+        elif data:
+            upstream.send_body(data)
+
+    def on_headers(self, block: bytes, end: bool) -> None:
+        trailers = read_trailers(self.connection.reader, block)
+        exchange = self.exchange
+        if not end:
+            raise StreamFault(Code.PROTOCOL_ERROR, "trailers do not end the stream")
+        if exchange is None or exchange.over:
+            return
+        head: Head = exchange.head  # type: ignore[assignment]
+        if head.sized and exchange.received < head.length:
+            raise StreamFault(Code.PROTOCOL_ERROR, "the body is not as long as Content-Length says")
+        exchange.body_done = True
+        upstream = exchange.upstream
+        if exchange.activator is not None and exchange.activator.h2c:
+            if upstream is None:
+                self.trailers = trailers
+            else:
+                upstream.send_trailers(trailers)
+        elif head.chunked:
+            last = chunked.end(trailers.lines)
+            if upstream is None:
+                exchange.pending.append(last)
+            else:
+                upstream.send_body(last)
+
+    def on_reset(self, code: int) -> None:
+        """The client has lost interest, or is lost."""
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None and not exchange.over:
+            exchange.status = exchange.status or CLIENT_LEFT
+            exchange.abandon()
+            self._record(exchange, self.connection.router.mono())
+        self.connection.settle()
+
+    def on_room(self) -> None:
+        exchange = self.exchange
+        if exchange is None:
+            self._finish_stream()
+        elif exchange.upstream is not None and not self.connection.choked:
+            exchange.upstream.resume()
+
+    # The answer
+
+    def interim(self, answer: Answer) -> None:
+        self.connection.send_headers(self, answer.block)
+
+    def start(self, answer: Answer, end: bool) -> None:
+        self.connection.send_headers(self, answer.block, end)
+
+    def start_http1(self, status: int, head: bytes, end: bool) -> None:
+        """From an instance that speaks HTTP/1.1: the head as a client of HTTP/1.1 would get it."""
+        self.connection.send_headers(self, answer_from_http1(status, head).block, end)
+
+    def data(self, data: bytes, end: bool) -> None:
+        self.connection.send_data(self, data, end)
+        if self.queue is not None and self.exchange is not None and self.exchange.upstream is not None:
+            self.exchange.upstream.pause()
+
+    def write(self, data: bytes) -> None:
+        if data:
+            self.data(data, False)
+
+    def end_http1(self, lines: list[bytes]) -> None:
+        """With trailers from an instance that speaks HTTP/1.1."""
+        if kept := chunked.timely(lines):
+            self.end(Trailers(kept))
+
+    def end(self, trailers: Trailers) -> None:
+        self.connection.send_headers(self, trailers.block, True)
+
+    # The exchange
+
+    def connected(self, exchange: Exchange) -> None:
+        if exchange.head.continues and not exchange.body_done and not exchange.received:
+            self.connection.send_headers(self, _CONTINUE)
+        if self.choked and exchange.upstream is not None:
+            exchange.upstream.pause()
+        if self.held:
+            self.hold(False)
+
+    def hold_body(self, held: bool) -> None:
+        self.hold(held)
+
+    def allow(self, exchange: Exchange, seconds: float) -> None:
+        self.deadline = exchange.started + seconds
+        self.connection.visit_by(self.deadline)
+
+    def persistence(self, exchange: Exchange) -> bytes:
+        return b""
+
+    def refuse(self, exchange: Exchange, refused: Refusal) -> None:
+        exchange.status, exchange.refusal = refused.status, refused
+        exchange.answered = True
+        head: Head = exchange.head  # type: ignore[assignment]
+        if head.grpc:
+            block, body = refusal.as_grpc(refused), b""
+        else:
+            block, body = refusal.as_http(refused)
+            if head.method == b"HEAD":
+                body = b""
+        exchange.sent += len(block) + len(body)
+        self.connection.send_headers(self, block, not body)
+        if body:
+            self.connection.send_data(self, body, True)
+        self.finish(exchange, keep=True)
+
+    def fail(self, exchange: Exchange, refused: Refusal, code: int = Code.INTERNAL_ERROR) -> None:
+        """The instance has let it down, in the middle of the answer: `code` is how it has said so."""
+        if exchange.over:
+            return
+        if not exchange.answered:
+            self.refuse(exchange, refused)
+            return
+        exchange.refusal = refused
+        self.connection.reset(self, code)
+        self.finish(exchange, keep=True)
+
+    def finish(self, exchange: Exchange, *, keep: bool, now: float | None = None) -> None:
+        """Its answer is complete."""
+        now = self.connection.router.mono() if now is None else now
+        exchange.over = True
+        self._record(exchange, now)
+        self.exchange = None
+        if not self.sent_end and self.last_block is None:
+            self.connection.send_data(self, b"", True)
+        if self.queue is not None:
+            self.left = sum(map(len, self.queue))
+            self.deadline = now + _STALLED
+            self.connection.visit_by(self.deadline)
+            return
+        self._finish_stream()
+
+    def expire(self, now: float) -> None:
+        """Its time is up."""
+        exchange = self.exchange
+        if exchange is None:
+            queued = sum(map(len, self.queue or ()))
+            if queued < self.left:
+                self.left, self.deadline = queued, now + _STALLED
+                return
+            self.connection.reset(self, Code.CANCEL)
+            self.connection.settle()
+            return
+        exchange.abandon()
+        if exchange.answered:
+            exchange.refusal = errors.TIMEOUT
+            self.connection.reset(self, Code.INTERNAL_ERROR)
+            self.finish(exchange, keep=True, now=now)
+        else:
+            self.refuse(exchange, errors.TIMEOUT)
+
+    def _finish_stream(self) -> None:
+        """All of the answer has been sent."""
+        if not self.ended:
+            # What it still sends of the request nobody wants (§8.1).
+            self.connection.reset(self, Code.NO_ERROR)
+        self.connection.settle()
+
+    def _record(self, exchange: Exchange, now: float) -> None:
+        if exchange.activator is not None:
+            self.connection.router.stats.record(exchange, now)
+
+
+class ClientConnection(Connection, asyncio.Protocol):
+    transport: asyncio.Transport
+
+    def __init__(self, router: Router, origin: Origin, front: Front | None = None) -> None:
+        """`front`: what is answered before any service is asked."""
+        super().__init__(
+            stream_window=STREAM_WINDOW,
+            connection_window=CONNECTION_WINDOW,
+            block_limit=router.options.head_limit,
+            now=router.mono,
+        )
+        self.router = router
+        self.origin = origin
+        self._front = front
+        self.choked = False
+        """The client does not take what is written to it."""
+        self.visit = 0
+        self._idle_since = 0.0
+        self._stopping = False
+        self._resets = Budget(1000, 100, router.mono)
+
+    def __repr__(self) -> str:
+        return f"<http2.ClientConnection {self.origin.ip}, {len(self.streams)} streams>"
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """To be called with an open connection whose client has sent the preface, or is about to (ALPN)."""
+        self.transport = transport  # type: ignore[assignment]
+        self.router.clients.add(self)
+        self._idle_since = self.router.mono()
+        self.visit_by(self._idle_since + self.router.options.header_timeout)
+        ours = {
+            frames.HEADER_TABLE_SIZE: 0,
+            frames.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
+            frames.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
+            frames.MAX_HEADER_LIST_SIZE: self.router.options.head_limit,
+        }
+        self.write(frames.settings(ours))
+        self.write(frames.window_update(0, CONNECTION_WINDOW - frames.DEFAULT_WINDOW))
+        if self.router.stopping:
+            self.stop()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self.feed(data)
+        except Exception:
+            _log.exception("a frame from %s could not be handled", self.origin.ip)
+            self.transport.abort()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.over = True
+        self.router.left(self)
+        if self.visit:
+            self.router.wheel.remove(self)
+        self._leave()
+
+    def pause_writing(self) -> None:
+        self.choked = True
+        for exchange in self._answered():
+            if exchange.upstream is not None:
+                exchange.upstream.pause()
+
+    def resume_writing(self) -> None:
+        self.choked = False
+        for exchange in self._answered():
+            if exchange.upstream is not None and not exchange.client.choked:
+                exchange.upstream.resume()
+
+    # Connection
+
+    def wake(self) -> None:
+        self.router.loop.call_soon(self._flush)
+
+    def on_new_stream(self, id: int, block: bytes, end: bool) -> None:
+        if not id & 1 or id <= self.last:
+            raise ConnectionFault(Code.PROTOCOL_ERROR, f"stream {id} cannot be opened any more")
+        self.last = id
+        head = read_request(self.reader, block, end)
+        if len(self.streams) >= MAX_STREAMS or self._stopping:
+            raise StreamFault(Code.REFUSED_STREAM, f"more than {MAX_STREAMS} streams at a time")
+        stream = self.streams[id] = ClientStream(self, id)
+        stream.ended = end
+        exchange = stream.exchange = Exchange(stream, head.method, head, False, True)
+        exchange.http2, exchange.plain, exchange.body_done = True, False, end
+        self._begin(stream, exchange, head)
+
+    def on_reset(self, stream: Stream) -> None:
+        self._resets.spend("streams opened and reset")
+
+    def on_over(self, code: int, text: str) -> None:
+        """Read on for a while, so that the client gets to see why."""
+        _log.debug("%r: %s", self, text)
+        self._flush()
+        self._leave()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+            self._idle_since = self.router.mono()
+            self.visit_by(self._idle_since + self.router.options.linger)
+        else:
+            self.transport.close()
+
+    # What the router does with it
+
+    def stop(self) -> None:
+        """The router is stopping: no further request on this connection."""
+        self._stopping = True
+        self.write(frames.goaway(self.last, Code.NO_ERROR))
+        self.settle()
+
+    def visit_by(self, deadline: float) -> None:
+        if self.visit * TICK > deadline or not self.visit:
+            self.router.wheel.add(self, deadline)
+
+    def check(self, now: float) -> float | None:
+        """The wheel asks."""
+        options = self.router.options
+        if self.over or self.transport.is_closing():
+            self.transport.abort()
+            return None
+        if not self.streams:
+            expires = self._idle_since + (options.idle_timeout if self._settled else options.header_timeout)
+            if now < expires:
+                return expires
+            self.write(frames.goaway(self.last, Code.NO_ERROR))
+            self._close()
+            return now + options.linger
+        again = now + options.idle_timeout
+        for stream in list(self.streams.values()):
+            assert isinstance(stream, ClientStream)
+            if stream.deadline <= now:
+                if self.choked:
+                    self.transport.abort()
+                    return None
+                stream.expire(now)
+            if now < stream.deadline < again:
+                again = stream.deadline
+        return again
+
+    def settle(self) -> None:
+        """A stream is over, or the router stops: see what becomes of the connection."""
+        if not self.streams:
+            self._idle_since = self.router.mono()
+            if self._stopping and not self.over:
+                self._close()
+
+    # Inside
+
+    def _begin(self, stream: ClientStream, exchange: Exchange, head: Head) -> None:
+        router = self.router
+        now = exchange.started = router.mono()
+        stream.deadline = now + router.options.header_timeout
+        refused = self._object(head)
+        if refused is None and self._front is not None:
+            refused = self._front.answer(head, router.routes.find(head.host) is not None)
+        if refused is not None:
+            stream.refuse(exchange, refused)
+            return
+        route = router.routes.find(head.host)
+        if route is None:
+            stream.refuse(exchange, errors.unknown_host(head.host.decode("latin-1")))
+            return
+        if route.gate is not None:
+            if isinstance(route.gate, Elsewhere):
+                stream.refuse(exchange, errors.MISDIRECTED)
+                return
+            head.own_lines()
+            refused = route.gate.check(head, self.origin, router.passports, router.clock.now())
+            if refused is not None:
+                stream.refuse(exchange, refused)
+                router.stats.record_refused(exchange, route.any_revision, now)
+                return
+            head.settle()
+        revision = route.pick()
+        activator = router.activators.get(revision) if revision is not None else None
+        if activator is None:
+            stream.refuse(exchange, errors.not_ready(route.service.rpartition("/")[2]))
+            return
+        exchange.activator = activator
+        if activator.h2c:
+            exchange.encoded = head.encode_http2(self.origin, router.trace)
+        else:
+            exchange.encoded = head.encode(head.method, self.origin, router.trace)
+        if len(exchange.encoded) > LONG_HEAD and (refused := exchange.weigh(router.options)):
+            stream.refuse(exchange, refused)
+            return
+        stream.deadline = now + activator.timeout
+        if not self.visit or self.visit * TICK > stream.deadline:
+            self.router.wheel.add(self, stream.deadline)
+        activator.submit(exchange, now)
+
+    def _object(self, head: Head) -> Refusal | None:
+        if head.method == b"CONNECT":
+            return errors.METHOD
+        if head.others is not None and not head.continues and head.other(b"expect"):
+            return errors.EXPECTATION
+        return None
+
+    def _answered(self) -> list[Exchange]:
+        streams = [stream for stream in self.streams.values() if isinstance(stream, ClientStream)]
+        return [stream.exchange for stream in streams if stream.exchange is not None]
+
+    def _leave(self) -> None:
+        for stream in list(self.streams.values()):
+            self.close(stream)
+            stream.on_reset(Code.CANCEL)
+
+    def _close(self) -> None:
+        self._flush()
+        self.transport.close()
+
+    def _flush(self) -> None:
+        if self.out and not self.transport.is_closing():
+            self.transport.write(self.take_out())
+
+
+_CONTINUE = Answer(100, [], None).block
+
+
+def take_over(
+    router: Router, transport: asyncio.Transport, origin: Origin, data: bytes, front: Front | None = None
+) -> None:
+    """A connection whose client has sent the preface: `data` begins somewhere in it."""
+    begun = frames.PREFACE
+    while not data.startswith(begun):
+        begun = begun[1:]
+    connection = ClientConnection(router, origin, front)
+    transport.set_protocol(connection)
+    connection.connection_made(transport)
+    connection.data_received(data[len(begun) :])
