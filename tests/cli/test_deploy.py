@@ -44,6 +44,13 @@ def test_a_new_service_holds_what_was_given_and_no_more() -> None:
     }
 
 
+def test_affinity_is_switched_on_and_off_and_otherwise_stays() -> None:
+    assert service(session_affinity=True)["template"]["sessionAffinity"] is True
+    there = {**READY, "template": {"containers": [{"image": "i"}], "sessionAffinity": True}}
+    assert service(there)["template"]["sessionAffinity"] is True
+    assert service(there, session_affinity=False)["template"]["sessionAffinity"] is False
+
+
 def test_each_deployment_is_a_new_template() -> None:
     assert service()["template"] != service()["template"]
 

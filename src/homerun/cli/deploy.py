@@ -41,6 +41,7 @@ class ServiceFlags:
     min_instances: int | None
     max_instances: int | None
     cpu_throttling: bool | None
+    session_affinity: bool | None
     revision_suffix: str | None
     tag: str | None
     no_traffic: bool
@@ -56,6 +57,9 @@ class ServiceFlags:
 @click.option("--max-instances", type=click.IntRange(1), help="Most instances at the same time.")
 @click.option(
     "--cpu-throttling/--no-cpu-throttling", default=None, help="Bill (and give) CPU during requests only, or always."
+)
+@click.option(
+    "--session-affinity/--no-session-affinity", default=None, help="Lead a client back to its instance, by a cookie."
 )
 @click.option("--revision-suffix", metavar="TEXT", help="Name the revision SERVICE-TEXT.")
 @click.option("--tag", metavar="TAG", help="Give the new revision a URL of its own: TAG---SERVICE-….")
@@ -111,7 +115,9 @@ def wanted(service: str, existing: Json | None, container: ContainerFlags, image
     if flags.port is not None:
         main["ports"] = [{**(main.get("ports") or [{}])[0], "containerPort": flags.port}]
     _set_cpu_idle(main, flags.cpu_throttling)
-    set_if_given(template, {"maxInstanceRequestConcurrency": flags.concurrency})
+    set_if_given(
+        template, {"maxInstanceRequestConcurrency": flags.concurrency, "sessionAffinity": flags.session_affinity}
+    )
     if flags.timeout is not None:
         template["timeout"] = parse_duration(flags.timeout, "--timeout")
     if flags.min_instances is not None or flags.max_instances is not None:
