@@ -9,6 +9,7 @@ import subprocess
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from homerun.controllers.plane import INSPECTION
 from homerun.daemon.metrics import PIECE, page
 from homerun.meter.exposition import FAMILIES
 from homerun.wire.link import Demand, Inspect, Inspected, RequestLog
@@ -127,6 +128,16 @@ async def test_a_router_that_does_not_answer_is_left_out() -> None:
         text = "".join(await _pieces(made.world))
         assert not of(numbers(text), "homerun_router_connections")
         assert of(numbers(text), "homerun_info") == [1]
+
+
+@pytest.mark.looptime
+async def test_a_router_that_leaves_while_it_is_asked_is_left_out_at_once() -> None:
+    async with api({}) as made:
+        reading = asyncio.ensure_future(_pieces(made.world))
+        await made.world.until(lambda: made.world.router.all(Inspect))
+        made.world.router.close()
+        async with asyncio.timeout(INSPECTION / 2):
+            assert not of(numbers("".join(await reading)), "homerun_router_connections")
 
 
 @pytest.mark.looptime

@@ -4,6 +4,7 @@ from homerun.core.autoscaler import Decision
 from homerun.daemon.observatory import Observatory
 from homerun.engine.base import Address, Exit, Exited, Ready
 from homerun.lib.clock import SystemClock
+from homerun.meter.requests import log_line
 from homerun.model.revision import RevisionSpec
 from homerun.wire.link import RequestLog
 
@@ -23,7 +24,7 @@ def test_what_happens_to_a_revision_reaches_logs_cold_starts_and_metrics() -> No
     observatory.ended("i1")
     told = [json.loads(line.text)["message"] for line in observatory.system.lines({})]
     assert [text.partition(" ")[0] for text in told] == ["Starting", "Default", "Default", "Container"]
-    [line] = observatory.requests.lines({})
+    [line] = map(log_line, observatory.requests.matching({}))
     assert "create=20.0 request=150.0" in line.text
     mine = observatory.metrics.revisions[REVISION]
     assert (mine.cold_starts, mine.failed_starts, mine.startups.seconds) == (1, 1, 0.03)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import uvicorn
 from starlette.types import ASGIApp
 
+from homerun.aio.pieces import in_pieces
 from homerun.aio.tasks import Supervisor
 from homerun.apis.identity.issuer import Issuer
 from homerun.apis.protocol import ApiProtocol, Take
@@ -45,6 +46,7 @@ from homerun.engine.images.store import ImageStore
 from homerun.engine.oci.engine import OciEngine
 from homerun.lib.clock import Clock, SystemClock
 from homerun.meter.meter import Meter
+from homerun.meter.requests import log_line
 from homerun.model.conditions import SUCCEEDED
 from homerun.model.urls import Addresses
 from homerun.settings import Settings
@@ -219,6 +221,10 @@ def server_config(app: ASGIApp, http2: Take) -> uvicorn.Config:
     )
 
 
+LINES_AT_ONCE = 200
+"""Of the request log, written in one turn of the loop: some milliseconds."""
+
+
 class Logs:
     """What can be read as logs: lines of containers and of the platform, and answered requests (LogSource)."""
 
@@ -229,7 +235,8 @@ class Logs:
         self, labels: Mapping[str, str], *, since: float = 0, until: float | None = None, limit: int | None = None
     ) -> Sequence[LogLine]:
         lines = await self._engine.logs(labels, since=since, until=until, limit=limit)
-        requests = self._observatory.requests.lines(labels, since=since, until=until, limit=limit)
+        answered = self._observatory.requests.matching(labels, since=since, until=until, limit=limit)
+        requests = await in_pieces(log_line, answered, LINES_AT_ONCE)
         system = self._observatory.system.lines(labels, since=since, until=until, limit=limit)
         merged = sorted([*lines, *requests, *system], key=lambda line: line.time)
         return merged if limit is None else merged[-limit:]

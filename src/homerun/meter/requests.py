@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -24,41 +24,45 @@ COLD_START = "coldStart"
 """The label of an entry whose request waited for an instance: milliseconds of all phases of its start."""
 
 
-_Record = tuple[RequestLog, ColdStart | None, bool]
+Record = tuple[RequestLog, ColdStart | None, bool]
 """With the start of the instance that answered, and whether the request waited for it."""
 
 
 class RequestLogs:
     def __init__(self, kept: int = KEPT) -> None:
-        self._records: deque[_Record] = deque(maxlen=kept)
+        self._records: deque[Record] = deque(maxlen=kept)
 
     def record(self, request: RequestLog, start: ColdStart | None = None, *, delayed: bool = False) -> None:
         """`start`: of the instance that answered; `delayed`: the request waited for it."""
         self._records.append((request, start, delayed))
 
-    def lines(
+    def matching(
         self, wanted: Mapping[str, str], *, since: float = 0, until: float | None = None, limit: int | None = None
-    ) -> Sequence[LogLine]:
+    ) -> list[Record]:
         """As Engine.logs: with `limit`, the last so many, in time order."""
+        carries = _condition(wanted)
         matching = (
             record
             for record in reversed(self._records)
-            if since < record[0].at and (until is None or record[0].at <= until) and _carries(record[0], wanted)
+            if since < record[0].at and (until is None or record[0].at <= until) and carries(record[0])
         )
-        return [_line(record) for record in islice(matching, limit)][::-1]
+        return list(islice(matching, limit))[::-1]
 
 
-def _labels(request: RequestLog) -> dict[str, str]:
-    service = names.parent(request.revision)
-    return {labels.SERVICE: service, labels.REVISION: request.revision, labels.INSTANCE: request.instance}
+def _condition(wanted: Mapping[str, str]) -> Callable[[RequestLog], bool]:
+    """Whether a request has these labels."""
+    if wanted.keys() - {labels.SERVICE, labels.REVISION, labels.INSTANCE}:
+        return lambda request: False
+    prefix = f"{wanted[labels.SERVICE]}/revisions/" if labels.SERVICE in wanted else ""
+    revision, instance = wanted.get(labels.REVISION), wanted.get(labels.INSTANCE)
+    return lambda request: (
+        request.revision.startswith(prefix)
+        and revision in (None, request.revision)
+        and instance in (None, request.instance)
+    )
 
 
-def _carries(request: RequestLog, wanted: Mapping[str, str]) -> bool:
-    has = _labels(request)
-    return all(has.get(key) == value for key, value in wanted.items())
-
-
-def _line(record: _Record) -> LogLine:
+def log_line(record: Record) -> LogLine:
     """Severity by status; the fields of httpRequest as in contract §1.13."""
     request, start, delayed = record
     http = {
@@ -88,7 +92,12 @@ def _line(record: _Record) -> LogLine:
         fields["logging.googleapis.com/labels"] = {COLD_START: _phases(start, request.waited)}
     if request.text:
         fields["message"] = request.text
-    return LogLine(request.at, request.instance, STREAM, json.dumps(fields), _labels(request))
+    has = {
+        labels.SERVICE: names.parent(request.revision),
+        labels.REVISION: request.revision,
+        labels.INSTANCE: request.instance,
+    }
+    return LogLine(request.at, request.instance, STREAM, json.dumps(fields), has)
 
 
 def _phases(start: ColdStart, waited: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from homerun.aio.pieces import in_pieces
 from homerun.apis.logging.entries import entry
 from homerun.apis.rest import Call, Handler
 from homerun.apis.run.backend import Backend
@@ -22,6 +23,8 @@ from homerun.wire.schema import parse
 
 LIST = description("logging.v2").methods["logging.entries.list"]
 
+AT_ONCE = 100
+"""Lines that are looked at in one turn of the loop: some milliseconds."""
 PARTIAL = {LIST.id: f"refused in filters: {', '.join(f'`{name}()`' for name in ABSENT)}"}
 """What is missing of methods that are there, by method id (docs/api-coverage.md)."""
 
@@ -66,9 +69,13 @@ async def list_log_entries(backend: Backend, source: LogSource, sent: Any) -> di
     wanted = page(query, str(body.get("pageSize", "")), body.get("pageToken", ""))
     start, until = _position(wanted.after, backend.clock.now())
     lines = await source.logs(_labels(node, projects), since=_since(node), until=until)
-    found = [
-        e for e in map(entry, lines) if e and e["resource"]["labels"]["project_id"] in projects and node.matches(e)
-    ]
+
+    def wanted_entry(line: LogLine) -> dict[str, Any] | None:
+        made = entry(line)
+        mine = made is not None and made["resource"]["labels"]["project_id"] in projects
+        return made if made is not None and mine and node.matches(made) else None
+
+    found = [e for e in await in_pieces(wanted_entry, lines, AT_ONCE) if e is not None]
     found.sort(key=lambda e: str(e["timestamp"]), reverse=order == "timestamp desc")
     answer: dict[str, Any] = {"entries": found[start : start + wanted.size]}
     if len(found) > start + wanted.size:

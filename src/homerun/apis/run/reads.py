@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from homerun.aio.pieces import in_pieces
 from homerun.apis.run.writes import existing
 from homerun.model.names import Name
 from homerun.store.base import Document, Store
@@ -27,11 +28,7 @@ class Listing:
 
     async def shown(self, view: Callable[[Document], T]) -> list[T]:
         """Each document as `view` has it. A conversion takes its time: others get their turn in between."""
-        views: list[T] = []
-        for start in range(0, len(self.documents), SHOWN_AT_ONCE):
-            views += [view(document) for document in self.documents[start : start + SHOWN_AT_ONCE]]
-            await asyncio.sleep(0)
-        return views
+        return await in_pieces(view, self.documents, SHOWN_AT_ONCE)
 
 
 async def get(store: Store, kind: str, name: str) -> Document:
