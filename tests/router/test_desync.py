@@ -48,6 +48,7 @@ PIECES = st.sampled_from(
             b",",
             b";",
             b"0",
+            b"\x0b",
             b"5",
             b"-",
             b"+",

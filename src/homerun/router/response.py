@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 
-_LINES = rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[^\r\n\0]*+\r\n)*\r\n"
-_FORM = re.compile(rb"HTTP/1\.[01] [1-5][0-9][0-9](?: [^\r\n\0]*+)?\r\n" + _LINES)
-_PLAIN = re.compile(rb"HTTP/1\.1 [2-5][0-9][0-9](?: [^\r\n\0]*+)?\r\n" + _LINES)
+_TEXT = rb"[^\x00-\x08\x0a-\x1f\x7f]*+"
+"""No control characters but the tab (contract §1.3)."""
+_LINES = rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:" + _TEXT + rb"\r\n)*\r\n"
+_FORM = re.compile(rb"HTTP/1\.[01] [1-5][0-9][0-9](?: " + _TEXT + rb")?\r\n" + _LINES)
+_PLAIN = re.compile(rb"HTTP/1\.1 [2-5][0-9][0-9](?: " + _TEXT + rb")?\r\n" + _LINES)
 _SPECIAL = re.compile(
     rb"\r\n(connection|content-length|keep-alive|proxy-connection|set-cookie|te|trailer|transfer-encoding|upgrade)"
     rb":[ \t]*+([^\r\n]*)",
