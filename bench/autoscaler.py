@@ -32,7 +32,7 @@ class Homerun:
 
     def waiting(self, now: float) -> None:
         dispatcher = self._world.dispatcher
-        self._carry_out(self._fleet.demand(dispatcher.in_flight, dispatcher.waiting, now), now)
+        self._carry_out(self._fleet.demand(dispatcher.in_flight - dispatcher.leaving, dispatcher.waiting, now), now)
 
     def sampled(self, sample: Sample, now: float) -> None:
         loads = {one.instance: Load(one.in_flight, one.idle) for one in sample.instances}

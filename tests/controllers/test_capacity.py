@@ -220,6 +220,36 @@ async def test_while_traffic_is_shared_out_anew_there_are_never_fewer_instances_
         assert fewest == 10
 
 
+async def test_traffic_moves_to_a_new_revision_when_that_has_as_many_instances_as_it_should() -> None:
+    async with world({IMAGE: lambda spec: Script(ready=3)}, idle_timeout=5) as w:
+        old = await deployed(w)
+        await change(w, scaling={"minInstanceCount": 4})
+        await w.until(lambda: len(w.engine.instances()) == 4)
+        await change(w, template={"containers": [{"image": IMAGE}], "timeout": "99s"}, reconciling=True)
+        new = ""
+        while new in ("", old):
+            new = (await w.get("Service", HELLO)).body["latestReadyRevision"]
+            await asyncio.sleep(0.02)
+        group = w.control.capacity.group(new)
+        assert group is not None and group.fleet.count(State.READY) == 4
+
+
+async def test_of_several_first_instances_one_that_works_is_enough() -> None:
+    scripts = [Script(), Script(), Script(exit=Exit(code=4), exit_after=0.01, ready=9)]
+    async with world({IMAGE: lambda spec: scripts.pop() if scripts else Script()}) as w:
+        revision = await deployed(w, scaling={"minInstanceCount": 3})
+        await w.until(lambda: len(w.engine.instances()) == 3)
+        assert w.control.capacity.standing(revision).minimum == 3
+
+
+async def test_if_all_first_instances_fail_the_revision_has_failed() -> None:
+    async with world({IMAGE: lambda spec: Script(exit=Exit(code=4), exit_after=0.01, ready=9)}) as w:
+        await w.store.apply(service_put(scaling={"minInstanceCount": 3}))
+        service = await w.settled("Service", HELLO)
+        assert "exit(4)" in service.body["terminalCondition"]["message"]
+        assert "latestReadyRevision" not in service.body
+
+
 async def test_an_instance_that_fails_to_start_beside_others_refuses_nobody() -> None:
     scripts = [Script(ready=3), Script(exit=Exit(code=4), exit_after=0.1, ready=9)]
     async with world(idle_timeout=5) as w:

@@ -101,8 +101,8 @@ async def test_a_skipped_health_check_is_said() -> None:
 async def test_a_minimum_of_instances_is_provisioned_and_a_revision_says_when() -> None:
     slow = "registry.test/slow-start:1"
     async with api({slow: Script(ready=30)}) as a:
-        made = await a.deploy(image=slow, scaling={"minInstanceCount": 2})
-        name = made["latestReadyRevision"]
+        name = (await a.deploy(image=slow))["latestReadyRevision"]
+        await patch(a, {"scaling": {"minInstanceCount": 2}}, "scaling")
         warming = await until_condition(a, name, "MinInstancesProvisioned", revisionReason="MIN_INSTANCES_WARMING")
         assert (warming["state"], warming["message"]) == ("CONDITION_RECONCILING", "1 of 2 instances are ready.")
         await until_condition(a, name, "MinInstancesProvisioned", state="CONDITION_SUCCEEDED")

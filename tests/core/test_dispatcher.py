@@ -532,3 +532,18 @@ class Machine(RuleBasedStateMachine):
 
 Machine.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
 TestDispatcherAgainstModel = Machine.TestCase
+
+
+def test_requests_on_instances_that_leave_are_known() -> None:
+    requests = dispatcher(2, 2)
+    for name in "abcd":
+        requests.acquire(name, 0)
+    first, second = requests.instances.values()
+    requests.drain(first)
+    requests.fail(second)
+    assert requests.leaving == requests.in_flight == 4
+    requests.release(first, 1)
+    requests.up(second, 1)
+    assert (requests.leaving, requests.in_flight) == (1, 3)
+    requests.gone(first, 2)
+    assert (requests.leaving, requests.in_flight) == (0, 2)

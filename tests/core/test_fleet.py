@@ -122,6 +122,22 @@ def test_the_deployment_check_starts_one_instance_without_traffic() -> None:
     assert f.average_startup == 1
 
 
+def test_a_check_of_several_is_over_when_all_that_did_not_fail_are_ready() -> None:
+    f = fleet()
+    assert f.check(now=0, number=3) == [Start("i1"), Start("i2"), Start("i3")]
+    f.ready("i1", now=1)
+    f.exited("i2", now=1, failure="exit(1)")
+    assert f.checking and not f.hopeless
+    f.ready("i3", now=2)
+    assert not f.checking
+    f.check(now=3, number=4)
+    f.exited("i1", now=3.5)
+    f.exited("i3", now=3.5)
+    f.exited("i4", now=4, failure="exit(1)")
+    f.exited("i5", now=4, failure="exit(1)")
+    assert not f.checking and f.hopeless, "nothing is left to wait for"
+
+
 def test_a_failed_check_is_not_repeated() -> None:
     f = fleet()
     f.check(now=0)

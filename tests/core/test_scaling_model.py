@@ -103,7 +103,7 @@ class Model:
     # The router's side
 
     def demand(self) -> None:
-        in_flight, waiting = self.dispatcher.in_flight, self.dispatcher.waiting
+        in_flight, waiting = self.dispatcher.in_flight - self.dispatcher.leaving, self.dispatcher.waiting
         self.tell_control(lambda: self.fleet.demand(in_flight, waiting, self.now))
         self.tell_control(self.hopeless)
 
@@ -338,6 +338,8 @@ class Model:
         for id, instance in self.dispatcher.instances.items():
             assert instance.in_flight == loads[id] <= self.concurrency
         assert self.dispatcher.waiting == len(self.waiting)
+        leaving = [i.in_flight for i in self.dispatcher.instances.values() if i.state is not Slot.ACTIVE]
+        assert self.dispatcher.leaving == sum(leaving)
         if self.waiting:
             active = [i for i in self.dispatcher.instances.values() if i.state is Slot.ACTIVE]
             assert all(i.in_flight == self.concurrency for i in active), "somebody waits while a slot is free"

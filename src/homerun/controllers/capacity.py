@@ -21,7 +21,7 @@ from homerun.controllers.orphans import Orphans
 from homerun.controllers.plane import Plane
 from homerun.controllers.revision import Checked
 from homerun.controllers.revision_status import Standing
-from homerun.controllers.scaling import scaling, shares
+from homerun.controllers.scaling import prospect, scaling, shares
 from homerun.core.autoscaler import Decision
 from homerun.core.fleet import Command, Drain, Fleet, Load, Start, Stop
 from homerun.core.instance import Instance, State
@@ -88,6 +88,8 @@ class Group:
     spec: RevisionSpec
     image: str
     fleet: Fleet
+    prospect: int = 1
+    """Instances that it is to have before it is said to be ready."""
     checked: Checked | None = None
     timer: asyncio.TimerHandle | None = None
     short: tuple[bool, str] = (False, "")
@@ -165,6 +167,7 @@ class Capacity:
             self._groups[spec.name] = group
             self._announce(group)
             self._claim(group, self._orphans.take(spec.name))
+        group.prospect = max(prospect(spec, owner), 1)
         self._share_out([group, *self._siblings(group, owner)], owner)
 
     def _siblings(self, group: Group, service: Document | None) -> list[Group]:
@@ -199,13 +202,14 @@ class Capacity:
                 self._carry_out(other, other.fleet.tick(self._clock.mono()))
 
     def check(self, revision: str, checked: Checked) -> None:
-        """Start one instance whatever the load; `checked` is told how it went."""
+        """Start one instance whatever the load, or as many as it should have at once when the traffic moves to it;
+        `checked` is told how it went."""
         group = self._groups[revision]
         group.checked = checked
-        if group.fleet.count(State.READY):
+        if group.fleet.count(State.READY) >= group.prospect:
             self._report_check(group, "")
         else:
-            self._carry_out(group, group.fleet.check(self._clock.mono()))
+            self._carry_out(group, group.fleet.check(self._clock.mono(), group.prospect))
 
     def release(self, revision: str) -> None:
         """The revision is gone: what runs finishes its requests and stops."""
@@ -311,7 +315,8 @@ class Capacity:
         self.observer.ready(group.spec, event, now - instance.created)
         if self._deadline(before) != self._deadline(group.fleet.average_startup):
             self._announce(group)
-        self._report_check(group, "")
+        if not group.fleet.checking:
+            self._report_check(group, "")
 
     def _on_exited(self, group: Group, event: Exited) -> None:
         instance = group.fleet.instances.get(event.id)
@@ -391,7 +396,8 @@ class Capacity:
         if failure:
             self.observer.not_started(group.spec, id)
             self._announce(group)
-            self._report_check(group, failure)
+        if not group.fleet.checking:
+            self._report_check(group, group.fleet.failure if group.fleet.hopeless else "")
         self._carry_out(group, commands)
         self._drop_if_empty(group)
 

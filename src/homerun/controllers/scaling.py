@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from homerun.core.autoscaler import Scaling
@@ -39,6 +40,16 @@ def scaling(spec: RevisionSpec, service: Document | None) -> Scaling:
         cpu_target=spec.cpu_target,
         **limits,
     )
+
+
+def prospect(spec: RevisionSpec, service: Document | None) -> int:
+    """The minimum of a new revision once what is meant for the latest one has moved to it."""
+    if service is None:
+        return 0
+    id = names.last(spec.name)
+    traffic = service.body.get("traffic") or [{"percent": 100}]
+    statuses = [{**target, "revision": names.last(target.get("revision") or id)} for target in traffic]
+    return scaling(spec, replace(service, body={**service.body, "trafficStatuses": statuses})).minimum
 
 
 def shares(service: Mapping[str, Any]) -> Counter[str]:

@@ -103,6 +103,8 @@ class Dispatcher(Generic[Ticket, I]):
         self.queue_limit = queue_limit
         self.instances: dict[str, I] = {}
         self.in_flight = 0
+        self.leaving = 0
+        """Those of them on instances that get no new ones."""
         self._queue: OrderedDict[Ticket, float] = OrderedDict()
         """Who waits, with the time of arrival."""
         self._buckets: list[dict[I, None]] = [{} for _ in range(concurrency)]
@@ -177,6 +179,7 @@ class Dispatcher(Generic[Ticket, I]):
         load = instance.in_flight - 1
         instance.requests += 1
         if instance.state is not State.ACTIVE:
+            self.leaving -= 1
             self._set_load(instance, load, now)
             return Drained(instance) if load == 0 and instance.state is State.DRAINING else None
         buckets = self._buckets
@@ -220,6 +223,8 @@ class Dispatcher(Generic[Ticket, I]):
         if instance.state is State.GONE:
             self.instances[instance.id] = instance
             instance.since = now
+        else:
+            self.leaving -= instance.in_flight
         instance.state = State.ACTIVE
         if instance.in_flight < self.concurrency:
             self._buckets[instance.in_flight][instance] = None
@@ -244,6 +249,7 @@ class Dispatcher(Generic[Ticket, I]):
         self._leave(instance, State.GONE)
         del self.instances[instance.id]
         self.in_flight -= instance.in_flight
+        self.leaving -= instance.in_flight
 
     # The revision
 
@@ -326,10 +332,12 @@ class Dispatcher(Generic[Ticket, I]):
     def _leave(self, instance: I, state: State) -> None:
         """Out of the buckets, if it is in one."""
         load = instance.in_flight
-        if instance.state is State.ACTIVE and load < self.concurrency:
-            del self._buckets[load][instance]
-            while self._lowest < self.concurrency and not self._buckets[self._lowest]:
-                self._lowest += 1
+        if instance.state is State.ACTIVE:
+            self.leaving += load
+            if load < self.concurrency:
+                del self._buckets[load][instance]
+                while self._lowest < self.concurrency and not self._buckets[self._lowest]:
+                    self._lowest += 1
         instance.state = state
 
     def _best_but(self, avoid: I) -> I | None:

@@ -82,7 +82,8 @@ class Fleet:
         self._quiet_since: float | None = None
         """When the last request that is known of ended, or was seen under way."""
         self._new_id = new_id
-        self._checking = False
+        self._checking = 0
+        """Instances whose start is to show that the revision works."""
         self._failures = 0
         self._crashes = 0
         self._retry_at = 0.0
@@ -111,6 +112,11 @@ class Fleet:
     def hopeless(self) -> bool:
         """The last start failed, and nothing else is there or on its way: `failure` says why."""
         return bool(self.failure) and not self.count(State.STARTING, State.READY)
+
+    @property
+    def checking(self) -> bool:
+        """It is not known yet whether the revision works."""
+        return self._checking > 0
 
     @property
     def short(self) -> int:
@@ -142,9 +148,9 @@ class Fleet:
         self._autoscaler.scaling = scaling
         return self.tick(now)
 
-    def check(self, now: float) -> list[Command]:
-        """Start one instance whatever the load, to learn whether the revision works."""
-        self._checking = True
+    def check(self, now: float, number: int = 1) -> list[Command]:
+        """Start so many instances whatever the load, to learn whether the revision works."""
+        self._checking = number
         return self.tick(now)
 
     def adopt(self, instances: Iterable[Instance]) -> None:
@@ -198,11 +204,16 @@ class Fleet:
         self._startups.append(now - instance.created)
         recovered = self._failures > self._crashes
         # To become ready says nothing against a crash loop.
-        self._checking, self.failure, self._failures = False, "", self._crashes
+        self.failure, self._failures = "", self._crashes
+        self._see_check(self._checking)
         if self.closed:
             return self._drain([id])
         # Others that were wanted as well had to wait for this one.
         return self.tick(now) if recovered else []
+
+    def _see_check(self, number: int) -> None:
+        """So many are to show that the revision works: what fails beside others that do not is tried again later."""
+        self._checking = 0 if self.count(State.READY) >= number else number
 
     def drained(self, id: str, now: float) -> list[Command]:
         instance = self.instances.get(id)
@@ -227,10 +238,11 @@ class Fleet:
                 self._retry_at = now + delay(self._failures, most=LONGEST_CRASH_DELAY)
             else:
                 self._retry_at = now + delay(self._failures)
-                self._checking, self.failure = False, failure
+                self.failure = failure
                 if self.hopeless:
                     # Whoever waited is refused with the failure: they are nobody's demand any more.
                     self._autoscaler.demand(0, 0)
+            self._see_check(min(self._checking, self.count(State.STARTING, State.READY)))
         return self.tick(now)
 
     def failed(self, id: str, now: float) -> list[Command]:
@@ -242,7 +254,7 @@ class Fleet:
 
     def close(self, now: float) -> list[Command]:
         """The revision is going away: nothing new; what runs finishes its requests."""
-        self.closed, self._checking = True, False
+        self.closed, self._checking = True, 0
         drains: list[Command] = [Drain(i.id) for i in self.instances.values() if i.signal(Signal.DRAIN)]
         stops: list[Command] = [Stop(i.id) for i in self.instances.values() if self._abandon_start(i)]
         return drains + stops
@@ -255,8 +267,8 @@ class Fleet:
         if self.closed:
             return []
         decision = self._autoscaler.decide(now, self.average_startup)
-        if self._checking and decision.want < 1:
-            decision = Decision(1, "deployment check", "check", 1)
+        if decision.want < self._checking:
+            decision = Decision(self._checking, "deployment check", "check", self._checking)
         starting, ready = self.count(State.STARTING), self.count(State.READY)
         self._missing = max(decision.want - starting - ready, 0)
         if self._missing:

@@ -149,6 +149,11 @@ class Activator:
     def load(self) -> Demand:
         return Demand(self.name, self.dispatcher.waiting, self.dispatcher.in_flight)
 
+    def demand(self) -> Demand:
+        """What needs instances: whoever is answered by one that leaves does not."""
+        dispatcher = self.dispatcher
+        return Demand(self.name, dispatcher.waiting, dispatcher.in_flight - dispatcher.leaving)
+
     # Inside
 
     def _must_wait(self) -> None:

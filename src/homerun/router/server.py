@@ -130,7 +130,7 @@ class Router:
         in_demand, self._in_demand = self._in_demand, {}
         for activator in in_demand:
             if activator.dispatcher.waiting:
-                self.link.send(activator.load())
+                self.link.send(activator.demand())
 
     # From control
 
