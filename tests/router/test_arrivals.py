@@ -91,3 +91,18 @@ async def test_instances_are_drained_when_their_owner_says_so(cluster: Cluster) 
         await cluster.retire(instance)
         assert instance.served == 1
         assert (await working)[0] == 200
+
+
+async def test_a_request_of_a_killed_router_holds_its_slot_while_the_instance_works_on_it(cluster: Cluster) -> None:
+    _, away = one_of_each(cluster)
+    [instance] = [each for each in cluster.instances.values() if each.id.startswith(f"s{away}-")]
+    reader, writer = await cluster.connect()
+    writer.write(get(away, "/1500"))
+    await cluster.until(lambda: instance.running == 1)
+    await cluster.kill(1)
+    with pytest.raises(asyncio.IncompleteReadError):
+        await answer(reader)
+    await cluster.start(1)
+    assert (await cluster.get(away))[0] == 200
+    assert (instance.served, instance.most) == (2, 1)
+    writer.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import socket
 import sys
 from collections.abc import Callable
@@ -76,6 +77,8 @@ class Cluster:
         self.instances: dict[str, Instance] = {}
         self.concurrency: dict[int, int] = {}
         self.screams: list[str] = []
+        self._numbers = itertools.count()
+        self.retiring: set[str] = set()
         self.drained: set[str] = set()
         self.lost: list[str] = []
         self.usage: list[Usage] = []
@@ -123,6 +126,8 @@ class Cluster:
             self._announce(service, concurrency)
         for instance in self.instances.values():
             self._up(instance)
+        for id in self.retiring:
+            self.plane.instance_drain(id)
         await self._listen(self.plane)
 
     # Services
@@ -135,7 +140,7 @@ class Cluster:
         return owner(service(number), self.count)
 
     async def add_instance(self, number: int) -> Instance:
-        instance = Instance(f"s{number}-i{len(self.instances)}", self.concurrency[number], self.screams)
+        instance = Instance(f"s{number}-i{next(self._numbers)}", self.concurrency[number], self.screams)
         await instance.open()
         self.instances[instance.id] = instance
         self._up(instance)
@@ -143,8 +148,10 @@ class Cluster:
 
     async def retire(self, instance: Instance) -> None:
         """Drained, it has nothing to do any more; then it goes."""
+        self.retiring.add(instance.id)
         self.plane.instance_drain(instance.id)
         await self.until(lambda: instance.id in self.drained)
+        self.retiring.discard(instance.id)
         self.plane.instance_gone(instance.id)
         del self.instances[instance.id]
         await instance.close()

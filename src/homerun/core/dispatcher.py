@@ -216,6 +216,12 @@ class Dispatcher(Generic[Ticket, I]):
 
     # Instances
 
+    def inherit(self, instance: I, requests: int, now: float) -> None:
+        """Before its first `up`: it works on so many requests of somebody else's. A `release` follows for each."""
+        self._integrate(now)
+        instance.in_flight = requests
+        self.in_flight += requests
+
     def up(self, instance: I, now: float) -> list[Assign[Ticket, I]]:
         """Ready for requests: a new one, or one that was failed or draining."""
         if instance.state is State.ACTIVE:

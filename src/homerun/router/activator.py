@@ -101,6 +101,12 @@ class Activator:
             self.wake(now)  # so that it is seen to be idle if nothing comes
         self._serve(self.dispatcher.up(instance, now), now)
 
+    def inherit(self, instance: RemoteInstance, requests: int) -> None:
+        """Before its first `up`: a router before us has given it requests."""
+        now = self.router.mono()
+        self.wake(now)
+        self.dispatcher.inherit(instance, requests, now)
+
     def rest(self, instance: str) -> None:
         """It had no requests for a while: control may take its CPU, and is told when it needs it again."""
         remote = self.dispatcher.instances.get(instance)

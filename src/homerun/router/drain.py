@@ -31,6 +31,8 @@ async def stop(router: Router, sources: Sequence[Source]) -> None:
         client.transport.abort()
     if router.peers is not None:
         router.peers.close()
+    if router.remains is not None:
+        router.remains.close()
     router.stats.flush()
     router.stats.stop()
     router.link.close()

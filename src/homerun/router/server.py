@@ -29,6 +29,7 @@ from homerun.router.options import Options
 from homerun.router.origin import Origin
 from homerun.router.passports import Passports
 from homerun.router.protocol import ClientConnection
+from homerun.router.remains import Remains
 from homerun.router.routes import Routes
 from homerun.router.stats import Stats
 from homerun.router.trace import Trace
@@ -84,6 +85,8 @@ class Router:
         self.link = ControlLink(control, self.hello, self.apply)
         self.informed = asyncio.Event()
         """Control has told what there is: before that every host name would be unknown."""
+        self.remains: Remains | None = None
+        """Of a router before us; None: nobody has looked."""
         self.tasks = Supervisor()
         self.stopping = False
         self._empty: asyncio.Future[None] | None = None
@@ -189,6 +192,8 @@ class Router:
             self.instances[message.instance] = instance
             if activator.sticky:
                 self.sessions[instance.token] = instance
+            if self.remains is not None and (requests := self.remains.claim(instance)):
+                activator.inherit(instance, requests)
         activator.up(instance)
 
     def _drain(self, id: str) -> None:
@@ -260,6 +265,7 @@ async def serve(
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
+    router.remains = Remains(router)
     router.tasks.spawn(router.link.run(), name="link to control")
     sources: list[drain.Source] = []
 
