@@ -16,6 +16,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 TITLES = {
     "cold": "Cold start",
     "burst": "Burst",
+    "throttle": "CPU outside of requests",
     "router": "Router",
     "jobs": "Jobs",
     "idle": "Idle",
