@@ -16,7 +16,7 @@ pytestmark = pytest.mark.host
 class SecureDaemon(Daemon):
     def __init__(self, state: Path, **options: object) -> None:
         self.https_port = free_port()
-        super().__init__(state, https=f"127.0.0.1:{self.https_port}", redirect_https=True, **options)
+        super().__init__(state, **{"https": f"127.0.0.1:{self.https_port}", "redirect_https": True} | options)
 
     def curl(self, service: str, *arguments: str) -> str:
         """The answer with its head. Raises when curl does not believe it."""

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 
 from homerun.core.ownership import Share
 from homerun.router.handover import CHUNK, MORE, Channel
+from homerun.router.http2.frames import PREFACE, SETTINGS_ACK, settings
 from homerun.router.options import Options
 from homerun.router.protocol import ClientConnection
 from homerun.router.server import Router
 from homerun.wire.link import InstanceUp, RevisionSet, RouteSet, Target
 from tests.router.test_protocol import body, status
+from tests.support.http2 import Client
 from tests.support.loops import run_virtual
 from tests.support.router import OK, World
 from tests.support.transport import MockTransport
@@ -349,3 +351,65 @@ def statuses(stream: bytes) -> list[int]:
         assert len(body(stream)) >= length
         stream = rest[length:]
     return found
+
+
+# HTTP/2
+
+
+@pytest.mark.looptime
+async def test_a_connection_of_http2_goes_to_the_owner_of_its_first_streams_host(shared: Shared) -> None:
+    client = Client(shared)
+    client.ask(host=THEIRS)
+    [(owner, said)] = shared.given.gifts
+    assert owner == 1
+    assert said.startswith(PREFACE)
+    assert client.transport.aborted
+    await shared.settle()
+    assert not shared.router.clients
+    owns = World()
+    owns.service(1)
+    owns.route(Target("r", 100), host=THEIRS)
+    owns.client(said)
+    assert (await owns.serve(1)).startswith(f"GET / HTTP/1.1\r\nHost: {THEIRS}\r\n".encode())
+    await owns.close()
+
+
+@pytest.mark.looptime
+async def test_settings_are_acknowledged_once(shared: Shared) -> None:
+    client = Client(shared)
+    client.hear()
+    await shared.settle()
+    assert client.transport.take().count(SETTINGS_ACK) == 1
+    client.ask(host=THEIRS)
+    [(_, said)] = shared.given.gifts
+    owns = World()
+    taken = owns.client(said)
+    await owns.settle()
+    assert SETTINGS_ACK not in taken.take()
+    taken.feed(settings({}))
+    await owns.settle()
+    assert SETTINGS_ACK in taken.take()
+    await owns.close()
+
+
+@pytest.mark.looptime
+async def test_who_has_been_answered_stays(shared: Shared) -> None:
+    client = Client(shared)
+    client.ask(host="unknown.example")
+    await shared.settle()
+    stream = client.ask(host=THEIRS)
+    await shared.settle()
+    client.hear()
+    assert client.status(stream) == 421
+    assert not shared.given.gifts
+
+
+@pytest.mark.looptime
+async def test_a_stream_for_another_routers_host_among_others_is_misdirected(shared: Shared) -> None:
+    client = Client(shared)
+    client.ask(host=MINE)
+    stream = client.ask(host=THEIRS)
+    await shared.settle()
+    client.hear()
+    assert client.status(stream) == 421
+    assert not shared.given.gifts

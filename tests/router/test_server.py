@@ -226,6 +226,7 @@ class Platform:
         concurrency: int = 80,
         timeout: float = 60,
         options: Options | None = None,
+        h2c: bool = False,
     ) -> None:
         """`ports`: of servers that play instances as well."""
         ups = [InstanceUp("r", f"p{port}", "127.0.0.1", port) for port in ports]
@@ -235,7 +236,7 @@ class Platform:
             ups.append(InstanceUp(self.revision, f"i{number}", "127.0.0.1", server.sockets[0].getsockname()[1]))
         self._snapshot = Snapshot(
             [RouteSet("s", self.hosts, [Target(self.revision, 100)])],
-            [RevisionSet(self.revision, concurrency, timeout, 10, 9)],
+            [RevisionSet(self.revision, concurrency, timeout, 10, 9, h2c=h2c)],
             ups,
             [],
         )

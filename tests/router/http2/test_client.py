@@ -198,6 +198,25 @@ async def test_an_instance_that_breaks_off_resets_the_stream_that_has_an_answer(
     assert (await answered(world, client, 1)).startswith(b"GET /next")
 
 
+async def test_the_end_of_a_request_may_come_after_its_answer(world: World) -> None:
+    world.service(1)
+    client = Client(world)
+    stream = client.ask("/", "POST", more=[("content-length", "4")], body=b"body", end=False)
+    await answered(world, client, 1)
+    assert client.ended(stream)
+    assert client.reset(stream) is None
+    client.h2.send_data(stream, b"", end_stream=True)
+    client.send()
+    client.ask("/next")
+    assert (await answered(world, client, 1)).startswith(b"GET /next")
+    assert len(world.network.connections[1]) == 1
+    late = client.ask("/", "POST", more=[("content-length", "4")], body=b"body", end=False)
+    await answered(world, client, 1)
+    await asyncio.sleep(62)
+    client.events += client.h2.receive_data(client.transport.take())
+    assert client.reset(late) == Code.CANCEL
+
+
 async def test_an_early_answer_ends_the_request(world: World) -> None:
     world.service(1)
     client = Client(world)

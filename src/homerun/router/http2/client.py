@@ -18,7 +18,7 @@ from homerun.router.http2.codes import Code, ConnectionFault, StreamFault
 from homerun.router.http2.connection import Connection
 from homerun.router.http2.message import Answer, Head, Trailers, answer_from_http1, read_request, read_trailers
 from homerun.router.http2.stream import Stream
-from homerun.router.routes import Elsewhere
+from homerun.router.routes import Elsewhere, Misdirected
 from homerun.router.wheel import TICK
 
 if TYPE_CHECKING:
@@ -37,12 +37,18 @@ _STALLED = 60.0
 """Seconds that a client has to take the next part of an answer whose exchange has ended."""
 
 
+_MOST_SAID = 64 << 10
+"""Bytes that a client may have said with its first request, for its connection to be passed on to another router."""
+_MARK = frames.frame(0xF7, 0, 0, b"homerun: acknowledged")
+"""Between routers, behind the preface: the one who gives has acknowledged SETTINGS of the client, once for each."""
+
+
 class ClientStream(Stream):
     """`client` of its exchange."""
 
     protocol = "HTTP/2"
 
-    __slots__ = ("deadline", "exchange", "left", "trailers")
+    __slots__ = ("deadline", "exchange", "left", "trailers", "whole")
 
     connection: ClientConnection
 
@@ -53,6 +59,8 @@ class ClientStream(Stream):
         self.deadline = 0.0
         self.left = 0
         """Bytes of the answer that were left when it was last looked at, after the exchange."""
+        self.whole = False
+        """Nothing of the request is missing, though its end may be."""
         self.trailers: Trailers | None = None
         """Those of the request, when they came before there was an instance to send them to."""
 
@@ -75,12 +83,15 @@ class ClientStream(Stream):
         head: Head = exchange.head  # type: ignore[assignment]
         if head.sized and (exchange.received > head.length or (end and exchange.received < head.length)):
             raise StreamFault(Code.PROTOCOL_ERROR, "the body is not as long as Content-Length says")
-        if end:
-            exchange.body_done = True
         if exchange.activator is None or not exchange.activator.h2c:
+            # The end may come in a frame of its own, which an instance of HTTP/1.1 does not wait for.
+            end = end or (head.sized and exchange.received == head.length)
+            exchange.body_done = end
             if head.chunked:
                 data = chunked.encode(data) + (chunked.LAST if end else b"")
             end = False
+        elif end:
+            exchange.body_done = True
         upstream = exchange.upstream
         if upstream is None:
             exchange.pending.append(data)
@@ -121,7 +132,6 @@ class ClientStream(Stream):
             exchange.status = exchange.status or CLIENT_LEFT
             exchange.abandon()
             self._record(exchange, self.connection.router.mono())
-        self.connection.settle()
 
     def on_room(self) -> None:
         exchange = self.exchange
@@ -212,6 +222,7 @@ class ClientStream(Stream):
         exchange.over = True
         self._record(exchange, now)
         self.exchange = None
+        self.whole = exchange.body_done
         if not self.sent_end and self.last_block is None:
             self.connection.send_data(self, b"", True)
         if self.queue is not None:
@@ -230,7 +241,6 @@ class ClientStream(Stream):
                 self.left, self.deadline = queued, now + _STALLED
                 return
             self.connection.reset(self, Code.CANCEL)
-            self.connection.settle()
             return
         exchange.abandon()
         if exchange.answered:
@@ -242,10 +252,12 @@ class ClientStream(Stream):
 
     def _finish_stream(self) -> None:
         """All of the answer has been sent."""
-        if not self.ended:
+        if self.whole and not self.ended:
+            self.deadline = self.connection.router.mono() + _STALLED
+            self.connection.visit_by(self.deadline)
+        elif not self.ended:
             # What it still sends of the request nobody wants (§8.1).
             self.connection.reset(self, Code.NO_ERROR)
-        self.connection.settle()
 
     def _record(self, exchange: Exchange, now: float) -> None:
         if exchange.activator is not None:
@@ -269,6 +281,8 @@ class ClientConnection(Connection, asyncio.Protocol):
         self.choked = False
         """The client does not take what is written to it."""
         self.visit = 0
+        self._said: bytearray | None = None
+        """All that the client has said, as long as the connection may turn out to be another router's."""
         self._idle_since = 0.0
         self._stopping = False
         self._resets = Budget(1000, 100, router.mono)
@@ -282,6 +296,8 @@ class ClientConnection(Connection, asyncio.Protocol):
         """To be called with an open connection whose client has sent the preface, or is about to (ALPN)."""
         self.transport = transport  # type: ignore[assignment]
         self.router.clients.add(self)
+        if self.router.peers is not None and transport.get_extra_info("sslcontext") is None:
+            self._said = bytearray()
         self._idle_since = self.router.mono()
         self.visit_by(self._idle_since + self.router.options.header_timeout)
         ours = {
@@ -296,8 +312,14 @@ class ClientConnection(Connection, asyncio.Protocol):
             self.stop()
 
     def data_received(self, data: bytes) -> None:
+        if self._said is not None:
+            self._said += data
+            if len(self._said) > _MOST_SAID:
+                self._said = None
         try:
             self.feed(data)
+        except Misdirected as elsewhere:
+            self._give(elsewhere.owner)
         except Exception:
             _log.exception("a frame from %s could not be handled", self.origin.ip)
             self.transport.abort()
@@ -341,6 +363,7 @@ class ClientConnection(Connection, asyncio.Protocol):
         exchange = stream.exchange = Exchange(stream, head.method, head, False, True)
         exchange.http2, exchange.plain, exchange.body_done = True, False, end
         self._begin(stream, exchange, head)
+        self._said = None
 
     def on_reset(self, stream: Stream) -> None:
         self._resets.spend("streams opened and reset")
@@ -363,7 +386,7 @@ class ClientConnection(Connection, asyncio.Protocol):
         """The router is stopping: no further request on this connection."""
         self._stopping = True
         self.write(frames.goaway(self.last, Code.NO_ERROR))
-        self.settle()
+        self._settle()
 
     def visit_by(self, deadline: float) -> None:
         if self.visit * TICK > deadline or not self.visit:
@@ -394,12 +417,10 @@ class ClientConnection(Connection, asyncio.Protocol):
                 again = stream.deadline
         return again
 
-    def settle(self) -> None:
-        """A stream is over, or the router stops: see what becomes of the connection."""
+    def close(self, stream: Stream, reset: bool = False) -> None:
+        super().close(stream, reset)
         if not self.streams:
-            self._idle_since = self.router.mono()
-            if self._stopping and not self.over:
-                self._close()
+            self._settle()
 
     # Inside
 
@@ -419,6 +440,8 @@ class ClientConnection(Connection, asyncio.Protocol):
             return
         if route.gate is not None:
             if isinstance(route.gate, Elsewhere):
+                if self._may_be_given():
+                    raise Misdirected(route.gate.owner)
                 stream.refuse(exchange, errors.MISDIRECTED)
                 return
             head.own_lines()
@@ -446,12 +469,38 @@ class ClientConnection(Connection, asyncio.Protocol):
             self.router.wheel.add(self, stream.deadline)
         activator.submit(exchange, now)
 
+    def _may_be_given(self) -> bool:
+        """The request in hand is the first one, and all is there of what was said before it."""
+        transport = self.transport
+        unwritten = self.choked or transport.get_write_buffer_size() or transport.is_closing()
+        return self._said is not None and not unwritten
+
+    def _give(self, owner: int) -> None:
+        """To the router that owns the host of the first request. It begins anew, but for what clients take amiss."""
+        assert self._said is not None and self.router.peers is not None
+        acknowledged = self.acknowledged - self.out.count(frames.SETTINGS_ACK)
+        self.over = True
+        self.streams.clear()
+        self.out.clear()
+        try:
+            self.router.peers.give(owner, self.transport, frames.PREFACE + _MARK * acknowledged + bytes(self._said))
+        except OSError as error:
+            _log.warning("a connection could not be passed on: %s", error)
+            self.transport.abort()
+
     def _object(self, head: Head) -> Refusal | None:
         if head.method == b"CONNECT":
             return errors.METHOD
         if head.others is not None and not head.continues and head.other(b"expect"):
             return errors.EXPECTATION
         return None
+
+    def _settle(self) -> None:
+        """Maybe there is no stream now."""
+        if not self.streams:
+            self._idle_since = self.router.mono()
+            if self._stopping and not self.over:
+                self._close()
 
     def _answered(self) -> list[Exchange]:
         streams = [stream for stream in self.streams.values() if isinstance(stream, ClientStream)]
@@ -484,4 +533,8 @@ def take_over(
     connection = ClientConnection(router, origin, front)
     transport.set_protocol(connection)
     connection.connection_made(transport)
-    connection.data_received(data[len(begun) :])
+    rest = data[len(begun) :]
+    while rest.startswith(_MARK):
+        connection.acknowledged -= 1
+        rest = rest[len(_MARK) :]
+    connection.data_received(rest)

@@ -50,6 +50,8 @@ class Connection:
         self._room = connection_window
         self._block_limit = block_limit
         self._rest = b""
+        self.acknowledged = 0
+        """SETTINGS of the other end. Below zero: so many of them somebody else has acknowledged before."""
         self._settled = False
         """The other end's SETTINGS have come."""
         self._table_told = True
@@ -269,7 +271,9 @@ class Connection:
             self._table_told = False
         self.peer_frame = values.get(frames.MAX_FRAME_SIZE, self.peer_frame)
         self.peer_streams = values.get(frames.MAX_CONCURRENT_STREAMS, self.peer_streams)
-        self.write(frames.SETTINGS_ACK)
+        self.acknowledged += 1
+        if self.acknowledged > 0:
+            self.write(frames.SETTINGS_ACK)
         if frames.INITIAL_WINDOW_SIZE in values:
             self._resize(values[frames.INITIAL_WINDOW_SIZE])
         self.on_settings()
