@@ -40,6 +40,20 @@ async def test_children_do_not_outlive_a_tool_that_ends(tmp_path: Path) -> None:
     assert gone(int((tmp_path / "pid").read_text()))
 
 
+async def test_cancelling_at_any_moment_of_its_start_ends_the_tool(tmp_path: Path) -> None:
+    for turns in range(15):
+        file = tmp_path / str(turns)
+        task = asyncio.ensure_future(run(["sh", "-c", f"echo $$ > {file}; sleep 1000"], env={}, timeout=10))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        async with asyncio.timeout(30):
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        if file.exists() and (pid := file.read_text()):
+            assert gone(int(pid))
+
+
 async def test_an_inherited_descriptor_stays_open_in_the_tool() -> None:
     reading, writing = os.pipe()
     result = await run(

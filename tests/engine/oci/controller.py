@@ -1,7 +1,7 @@
 """A process that controls an engine, to be killed: starts what stdin says and reports what happens, as lines of JSON.
 
-`python -m tests.engine.oci.controller STATE IMAGES`, then on stdin one JSON object per start: id, image, args,
-port, memory.
+`python -m tests.engine.oci.controller STATE IMAGES [stuck]`, then on stdin one JSON object per start: id, image, args,
+port, memory. Stuck, it never lets a program begin.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from homerun.aio.tasks import Supervisor
 from homerun.engine.base import ContainerSpec, Event, InstanceSpec, Probe
 from homerun.engine.images.store import ImageStore
 from homerun.engine.oci.engine import OciEngine
+from homerun.engine.oci.runtime import Runtime
 from homerun.lib.clock import SystemClock
 
 
@@ -30,6 +32,8 @@ async def main(state: Path, images: Path) -> None:
         say(event=type(event).__name__, id=event.id)
 
     await engine.open(listen)
+    if sys.argv[3:] == ["stuck"]:
+        Runtime.start = lambda *_: time.sleep(1000)  # type: ignore[method-assign]
     say(event="Open")
 
     async def start(order: dict[str, Any]) -> None:

@@ -32,9 +32,9 @@ class Controller:
         self.said: list[dict[str, Any]] = []
 
     @classmethod
-    async def run(cls, rig: Rig) -> Controller:
+    async def run(cls, rig: Rig, *how: str) -> Controller:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.engine.oci.controller", rig.state, rig.folder / "images"),
+            *(sys.executable, "-m", "tests.engine.oci.controller", rig.state, rig.folder / "images", *how),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
@@ -144,6 +144,20 @@ async def test_killed_in_the_middle_of_starts(closed: Rig, round: int) -> None:
         spec = state_of(rig, id) if id in there else None
         if spec is None:
             assert not (rig.state / "instances" / id).exists()
+
+
+async def test_a_start_that_was_cut_short_just_before_its_program_is_finished(closed: Rig) -> None:
+    """The record says that it runs: so it must, and once."""
+    rig, image = closed, closed.image.pinned if closed.image else ""
+    controller = await Controller.run(rig, "stuck")
+    controller.start("late", image, "exit", "3", "ran")
+    async with asyncio.timeout(30):
+        while not Record(Layout(rig.state).instances / "late").running():
+            await asyncio.sleep(0.01)
+    await controller.kill()
+    await rig.open()
+    assert await rig.exit("late") == Exit(code=3)
+    assert await rig.output("late") == ["ran"]
 
 
 async def test_an_id_stays_used_over_a_crash(closed: Rig) -> None:

@@ -87,14 +87,31 @@ def waiting(tmp_path: Path) -> Runtime:
 
 def test_a_created_container_is_let_go_through_its_pipe(waiting: Runtime) -> None:
     me = Process.of(os.getpid())
-    assert me and waiting.waits("c")
+    assert me
     got: list[bytes] = []
     reader = threading.Thread(target=lambda: got.append((waiting.root / "c/exec.fifo").read_bytes()))
     reader.start()
     waiting.start("c", me)
     reader.join()
     assert got == [b"x"]
-    assert not waiting.waits("c")
+    assert not (waiting.root / "c/exec.fifo").exists()
+
+
+def test_a_start_is_finished_whichever_runtime_made_the_container(waiting: Runtime) -> None:
+    me = Process.of(os.getpid())
+    assert me
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append((waiting.root / "c/exec.fifo").read_bytes()))
+    reader.start()
+    Runtime("/usr/sbin/runc", waiting.root.parent / "runc").resume("c", me)
+    reader.join()
+    assert got == [b"x"]
+
+
+def test_one_that_was_let_go_is_not_let_go_again(waiting: Runtime) -> None:
+    waiting.resume("c", Process(2**22 + 1, 0))
+    assert not (waiting.root / "c/exec.fifo").exists()
+    waiting.resume("c", Process(2**22 + 1, 0))
 
 
 def test_a_container_that_died_before_its_start_is_told(waiting: Runtime) -> None:

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from homerun.engine.images.process import private, reap, run, which
+from homerun.engine.images.process import private, reap, run, spawn, which
 from homerun.engine.images.reference import Reference
 from homerun.lib.errors import FailedPrecondition, Invalid
 
@@ -34,7 +34,7 @@ async def build(context: Path, tag: str, log: Callable[[str], None]) -> str:
         raise Invalid(f"Images are built into this host's storage, and {tag} is elsewhere. Name it localhost/NAME:TAG")
     dockerfile = _dockerfile(context)
     options = ["--isolation", "chroot", "--layers", "--force-rm", "--tag", f"{reference.name}:{reference.tag}"]
-    process = await asyncio.create_subprocess_exec(
+    process = await spawn(
         *private("buildah", "build", *options, "--file", str(dockerfile), str(context)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

@@ -13,6 +13,7 @@ import shutil
 import signal
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from homerun.engine.base import EngineUnavailable
 
@@ -56,7 +57,7 @@ async def run(
 ) -> Result:
     """Raises TimedOut or EngineUnavailable. However this is left, the process and its children are gone."""
     program = which(command[0])
-    process = await asyncio.create_subprocess_exec(
+    process = await spawn(
         program,
         *command[1:],
         stdin=asyncio.subprocess.DEVNULL,
@@ -74,6 +75,17 @@ async def run(
     finally:
         await reap(process)
     return Result(process.returncode or 0, stdout, stderr.decode(errors="replace"))
+
+
+async def spawn(*command: str, **options: Any) -> asyncio.subprocess.Process:
+    """asyncio's, but for a cancellation in the middle of it: what has begun is ended then. asyncio itself would wait
+    for ever for pipes that nobody connects any more."""
+    starting = asyncio.ensure_future(asyncio.create_subprocess_exec(*command, **options))
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await reap(await starting)
+        raise
 
 
 async def reap(process: asyncio.subprocess.Process) -> None:

@@ -8,7 +8,6 @@ mentions.
 from __future__ import annotations
 
 import os
-import signal
 import time
 from dataclasses import dataclass, field
 
@@ -62,8 +61,7 @@ def _sort(found: Found, host: Host, instance: Instance, running: Running, boot: 
     if running.boot != boot or not running.monitor.alive:
         found.ended.append(instance)
         return
-    if host.runtime.waits(instance.id):
-        running.init.send(signal.SIGKILL)  # cut short just before its program: whether it ran cannot be known
+    host.runtime.resume(instance.id, running.init)  # it may have been cut short just before its program
     instance.network = _network(running)
     found.running.append(instance)
 

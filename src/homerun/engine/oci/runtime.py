@@ -25,6 +25,8 @@ from homerun.lib.errors import Internal
 
 CANDIDATES = ("crun", "runc")
 _PATIENCE = 10
+_SOON = 1
+"""Seconds in which a container that was created a while ago waits for its start, if it does."""
 _EXIT_ZERO = {
     "x86_64": (62, bytes.fromhex("31ff b83c000000 0f05")),  # xor edi,edi; mov eax,60; syscall
     "aarch64": (183, bytes.fromhex("000080d2 a80b80d2 010000d4")),  # mov x0,0; mov x8,93; svc 0
@@ -62,9 +64,20 @@ class Runtime:
         if done.returncode:
             raise Internal(f"{self.name} could not start the container: {done.stderr.strip()}")
 
-    def waits(self, id: str) -> bool:
-        """It was created and, as far as can be seen, never started."""
-        return any((folder / "exec.fifo").exists() for folder in self._folders(id))
+    def resume(self, id: str, init: Process) -> None:
+        """Finish a start that was cut short: a container that still waits is let go, one that runs is not touched."""
+        for folder in self._folders(id):
+            pipe = folder / "exec.fifo"
+            if not pipe.exists():
+                continue
+            if folder.parent.name == "crun":
+                try:
+                    _let_go(pipe, init, _SOON)
+                except (Internal, OSError):
+                    pipe.unlink(missing_ok=True)  # nobody waits there: all that was missing is this
+            else:
+                path = self.path if self.root == folder.parent else folder.parent.name
+                subprocess.run([path, f"--root={folder.parent}", "start", id], capture_output=True)
 
     def forget(self, id: str) -> None:
         """Remove the runtime's own state of a container that is gone (there are no hooks to run)."""
@@ -80,7 +93,7 @@ class Runtime:
         return list(self.root.parent.glob(f"*/{id}"))
 
 
-def _let_go(pipe: Path, init: Process) -> None:
+def _let_go(pipe: Path, init: Process, patience: float = _PATIENCE) -> None:
     waited = 0.0
     while True:
         try:
@@ -89,7 +102,7 @@ def _let_go(pipe: Path, init: Process) -> None:
         except OSError as error:
             if error.errno != errno.ENXIO:
                 raise
-        if waited > _PATIENCE or not init.alive:
+        if waited > patience or not init.alive:
             raise Internal("the created container does not wait to be started")
         time.sleep(0.0005)
         waited += 0.0005
