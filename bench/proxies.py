@@ -22,7 +22,9 @@ from bench.support import cpu_seconds, find, memory_mib
 HTTP1, H2C, GRPC = PROTOCOLS = ("http1", "h2c", "grpc")
 """What a backend, and the port of a proxy that leads to it, speaks. gRPC is HTTP/2 to a backend that sends trailers."""
 OURS, AGAIN, SEVERAL = "homerun", "homerun, again", f"homerun, {stand_in.ROUTERS} processes"
-DIRECT, YARDSTICK = "direct", "haproxy"
+DIRECT = "direct"
+YARDSTICKS = {"haproxy": "HAProxy", "envoy": "Envoy"}
+"""Those that the others' CPU is compared with, and what they are called in tables."""
 FILES = 65_536
 """That each program may open, if the machine lets us: two for each of its connections."""
 _HERE = Path(__file__).parent

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from bench.idle_connections import idle_memory
 from bench.launch import Programs
-from bench.proxies import AGAIN, DIRECT, HTTP1, OURS, SEVERAL, YARDSTICK, Field, Proxy
+from bench.proxies import AGAIN, DIRECT, HTTP1, OURS, SEVERAL, YARDSTICKS, Field, Proxy
 from bench.support import CONTROL_RANGE, find, machine, spread, table, write_results
 from bench.workloads import WORKLOADS, LoadFailed, Workload
 
@@ -116,37 +116,43 @@ def measure_idle(run: Run, proxies: Sequence[Proxy], number: int) -> None:
 
 # Tables
 
+HEADER = [
+    "proxy, connections",
+    "requests/s",
+    "CPU µs/request",
+    *(f"x {shown}" for shown in YARDSTICKS.values()),
+    "added p50 ms",
+    "added p99 ms",
+]
+
 
 def rows(connections: int, rounds: Rounds) -> list[list[str]]:
-    return [
-        [
-            f"{name}, {connections}",
-            *_cells(found, rounds.get(YARDSTICK, []), rounds.get(DIRECT, []), direct=name == DIRECT),
-        ]
-        for name, found in rounds.items()
-    ]
-
-
-def _cells(
-    found: list[Figure | None], yardstick: list[Figure | None], without: list[Figure | None], *, direct: bool
-) -> list[str]:
     """Of the rounds that succeeded; ratios and differences within one round."""
+    return [[f"{name}, {connections}", *_cells(name, found, rounds)] for name, found in rounds.items()]
+
+
+def _cells(name: str, found: list[Figure | None], rounds: Rounds) -> list[str]:
     good = [figure for figure in found if figure is not None]
     if not good:
-        return ["failed", "-", "-", "-", "-"]
+        return ["failed", *["-"] * (len(HEADER) - 2)]
     rate = spread([figure.rate for figure in good], 0)
-    if direct:
-        latencies = (statistics.median(figure.p50_ms for figure in good), statistics.median(f.p99_ms for f in good))
-        return [rate, "-", "-", *(f"({latency:.2f})" for latency in latencies)]
-    ratios = [a.cpu_us / b.cpu_us for a, b in zip(found, yardstick, strict=False) if a and b and b.cpu_us]
-    pairs = [(a, b) for a, b in zip(found, without, strict=False) if a and b]
+    if name == DIRECT:
+        latencies = (statistics.median(f.p50_ms for f in good), statistics.median(f.p99_ms for f in good))
+        return [rate, "-", *["-"] * len(YARDSTICKS), *(f"({latency:.2f})" for latency in latencies)]
+    pairs = [(a, b) for a, b in zip(found, rounds.get(DIRECT, []), strict=False) if a and b]
     return [
         rate,
         spread([figure.cpu_us for figure in good]),
-        spread(ratios, 2) if ratios else "-",
+        *(_ratio(found, rounds.get(yardstick, [])) for yardstick in YARDSTICKS),
         f"{statistics.median(a.p50_ms - b.p50_ms for a, b in pairs):.2f}" if pairs else "-",
         f"{statistics.median(a.p99_ms - b.p99_ms for a, b in pairs):.2f}" if pairs else "-",
     ]
+
+
+def _ratio(found: list[Figure | None], yardstick: list[Figure | None]) -> str:
+    """Of the CPU time."""
+    ratios = [a.cpu_us / b.cpu_us for a, b in zip(found, yardstick, strict=False) if a and b and b.cpu_us]
+    return spread(ratios, 2) if ratios else "-"
 
 
 def control_line(connections: int, rounds: Rounds) -> str | None:
@@ -162,10 +168,9 @@ def control_line(connections: int, rounds: Rounds) -> str | None:
 
 
 def print_report(run: Run) -> None:
-    header = ["proxy, connections", "requests/s", "CPU µs/request", "x HAProxy", "added p50 ms", "added p99 ms"]
     for name, cells in run.figures.items():
         print(f"\n### {name}\n")
-        print(table(header, [row for connections, rounds in cells.items() for row in rows(connections, rounds)]))
+        print(table(HEADER, [row for connections, rounds in cells.items() for row in rows(connections, rounds)]))
         print(*filter(None, (control_line(*cell) for cell in cells.items())), sep="\n")
     if run.idle_kb:
         print("\n### Idle connections\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -32,6 +32,7 @@ from homerun.core.crew import Crew
 from homerun.core.fleet import Explained
 from homerun.core.instance import Instance
 from homerun.core.task import Attempt, Outcome, Task
+from homerun.daemon.bills import service_totals
 from homerun.daemon.metrics import page
 from homerun.engine.base import Ready
 from homerun.engine.images.build import build
@@ -99,17 +100,8 @@ class DaemonInsight:
             "decisions": decisions,
             "coldStarts": starts,
             "timeline": sorted(moments, key=lambda moment: moment["time"]),
-            "cost": _total(self._service_totals(name, groups)),
+            "cost": _total(service_totals(control, name, groups)),
         }
-
-    def _service_totals(self, name: str, groups: Iterable[Group]) -> Totals:
-        """With what is running and billed by instance, which is on nobody's bill yet."""
-        control = self._control
-        totals, now = replace(control.meter.totals(name)), control.clock.mono()
-        for group in groups:
-            lives = [now - one.created for one in group.fleet.instances.values() if one.ready_at is not None]
-            totals.add(control.meter.running(group.spec, lives))
-        return totals
 
     async def explain_worker_pool(self, name: str) -> ServiceView:
         control = self._control

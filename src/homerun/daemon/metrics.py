@@ -12,8 +12,10 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import homerun
+from homerun.controllers.capacity import Group
 from homerun.core.instance import Instance, State
 from homerun.core.task import TaskState
+from homerun.daemon.bills import service_totals
 from homerun.engine.oci import procfs
 from homerun.meter import exposition as shown
 from homerun.meter.metrics import FINISHED, Metrics
@@ -128,8 +130,11 @@ def _starts(metrics: Metrics) -> Iterator[str]:
 
 def _billable(control: Control) -> Iterator[str]:
     yield shown.BILLABLE.head()
-    for service in dict.fromkeys(group.spec.service for group in list(control.capacity.groups)):
-        if seconds := control.meter.totals(service).seconds:
+    services: dict[str, list[Group]] = {}
+    for group in control.capacity.groups:
+        services.setdefault(group.spec.service, []).append(group)
+    for service, groups in services.items():
+        if seconds := service_totals(control, service, groups).seconds:
             yield shown.BILLABLE.line(_named(shown.BILLABLE, service), seconds)
 
 
