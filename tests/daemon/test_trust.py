@@ -114,6 +114,16 @@ def test_browsers_are_those_of_whoever_called_sudo(monkeypatch: pytest.MonkeyPat
     assert Person.who_asks() == Person(Path("/root"), 0, 0)
 
 
+def test_a_profile_that_never_had_it_is_no_failure(root: Path, person: Person) -> None:
+    def certutil(command: list[str], **_: Any) -> None:
+        raise subprocess.CalledProcessError(255, command, stderr='certutil: could not find certificate named "x"')
+
+    made = profile(person, ".pki/nssdb")
+    lists = Lists(AUTHORITY, person, root, certutil)  # type: ignore[arg-type]
+    assert list(lists.remove())[1] == f"Browsers: {AUTHORITY.name} was not trusted in {made}."
+    assert not lists.failed
+
+
 @pytest.mark.sockets
 @pytest.mark.skipif(not shutil.which("update-ca-certificates", path="/usr/sbin:/usr/bin"), reason="not Debian")
 def test_the_systems_own_program_puts_it_into_the_bundle_and_out_again(

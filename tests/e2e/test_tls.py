@@ -47,6 +47,13 @@ def test_a_service_is_woken_over_tls(secure: SecureDaemon, app: str) -> None:
     assert (secure.state / "certificates" / "local-ca.pem").stat().st_mode & 0o777 == 0o600
 
 
+def test_both_versions_of_http_are_offered(secure: SecureDaemon, app: str) -> None:
+    secure.deploy("both", app)
+    assert secure.curl("both", "--http2").startswith("HTTP/2 200")
+    assert secure.curl("both", "--http1.1").startswith("HTTP/1.1 200")
+    assert "x-forwarded-proto: https" in secure.curl("both", "--http2").lower()
+
+
 def test_each_connection_finds_the_router_that_owns_its_service(folder: Path, app: str) -> None:
     with SecureDaemon(folder / "several", routers=2) as daemon:
         for number in range(4):

@@ -18,7 +18,7 @@ from homerun.router.certificates import Certificates
 from homerun.router.options import Options
 from homerun.router.server import serve
 from homerun.wire.authority import Authority
-from tests.router.test_server import Platform, cpu, exchange, hello
+from tests.router.test_server import Platform, cpu, exchange, hello, rss
 from tests.support.router import GET, OK
 
 pytestmark = pytest.mark.sockets
@@ -145,6 +145,62 @@ async def test_a_crowd_is_turned_away_at_the_door(secure: Secure) -> None:
                 break
         assert await exchange(reader, writer, REQUEST) == OK
     writer.close()
+
+
+SIZE = 64 << 20
+
+
+async def test_a_large_answer_to_a_slow_client_takes_little_memory(secure: Secure) -> None:
+    async def download(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % SIZE)
+        for _ in range(SIZE >> 18):
+            writer.write(b"x" * (1 << 18))
+            await writer.drain()
+        writer.close()
+
+    await secure.start(download)
+    reader, writer = await secure.dial()
+    writer.write(REQUEST)
+    await reader.readuntil(b"\r\n\r\n")
+    await asyncio.sleep(0.3)
+    before = peak = rss()
+    got = 0
+    while got < SIZE:
+        got += len(await reader.read(1 << 20))
+        peak = max(peak, rss())
+    assert peak - before < SIZE / 2
+    writer.close()
+
+
+async def test_a_tunnel_ends_on_the_other_side_when_one_side_ends(secure: Secure) -> None:
+    ended = asyncio.Event()
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+        if b"GET /bye" in head:
+            writer.close()
+            return
+        while data := await reader.read(1000):
+            writer.write(data)
+        ended.set()
+        writer.close()
+
+    upgrade = REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+    await secure.start(echo)
+    async with asyncio.timeout(30):
+        reader, writer = await secure.dial()
+        writer.write(upgrade)
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        writer.write(b"hello")
+        assert await reader.readexactly(5) == b"hello"
+        writer.close()
+        await ended.wait()
+        reader, writer = await secure.dial()
+        writer.write(upgrade.replace(b"GET /", b"GET /bye"))
+        assert (await reader.read()).startswith(b"HTTP/1.1 101 ")
+        writer.close()
 
 
 # Several routers on the port

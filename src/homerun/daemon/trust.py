@@ -121,7 +121,10 @@ class Lists:
         for profile in profiles:
             # As the user: their files stay theirs.
             problem = self._call(["certutil", *arguments, "-d", f"sql:{profile}"], as_person=True)
-            yield self._said(problem, f"Browsers: {self.authority.name} {done} in {profile}.")
+            if "could not find certificate" in problem:
+                yield f"Browsers: {self.authority.name} was not trusted in {profile}."
+            else:
+                yield self._said(problem, f"Browsers: {self.authority.name} {done} in {profile}.")
 
     def _call(self, command: Sequence[str], *, as_person: bool = False) -> str:
         person = {"user": self.person.uid, "group": self.person.gid} if as_person and os.getuid() == 0 else {}
