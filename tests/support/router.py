@@ -141,8 +141,10 @@ class World:
 
     async def close(self) -> None:
         self.router.stats.stop()
-        for client in [*self.router.clients, *self.router.turned_away]:
+        for client in list(self.router.clients):
             client.transport.abort()
+        for stranger in list(self.router.turned_away):
+            stranger.abort()
         for instance in list(self.router.instances.values()):
             instance.activator.gone(instance)
             for connection in list(instance.connections):

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 
 import httptools
 
-from homerun.router import chunked, errors, resume
+from homerun.router import chunked, crowd, errors, resume
 from homerun.router.boundary import Boundary
 from homerun.router.errors import Refusal
 from homerun.router.exchange import CLIENT_LEFT, LONG_HEAD, Exchange
-from homerun.router.half_closed import is_reset
+from homerun.router.half_closed import look_after
 from homerun.router.headers import SPECIAL, RequestHead, Trailers
 from homerun.router.http2.client import take_over
 from homerun.router.origin import Origin
@@ -41,8 +41,6 @@ _BODY_AHEAD = 64 << 10
 _HTTP2 = "Pause on PRI/Upgrade"
 """The parser has come to the end of the preface with which HTTP/2 begins."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_FIRST_LOOK, _LAST_LOOK = 0.01, 5.0
-"""Seconds after which a client that has ended its sending is looked after: each time twice as long."""
 _FRAMING = 8
 """Bytes around each byte of a chunked body that are fine: a chunk of one byte has five. Then comes `head_limit`."""
 
@@ -122,7 +120,11 @@ class ClientConnection(asyncio.Protocol):
         self.origin = self._router.origin(peer[0] if peer else "")
         self._router.clients.add(self)
         if len(self._router.clients) > self._router.options.max_connections:
-            self._turn_away()
+            self._deaf = True
+            self._router.clients.discard(self)
+            crowd.turn_away(
+                self._router, self.transport, errors.TOO_MANY_CONNECTIONS.encode(head_only=False, keep_alive=False)
+            )
             return
         self._set_deadline(self._router.mono() + self._router.options.header_timeout)
 
@@ -168,7 +170,7 @@ class ClientConnection(asyncio.Protocol):
         last.keep_alive = False
         if not exchange.answered and not exchange.http10:
             self.transport.write(_CONTINUE)
-            self._look_after(exchange, _FIRST_LOOK)
+            look_after(self._router.loop, self.transport, exchange)
         return True
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -505,27 +507,6 @@ class ClientConnection(asyncio.Protocol):
         self._router.clients.discard(self)
         take_over(self._router, self.transport, self.origin, data, self._front)
 
-    def _look_after(self, exchange: Exchange, delay: float) -> None:
-        """It has ended its sending: if it has left altogether it has reset the connection by now."""
-        if exchange is not self._current or exchange.over or exchange.answered:
-            return
-        if is_reset(self.transport):
-            self.transport.abort()
-            return
-        self._router.loop.call_later(delay, self._look_after, exchange, min(2 * delay, _LAST_LOOK))
-
-    def _turn_away(self) -> None:
-        """There are more connections than this process may have."""
-        router = self._router
-        router.clients.discard(self)
-        if len(router.turned_away) > router.options.max_connections >> 3:
-            self.transport.abort()
-            return
-        router.turned_away.add(self)
-        self.transport.write(errors.TOO_MANY_CONNECTIONS.encode(head_only=False, keep_alive=False))
-        self._deaf = True
-        self._end(mid_body=True, now=router.mono())
-
     def _send_body(self, exchange: Exchange, data: bytes) -> None:
         if exchange.upstream is not None:
             exchange.upstream.send_body(data)
@@ -575,16 +556,12 @@ class ClientConnection(asyncio.Protocol):
         self._held = False
 
     def _hang_up(self, exchange: Exchange, now: float) -> None:
-        """Close once everything is written."""
+        """Close once everything is written. If the client may be sending still, closing at once would make its
+        kernel throw away the answer: read on for a while."""
         self._current, self._tunnel = None, None
         self._line.clear()
         mid_body = not exchange.body_done or self._deaf
         self._deaf = True
-        self._end(mid_body=mid_body, now=now)
-
-    def _end(self, *, mid_body: bool, now: float) -> None:
-        """If the client may be sending still, closing at once would make its kernel throw away the answer: read on for
-        a while."""
         if not mid_body or not self.transport.can_write_eof():
             self._set_deadline(now + self._router.options.header_timeout)
             self.transport.close()

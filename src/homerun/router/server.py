@@ -18,6 +18,7 @@ from homerun.router.activator import Activator
 from homerun.router.affinity import StickyActivator
 from homerun.router.arrivals import Arrivals
 from homerun.router.certificates import Certificates
+from homerun.router.crowd import TurnedAway
 from homerun.router.door import Door, shake_hands
 from homerun.router.front import Front, FrontConnection
 from homerun.router.handover import Peers, path_of
@@ -76,7 +77,7 @@ class Router:
         self.sessions: dict[bytes, RemoteInstance] = {}
         """The instances of revisions with affinity, by what cookies say."""
         self.clients: set[ClientConnection | Http2Client] = set()
-        self.turned_away: set[ClientConnection | Http2Client] = set()
+        self.turned_away: set[TurnedAway] = set()
         """Those that were one too many, and are still being told."""
         self.shaking = 0
         """Connections that are to become clients': they agree on how to encrypt."""
@@ -99,7 +100,6 @@ class Router:
 
     def left(self, client: ClientConnection | Http2Client) -> None:
         self.clients.discard(client)
-        self.turned_away.discard(client)
         if not self.clients and self._empty is not None and not self._empty.done():
             self._empty.set_result(None)
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from homerun.router import chunked, errors
+from homerun.router import chunked, crowd, errors
 from homerun.router.exchange import CLIENT_LEFT, LONG_HEAD, Exchange
 from homerun.router.http2 import frames, refusal
 from homerun.router.http2.budget import Budget
@@ -295,6 +295,11 @@ class ClientConnection(Connection, asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """To be called with an open connection whose client has sent the preface, or is about to (ALPN)."""
         self.transport = transport  # type: ignore[assignment]
+        if len(self.router.clients) >= self.router.options.max_connections:
+            self.over = True
+            words = frames.settings({}) + frames.goaway(0, Code.ENHANCE_YOUR_CALM, "too many connections")
+            crowd.turn_away(self.router, self.transport, words)
+            return
         self.router.clients.add(self)
         if self.router.peers is not None and transport.get_extra_info("sslcontext") is None:
             self._said = bytearray()
