@@ -106,7 +106,7 @@ async def _connected(connecting: connect) -> ClientConnection:
 
 
 async def test_the_timeout_of_requests_ends_a_connection(platform: Platform, server: Server) -> None:
-    await platform.start(ports=[port_of(server)], timeout=0.5)
+    await platform.start(ports=[port_of(server)], timeout=2)
     async with client(platform) as connection:
         with pytest.raises(ConnectionClosedError):
             async with asyncio.timeout(30):
