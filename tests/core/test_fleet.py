@@ -112,6 +112,7 @@ def test_manual_scaling_holds_a_number_and_shrinks_at_once() -> None:
     f.ready("i1", now=1)
     f.ready("i2", now=1)
     assert f.configure(Scaling(10, fixed=1), now=2) == [Drain("i1")]
+    assert (f.history[-1].decision.reason, f.history[-1].note) == ("manual scaling: 1", "")
 
 
 def test_the_deployment_check_starts_one_instance_without_traffic() -> None:

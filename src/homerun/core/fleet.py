@@ -291,7 +291,8 @@ class Fleet:
             return [], ""
         if ids := self._idle_too_long(want, now):
             last = self.count(State.READY) == len(ids)
-            return self._drain(ids), self._patience.why if last else "idle beside others"
+            why = self._patience.why if last else "idle beside others"
+            return self._drain(ids), why if self._autoscaler.scaling.fixed is None else ""
         if ids := self._too_many_busy(want, now):
             return self._drain(ids), "the load fits on those that stay"
         return [], ""
