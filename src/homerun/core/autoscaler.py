@@ -14,7 +14,7 @@ from homerun.core.window import Peak, Window
 
 TARGET = 0.6
 WINDOW = 60.0
-PEAK, STEADY = 15.0, 90.0
+PEAK, STEADY = 12.0, 75.0
 """Seconds for which all requests at once, and the averages, must have needed fewer before any that are busy are too
 many: so that a load that moves around a limit starts and stops nothing."""
 
