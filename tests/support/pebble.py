@@ -57,11 +57,16 @@ class Pebble:
         with self.log.open("wb") as log:
             for command in (dns, server):
                 self._processes.append(subprocess.Popen(command, stdout=log, stderr=log, env=environment))
+        for port in (self._dns, self.port):
+            self._wait_for(port)
+        return self
+
+    def _wait_for(self, port: int) -> None:
         deadline = time.monotonic() + 30
         while True:
             try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return self
+                socket.create_connection(("127.0.0.1", port)).close()
+                return
             except OSError:
                 assert time.monotonic() < deadline, self.log.read_text()
                 time.sleep(0.02)
