@@ -3,5 +3,5 @@
 A request's way: `server` accepts the connection, `protocol` parses the request into an `exchange`, `routes` finds the
 revision, its `activator` asks the dispatcher for a slot (or lets the request wait), `upstream` sends it to the
 instance and streams the answer back, `stats` counts it. Control speaks over `link`. There is no task per request:
-bytes arrive, a few plain method calls later bytes leave.
+bytes arrive, a few plain method calls later bytes leave. `http2` has the same two ends for those who speak HTTP/2.
 """

@@ -32,6 +32,8 @@ _SECRET = frozenset((b"authorization", b"cookie", b"set-cookie", b"proxy-authori
 _remembered = lru_cache(1024)(decode_huffman)
 _MEMORABLE = 2048
 """Bytes of a string up to which it is worth remembering."""
+MEMORABLE_FIELD = 256
+"""Bytes of a field up to which it is worth remembering."""
 _SMALL = 4096
 """Bytes of a block which cannot say too much, whatever it says."""
 
@@ -131,6 +133,10 @@ def _number(block: bytes, at: int) -> tuple[int, int]:
 
 def encode(name: bytes, value: bytes) -> bytes:
     """One field, so that it changes nobody's table."""
+    return _known(name, value) if len(name) + len(value) <= MEMORABLE_FIELD else _encode(name, value)
+
+
+def _encode(name: bytes, value: bytes) -> bytes:
     whole = _WHOLE.get((name, value))
     if whole is not None:
         return bytes((0x80 | whole,))
@@ -139,6 +145,9 @@ def encode(name: bytes, value: bytes) -> bytes:
     if index:
         return _prefixed(first, 15, index) + _prefixed(0, 127, len(value)) + value
     return bytes((first,)) + _prefixed(0, 127, len(name)) + name + _prefixed(0, 127, len(value)) + value
+
+
+_known = lru_cache(4096)(_encode)
 
 
 def _prefixed(first: int, mask: int, number: int) -> bytes:

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from homerun.router.headers import SPECIAL, RequestHead
 from homerun.router.http2.codes import Code, StreamFault
-from homerun.router.http2.hpack import BlockReader, Fields, encode
+from homerun.router.http2.hpack import MEMORABLE_FIELD, BlockReader, Fields, encode
 from homerun.router.origin import Origin
 from homerun.router.trace import Trace
 
@@ -324,9 +324,20 @@ def _lines(fields: Fields, start: int) -> list[bytes]:
 
 
 def _check(name: bytes, value: bytes) -> None:
+    """Raises StreamFault."""
+    if len(name) + len(value) <= MEMORABLE_FIELD:
+        _known_to_be_sound(name, value)
+    else:
+        _check_anew(name, value)
+
+
+def _check_anew(name: bytes, value: bytes) -> None:
     if _NAME(name) is None:
         raise StreamFault(Code.PROTOCOL_ERROR, f"a header's name is wrong here: {name[:40]!r}")
     if _VALUE(value) is None:
         raise StreamFault(Code.PROTOCOL_ERROR, f"the value of {name[:40]!r} is not allowed")
     if name in _ONE_CONNECTION:
         raise StreamFault(Code.PROTOCOL_ERROR, f"{name.decode()} has no place in HTTP/2")
+
+
+_known_to_be_sound = lru_cache(4096)(_check_anew)
