@@ -67,6 +67,11 @@ class Field:
                 print(f"measured without a peer: {error}", file=sys.stderr)
         return proxies
 
+    def routers(self) -> list[Proxy]:
+        """One that is alone, and several on one port; no peers."""
+        self._start_backends()
+        return [self._router(OURS, "one"), self._router(SEVERAL, "several", stand_in.ROUTERS)]
+
     def _start_backends(self) -> None:
         backend = compile_c(_HERE / "backend.c", self._folder / "backend")
         port = free_port()
