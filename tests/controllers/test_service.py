@@ -1,11 +1,13 @@
 """Service -> Revision -> traffic, on the whole control process in virtual time."""
 
+from typing import Any
+
 import pytest
 
 from homerun.engine.base import Exit
 from homerun.engine.fake import Line, Script
 from homerun.model import conditions
-from homerun.store.base import Delete, Put
+from homerun.store.base import Delete, Put, Write
 from homerun.wire.link import InstanceUp, KeySet, RouteGone, RouteSet, Snapshot, Target
 from tests.support.builders import IMAGE, LOCATION, operation_name, operation_put, service_put
 from tests.support.control import FakeRouter, world
@@ -28,6 +30,22 @@ async def test_a_new_service_becomes_ready_and_is_routed() -> None:
         assert (route.service, route.hosts) == (HELLO, ["hello-1.r.run.localhost"])
         assert route.targets == [Target(revision, 100)]
         assert w.router.last(InstanceUp).revision == revision
+
+
+async def test_the_routers_know_it_before_anybody_hears_that_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with world() as w:
+        apply, known = w.store.apply, []
+
+        async def look(*writes: Write) -> Any:
+            done = (write for write in writes if isinstance(write, Put) and write.kind == "Service")
+            if any(service.body.get("reconciling") is False for service in done):
+                known.append(w.router.last(RouteSet).targets)
+            return await apply(*writes)
+
+        monkeypatch.setattr(w.store, "apply", look)
+        await apply(service_put(), operation_put("hello"))
+        revision = (await w.settled("Service", HELLO)).body["latestReadyRevision"]
+        assert known[0] == [Target(revision, 100)]
 
 
 async def test_its_operation_ends_with_the_service_in_one_write() -> None:

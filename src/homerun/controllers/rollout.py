@@ -123,12 +123,13 @@ class RolloutController:
         return [revision.name for revision in found]
 
     async def apply(self, key: str, plan: Plan) -> None:
+        if plan.body is not None:
+            # Before it is said: whoever hears that the deployment is done sends a request in the same moment.
+            self._outcome.settle(plan.body)
         if plan.writes:
             await self._store.apply(*plan.writes)
         if plan.body is None:
             self._outcome.drop(key)
-        else:
-            self._outcome.settle(plan.body)
 
 
 def plan(shape: Shape, world: World, now: float) -> Plan:
