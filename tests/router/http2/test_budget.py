@@ -15,6 +15,18 @@ def test_a_burst_is_allowed_and_no_more() -> None:
     assert caught.value.code is Code.ENHANCE_YOUR_CALM
 
 
+def test_what_is_useful_makes_up_for_it() -> None:
+    budget = Budget(2, 0, lambda: 0.0)
+    for _ in range(100):
+        budget.spend("PING")
+        budget.earn()
+    budget.earn()
+    budget.spend("PING")
+    budget.spend("PING")
+    with pytest.raises(ConnectionFault):
+        budget.spend("PING")
+
+
 def test_it_recovers_with_time() -> None:
     now = [0.0]
     budget = Budget(2, 10, lambda: now[0])

@@ -353,6 +353,11 @@ async def test_rapid_reset_ends_the_connection(world: World) -> None:
     assert client.transport.closing
 
 
+async def test_acknowledgements_without_end_end_the_connection(world: World) -> None:
+    transport = world.client(frames.PREFACE + frames.settings({}) + frames.SETTINGS_ACK * 1100)
+    assert frames.goaway(0, Code.ENHANCE_YOUR_CALM, "too much of it: acknowledgements of SETTINGS") in transport.take()
+
+
 async def test_a_slow_client_stops_the_instance(world: World) -> None:
     world.service(1)
     client = Client(world)

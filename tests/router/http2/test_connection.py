@@ -250,6 +250,24 @@ def test_what_is_unusual_but_allowed_is_taken(data: bytes) -> None:
     assert all(kind == SETTINGS for kind, *_ in read(server.take_out()))
 
 
+@pytest.mark.parametrize("sending", [True, False])
+def test_a_ping_with_each_message_is_no_chatter(sending: bool) -> None:
+    """As Go's gRPC does it, on both ends."""
+    server = settled()
+    server.feed(frames.settings({4: 1 << 20}) + frames.window_update(0, 1 << 20) + OPEN)
+    for _ in range(5000):
+        if sending:
+            server.send_data(server.opened[1], b"message")
+        server.feed((b"" if sending else frame(DATA, 0, 1, b"message")) + frame(PING, 0, 0, bytes(8)))
+    assert server.ended_with is None
+
+
+def test_acknowledgements_that_were_asked_for_are_no_chatter() -> None:
+    server = settled()
+    server.feed(frames.SETTINGS_ACK * 5000)
+    assert server.ended_with is None
+
+
 def test_a_ping_is_answered_with_the_same_bytes() -> None:
     server = settled()
     server.feed(frame(PING, 0, 0, b"12345678"))

@@ -15,6 +15,11 @@ class Budget:
         self._left: float = burst
         self._since = now()
 
+    def earn(self) -> None:
+        """Something useful has happened, which makes up for one time."""
+        if self._left < self._burst:
+            self._left += 1
+
     def spend(self, what: str) -> None:
         """Raises ConnectionFault when nothing is left. The clock is only asked then."""
         self._left -= 1

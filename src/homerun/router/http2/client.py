@@ -370,6 +370,9 @@ class ClientConnection(Connection, asyncio.Protocol):
         self._begin(stream, exchange, head)
         self._said = None
 
+    def on_settings_ack(self) -> None:
+        self.chatter.spend("acknowledgements of SETTINGS")
+
     def on_reset(self, stream: Stream) -> None:
         self._resets.spend("streams opened and reset")
 

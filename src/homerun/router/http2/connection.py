@@ -63,8 +63,9 @@ class Connection:
         """Streams that are over; True: we reset them, so that the other end may not know yet."""
         self._blocked: dict[Stream, None] = {}
         """Those with something queued, in the order in which they are served."""
-        self._chatter = Budget(1000, 100, now)
-        """Frames that carry nothing of a request."""
+        self.chatter = Budget(1000, 100, now)
+        """Frames that carry nothing of a request. Each one that does, either way, makes up for one: gRPC measures its
+        connections by PING while messages flow."""
         self._handlers = (
             self._take_data,
             self._take_headers,
@@ -135,7 +136,7 @@ class Connection:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "a frame between HEADERS and their CONTINUATION")
         if kind > frames.CONTINUATION:
             # Frames of kinds that nobody knows are passed over (§5.5).
-            self._chatter.spend("unknown frames")
+            self.chatter.spend("unknown frames")
             return
         try:
             self._handlers[kind](flags, id, payload)
@@ -175,8 +176,10 @@ class Connection:
             if stream.sent_end:
                 self.close(stream)
             return
-        if not payload:
-            self._chatter.spend("empty DATA")
+        if payload:
+            self.chatter.earn()
+        else:
+            self.chatter.spend("empty DATA")
         stream.on_data(payload, False)
         stream.taken += length
         if not stream.held:
@@ -216,6 +219,7 @@ class Connection:
             self._take_block(id, b"".join(pieces), first & END_STREAM != 0)
 
     def _take_block(self, id: int, block: bytes, end: bool) -> None:
+        self.chatter.earn()
         stream = self.streams.get(id)
         if stream is None:
             if id in self._closed:
@@ -238,7 +242,7 @@ class Connection:
         """Deprecated (§5.3.2): checked, and passed over."""
         if not id:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "PRIORITY on stream 0")
-        self._chatter.spend("PRIORITY")
+        self.chatter.spend("PRIORITY")
         if len(payload) != 5:
             raise StreamFault(Code.FRAME_SIZE_ERROR, "PRIORITY without 5 bytes")
         if frames.depends_on(payload) == id:
@@ -250,7 +254,7 @@ class Connection:
             raise ConnectionFault(Code.PROTOCOL_ERROR, f"RST_STREAM for stream {id}, which is not open")
         stream = self.streams.get(id)
         if stream is None:
-            self._chatter.spend("RST_STREAM")
+            self.chatter.spend("RST_STREAM")
             return
         self.close(stream)
         stream.on_reset(code)
@@ -259,12 +263,12 @@ class Connection:
     def _take_settings(self, flags: int, id: int, payload: bytes) -> None:
         if id:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "SETTINGS on a stream")
-        self._chatter.spend("SETTINGS")
         if flags & ACK:
             if payload:
                 raise ConnectionFault(Code.FRAME_SIZE_ERROR, "an acknowledgement of SETTINGS with a payload")
             self.on_settings_ack()
             return
+        self.chatter.spend("SETTINGS")
         values = frames.read_settings(payload)
         self._settled = True
         if values.get(frames.HEADER_TABLE_SIZE, _DEFAULT_TABLE) < _DEFAULT_TABLE:
@@ -296,7 +300,7 @@ class Connection:
             raise ConnectionFault(Code.PROTOCOL_ERROR, "PING on a stream")
         if len(payload) != 8:
             raise ConnectionFault(Code.FRAME_SIZE_ERROR, "PING without 8 bytes")
-        self._chatter.spend("PING")
+        self.chatter.spend("PING")
         if not flags & ACK:
             self.write(frames.frame(frames.PING, ACK, 0, payload))
 
@@ -366,6 +370,7 @@ class Connection:
             if not self.out:
                 self.wake()
             self.out.append(_pack(length << 8, end, stream.id) + data)
+            self.chatter.earn()
             if end:
                 self._finish_sending(stream)
             return
@@ -437,6 +442,7 @@ class Connection:
             stream.window -= size
             self.window -= size
             end = not queue and stream.last_block == b""
+            self.chatter.earn()
             self.write(_pack(size << 8, end, stream.id) + piece)
         elif stream.last_block == b"":
             end = True
