@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import threading
 from collections.abc import Iterator
@@ -67,3 +68,25 @@ def test_a_killed_router_takes_nothing_down_but_its_own_connections(shared: Daem
         thread.join()
     assert bad == []
     assert {shared.get(name)[0] for name in SERVICES} == {200}
+
+
+def test_no_container_has_more_than_its_concurrency_when_its_router_is_killed(shared: Daemon) -> None:
+    """The program sleeps on, whoever has left; and says how many requests it has ever had at once."""
+    names = owned_by(1)
+
+    def ask(name: str) -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            shared.get(name, "/sleep?ms=2500")
+
+    threads = [threading.Thread(target=ask, args=[name]) for name in names for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    shared.until(lambda: all(any(i["inFlight"] for i in shared.explain(name)["instances"]) for name in names))
+    before = shared.children()["router 1"]
+    shared.kill("router 1")
+    shared.until(lambda: shared.children().get("router 1", before) != before)
+    for thread in threads:
+        thread.join()
+    for name in names:
+        peaks = [shared.get(name, "/peak") for _ in range(5)]
+        assert {(status, body.strip()) for status, body in peaks} == {(200, b"1")}
