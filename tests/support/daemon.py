@@ -93,7 +93,10 @@ class Daemon:
         pid = self.process.pid
         found: dict[str, int] = {}
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            command = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
+            try:
+                command = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
+            except FileNotFoundError:
+                continue  # it has just ended
             if "homerun.daemon" in command:
                 role, _, index = command[command.index("homerun.daemon") + 1 :][:3]
                 found[role if index == "0" else f"{role} {index}"] = int(child)
