@@ -8,7 +8,18 @@ from homerun.engine.base import Exit
 from homerun.engine.fake import Line, Script
 from homerun.model import conditions
 from homerun.store.base import Delete, Put, Write
-from homerun.wire.link import InstanceUp, KeySet, RouteGone, RouteSet, Snapshot, Target
+from homerun.wire.link import (
+    InstanceDrain,
+    InstanceDrained,
+    InstanceUp,
+    KeySet,
+    RevisionGone,
+    RevisionSet,
+    RouteGone,
+    RouteSet,
+    Snapshot,
+    Target,
+)
 from tests.support.builders import IMAGE, LOCATION, operation_name, operation_put, service_put
 from tests.support.control import FakeRouter, world
 
@@ -46,6 +57,28 @@ async def test_the_routers_know_it_before_anybody_hears_that_it_is_done(monkeypa
         await apply(service_put(), operation_put("hello"))
         revision = (await w.settled("Service", HELLO)).body["latestReadyRevision"]
         assert known[0] == [Target(revision, 100)]
+
+
+async def test_a_deleted_service_that_finishes_its_requests_does_not_hinder_a_new_one_of_its_name() -> None:
+    async with world() as w:
+        w.router.busy = True
+        await w.store.apply(service_put(revision="hello-one"))
+        await w.settled("Service", HELLO)
+        (old,) = w.engine.instances()
+        await w.store.apply(Put("Service", HELLO, {**(await w.get("Service", HELLO)).body, "deleteTime": "now"}))
+        await w.until(lambda: w.router.last(InstanceDrain) == InstanceDrain(old.id))
+
+        await w.store.apply(service_put(revision="hello-one", maxInstanceRequestConcurrency=7))
+        service = await w.settled("Service", HELLO)
+        assert service.body["terminalCondition"]["state"] == conditions.SUCCEEDED
+        assert w.router.last(RevisionSet).concurrency == 7
+        assert w.router.last(InstanceUp).instance != old.id
+
+        w.router.say(InstanceDrained(old.id))
+        await w.until(lambda: old.id not in {state.id for state in w.engine.instances()})
+        assert len(w.engine.instances()) == 1
+        assert not w.router.all(RevisionGone)
+        w.router.busy = False
 
 
 async def test_its_operation_ends_with_the_service_in_one_write() -> None:

@@ -34,6 +34,8 @@ class FakeRouter(asyncio.WriteTransport):
     def __init__(self, control: Control) -> None:
         super().__init__()
         self.heard: list[ToRouter] = []
+        self.busy = False
+        """Requests are in flight everywhere, without an end."""
         self._frames = FrameDecoder()
         self._link = RouterLink(control.plane)
         self._link.connection_made(self)
@@ -43,8 +45,8 @@ class FakeRouter(asyncio.WriteTransport):
         for body in self._frames.feed(bytes(data)):
             message = link.decode_to_router(body)
             self.heard.append(message)
-            if isinstance(message, InstanceDrain):
-                # Nothing is ever in flight here. A real router answers later, too.
+            if isinstance(message, InstanceDrain) and not self.busy:
+                # Nothing is in flight here. A real router answers later, too.
                 asyncio.get_running_loop().call_soon(self.say, InstanceDrained(message.instance))
 
     def close(self) -> None:

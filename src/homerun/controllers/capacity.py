@@ -162,7 +162,8 @@ class Capacity:
         spec = RevisionSpec.parse(revision.body)
         limits = scaling(spec, owner)
         group = self._groups.get(spec.name)
-        if group is None:
+        if group is None or group.fleet.closed:
+            # One of the same name that was deleted may still finish its requests: it has no part in this one.
             group = Group(spec, image, Fleet(limits, self._idle_timeout, ids.instance_id))
             self._groups[spec.name] = group
             self._announce(group)
@@ -225,8 +226,8 @@ class Capacity:
         """Stop every instance, and wait until they are gone; after the grace period they are killed."""
         for group in list(self._groups.values()):
             self.release(group.spec.name)
-            for id in group.fleet.instances:
-                self._stop(group, id)
+        for id, group in list(self._owners.items()):
+            self._stop(group, id)
         self._empty = asyncio.Event()
         if self._owners:
             await self._empty.wait()
@@ -407,6 +408,8 @@ class Capacity:
             checked(group.spec.name, failure)
 
     def _announce(self, group: Group) -> None:
+        if self._groups.get(group.spec.name) is not group:
+            return
         self._plane.set_revision(
             RevisionSet(
                 revision=group.spec.name,
@@ -438,7 +441,7 @@ class Capacity:
         self._carry_out(group, group.fleet.tick(self._clock.mono()))
 
     def _drop_if_empty(self, group: Group) -> None:
-        if group.fleet.closed and not group.fleet.instances and group.spec.name in self._groups:
+        if group.fleet.closed and not group.fleet.instances and self._groups.get(group.spec.name) is group:
             del self._groups[group.spec.name]
             self._cpu_samples.forget(group.spec.name)
             self._plane.drop_revision(group.spec.name)
