@@ -30,6 +30,7 @@ from homerun.engine.images.manifest import Flaw
 from homerun.engine.images.process import TimedOut, private, run
 from homerun.engine.images.reference import Reference
 from homerun.engine.images.skopeo import Skopeo
+from homerun.lib.lock import attempt
 
 RECENT = 600.0
 """Seconds for which an image that was asked for is kept, used or not: its revision may not be written yet."""
@@ -264,7 +265,7 @@ class ImageStore:
         """Hold the shared lock; the descriptor. Others clean up in moments: trying again is enough, and takes neither
         the event loop nor the threads that a clean-up of our own needs."""
         with self._descriptor() as descriptor:
-            while not _flock(descriptor, fcntl.LOCK_SH):  # noqa: ASYNC110 (another process has no event for us)
+            while not attempt(descriptor, fcntl.LOCK_SH):  # noqa: ASYNC110 (another process has no event for us)
                 await asyncio.sleep(0.02)
             yield descriptor
 
@@ -272,7 +273,7 @@ class ImageStore:
     def _alone(self) -> Iterator[bool]:
         """Hold the exclusive lock; False while anybody, in any process, imports."""
         with self._descriptor() as descriptor:
-            yield _flock(descriptor, fcntl.LOCK_EX)
+            yield attempt(descriptor, fcntl.LOCK_EX)
 
     @contextlib.contextmanager
     def _descriptor(self) -> Iterator[int]:
@@ -281,14 +282,6 @@ class ImageStore:
             yield descriptor
         finally:
             os.close(descriptor)
-
-
-def _flock(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _folder(path: Path) -> Path:

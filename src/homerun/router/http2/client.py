@@ -35,8 +35,6 @@ STREAM_WINDOW = 256 << 10
 CONNECTION_WINDOW = 1 << 20
 _STALLED = 60.0
 """Seconds that a client has to take the next part of an answer whose exchange has ended."""
-
-
 _MOST_SAID = 64 << 10
 """Bytes that a client may have said with its first request, for its connection to be passed on to another router."""
 _MARK = frames.frame(0xF7, 0, 0, b"homerun: acknowledged")
@@ -473,8 +471,7 @@ class ClientConnection(Connection, asyncio.Protocol):
             stream.refuse(exchange, refused)
             return
         stream.deadline = now + activator.timeout
-        if not self.visit or self.visit * TICK > stream.deadline:
-            self.router.wheel.add(self, stream.deadline)
+        self.visit_by(stream.deadline)
         activator.submit(exchange, now)
 
     def _may_be_given(self) -> bool:
