@@ -58,7 +58,10 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """When is an instance ready? TCP connect, or an HTTP GET answered with 2xx or 3xx (contract §1.11). Seconds."""
+    """Is a container well? TCP connect, an HTTP GET answered with 2xx or 3xx, or gRPC health (contract §1.11). Seconds.
+
+    Defaults are those of the startup probe of a container that declares none.
+    """
 
     port: int
     http_path: str | None = None
@@ -71,6 +74,60 @@ class Probe:
     def limit(self) -> float:
         """The instance fails if it is not ready this long after its start."""
         return self.initial_delay + self.period * self.failure_threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A volume of the instance, or the folder or file `sub_path` in it, at `path` in the container."""
+
+    volume: str
+    path: str
+    sub_path: str = ""
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryVolume:
+    """Empty at first, shared by the containers, gone with the instance. `size` in bytes; counts as memory."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class DiskVolume:
+    """Empty at first, shared by the containers, on disk, gone with the instance. `size` in bytes."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class FilesVolume:
+    """Given files (path in the volume -> content and mode), read-only."""
+
+    name: str
+    files: Mapping[str, tuple[bytes, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class FolderVolume:
+    """A folder of the host that stays: a bucket, or what the user named."""
+
+    name: str
+    folder: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NfsVolume:
+    name: str
+    server: str
+    export: str
+    read_only: bool = False
+
+
+Volume = MemoryVolume | DiskVolume | FilesVolume | FolderVolume | NfsVolume
 
 
 @dataclass(frozen=True, slots=True)
