@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from homerun.router.http2 import frames
+from homerun.lib.http2 import frames
+from homerun.lib.http2.codes import Code
 from homerun.router.http2.client import ClientConnection as Http2Client
-from homerun.router.http2.codes import Code
 from homerun.router.options import Options
 from tests.router.test_protocol import status
 from tests.support.router import GET, World

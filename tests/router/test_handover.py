@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homerun.core.ownership import Share
+from homerun.lib.http2.frames import PREFACE, SETTINGS_ACK, settings
 from homerun.router.handover import CHUNK, MORE, Channel
-from homerun.router.http2.frames import PREFACE, SETTINGS_ACK, settings
 from homerun.router.options import Options
 from homerun.router.protocol import ClientConnection
 from homerun.router.server import Router

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from homerun.lib.http2.codes import Code, ConnectionFault
 from homerun.router.http2.budget import Budget
-from homerun.router.http2.codes import Code, ConnectionFault
 
 
 def test_a_burst_is_allowed_and_no_more() -> None:

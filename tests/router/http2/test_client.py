@@ -7,9 +7,9 @@ import asyncio
 import h2.events
 import pytest
 
-from homerun.router.http2 import frames
+from homerun.lib.http2 import frames
+from homerun.lib.http2.codes import Code
 from homerun.router.http2.client import MAX_STREAMS, STREAM_WINDOW
-from homerun.router.http2.codes import Code
 from homerun.wire.link import Access, KeySet, RouteSet, Target
 from tests.support.http2 import GRPC, Client, Server
 from tests.support.router import GET, HOST, OK, World

@@ -13,10 +13,9 @@ from hpack.hpack import Encoder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homerun.router.http2 import frames
-from homerun.router.http2.codes import Code, ConnectionFault, StreamFault
-from homerun.router.http2.connection import Connection
-from homerun.router.http2.frames import (
+from homerun.lib.http2 import frames
+from homerun.lib.http2.codes import Code, ConnectionFault, StreamFault
+from homerun.lib.http2.frames import (
     ACK,
     CONTINUATION,
     DATA,
@@ -34,6 +33,7 @@ from homerun.router.http2.frames import (
     WINDOW_UPDATE,
     frame,
 )
+from homerun.router.http2.connection import Connection
 from homerun.router.http2.stream import Stream
 
 BLOCK = Encoder().encode([(":method", "POST"), (":scheme", "http"), (":path", "/"), (":authority", "a")])

@@ -5,8 +5,8 @@ from hpack.hpack import Decoder, Encoder
 from hypothesis import given
 from hypothesis import strategies as st
 
+from homerun.lib.http2.codes import Code, ConnectionFault
 from homerun.router.http2 import hpack
-from homerun.router.http2.codes import Code, ConnectionFault
 from homerun.router.http2.hpack import BlockReader, encode
 
 NAMES = st.one_of(

@@ -7,8 +7,8 @@ import asyncio
 import h2.events
 import pytest
 
-from homerun.router.http2 import frames
-from homerun.router.http2.codes import Code
+from homerun.lib.http2 import frames
+from homerun.lib.http2.codes import Code
 from homerun.wire.link import InstanceFailed
 from tests.support.http2 import GRPC, Client, Server
 from tests.support.router import GET, World

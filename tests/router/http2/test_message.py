@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from hpack.hpack import Decoder, Encoder
 
+from homerun.lib.http2.codes import Code, StreamFault
 from homerun.router.http2 import message
-from homerun.router.http2.codes import Code, StreamFault
 from homerun.router.http2.hpack import BlockReader
 from homerun.router.origin import Origin
 from homerun.router.trace import Trace

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from homerun.router.http2 import frames
+from homerun.lib.http2 import frames
 from homerun.router.http2.connection import Connection
 from homerun.router.http2.stream import Stream
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from homerun.router.http2.codes import Code, ConnectionFault
+from homerun.lib.http2.codes import Code, ConnectionFault
 
 
 class Budget:

@@ -10,11 +10,12 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from homerun.lib.http2 import frames
+from homerun.lib.http2.codes import Code, ConnectionFault, StreamFault
 from homerun.router import chunked, crowd, errors
 from homerun.router.exchange import CLIENT_LEFT, LONG_HEAD, Exchange
-from homerun.router.http2 import frames, refusal
+from homerun.router.http2 import refusal
 from homerun.router.http2.budget import Budget
-from homerun.router.http2.codes import Code, ConnectionFault, StreamFault
 from homerun.router.http2.connection import Connection
 from homerun.router.http2.message import Answer, Head, Trailers, answer_from_http1, read_request, read_trailers
 from homerun.router.http2.stream import Stream

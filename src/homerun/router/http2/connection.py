@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from homerun.router.http2 import frames
+from homerun.lib.http2 import frames
+from homerun.lib.http2.codes import Code, ConnectionFault, StreamFault
+from homerun.lib.http2.frames import ACK, END_HEADERS, END_STREAM, HEAD_SIZE, MAX_SIZE, MAX_WINDOW, PADDED
 from homerun.router.http2.budget import Budget
-from homerun.router.http2.codes import Code, ConnectionFault, StreamFault
-from homerun.router.http2.frames import ACK, END_HEADERS, END_STREAM, HEAD_SIZE, MAX_SIZE, MAX_WINDOW, PADDED
 from homerun.router.http2.hpack import NO_TABLE, BlockReader
 from homerun.router.http2.stream import Stream
 

@@ -15,7 +15,7 @@ from hpack.hpack import Decoder
 from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
-from homerun.router.http2.codes import Code, ConnectionFault
+from homerun.lib.http2.codes import Code, ConnectionFault
 
 Fields = list[tuple[bytes, bytes]]
 MAX_LIST = 256 << 10

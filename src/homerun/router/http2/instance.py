@@ -12,10 +12,10 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from homerun.core.dispatcher import State
+from homerun.lib.http2 import codes, frames
+from homerun.lib.http2.codes import Code, ConnectionFault, StreamFault
 from homerun.router import affinity, errors
 from homerun.router.chunked import ChunkedDecoder
-from homerun.router.http2 import codes, frames
-from homerun.router.http2.codes import Code, ConnectionFault, StreamFault
 from homerun.router.http2.connection import Connection
 from homerun.router.http2.downgrade import Http1Answer
 from homerun.router.http2.message import (

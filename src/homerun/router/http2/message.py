@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Generic, TypeVar
 
+from homerun.lib.http2.codes import Code, StreamFault
 from homerun.router.headers import SPECIAL, RequestHead
-from homerun.router.http2.codes import Code, StreamFault
 from homerun.router.http2.hpack import MEMORABLE_FIELD, BlockReader, Fields, encode
 from homerun.router.origin import Origin
 from homerun.router.trace import Trace

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from homerun.router.http2 import frames
-from homerun.router.http2.codes import StreamFault
+from homerun.lib.http2 import frames
+from homerun.lib.http2.codes import StreamFault
 
 if TYPE_CHECKING:
     from homerun.router.http2.connection import Connection

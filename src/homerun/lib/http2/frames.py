@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from homerun.router.http2.codes import Code, ConnectionFault
+from homerun.lib.http2.codes import Code, ConnectionFault
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """What a client says first."""

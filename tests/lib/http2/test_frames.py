@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from homerun.router.http2 import frames
-from homerun.router.http2.codes import Code, ConnectionFault
+from homerun.lib.http2 import frames
+from homerun.lib.http2.codes import Code, ConnectionFault
 
 
 def test_a_long_block_is_continued() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from homerun.router.http2 import codes
+from homerun.lib.http2 import codes
 
 
 def test_codes_have_the_names_that_people_know() -> None:
