@@ -82,6 +82,15 @@ def test_scripts_and_source_files_that_are_named_exist(path: Path) -> None:
     assert sorted(name for name in named if not (ROOT / name).exists()) == []
 
 
+def test_each_claim_about_security_names_tests_that_exist() -> None:
+    text = (DOCS / "security.md").read_text()
+    claims = [row for row in text.splitlines() if re.match(r"\| .* \| .* \|", row) and "`test_" in row]
+    assert len(claims) > 30
+    sources = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    there = set(re.findall(r"def (test_\w+)", sources))
+    assert sorted(set(re.findall(r"`(test_\w+)`", text)) - there) == []
+
+
 def test_version_and_changelog_agree() -> None:
     headings = re.findall(r"^## (?:\[)?([\w.]+)", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
     assert headings[0] == "Unreleased"

@@ -24,17 +24,21 @@ from pathlib import Path
 Entry = bytes | str | None | tarfile.TarInfo | tuple[tarfile.TarInfo, bytes]
 Files = Mapping[str, Entry]
 
-_SOURCE = Path(__file__).with_name("app.c")
+
+def compile_app() -> Path:
+    """The static binary of app.c."""
+    return compile_c("app")
 
 
 @functools.cache
-def compile_app() -> Path:
-    """The static binary of app.c, built once per content of the source."""
-    digest = hashlib.sha256(_SOURCE.read_bytes()).hexdigest()[:16]
-    binary = Path(tempfile.gettempdir()) / f"homerun-test-app-{os.getuid()}-{digest}"
+def compile_c(name: str, *flags: str) -> Path:
+    """The static binary of a C source beside this file, built once per content of the source."""
+    source = Path(__file__).with_name(f"{name}.c")
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
+    binary = Path(tempfile.gettempdir()) / f"homerun-test-{name}-{os.getuid()}-{digest}"
     if not binary.exists():
         fresh = binary.with_name(f"{binary.name}.{os.getpid()}")
-        command = ["gcc", "-O2", "-Wall", "-static", "-s", "-pthread", "-o", str(fresh), str(_SOURCE)]
+        command = ["gcc", "-O2", "-Wall", "-static", "-s", "-pthread", *flags, "-o", str(fresh), str(source)]
         subprocess.run(command, check=True)
         fresh.rename(binary)
     return binary

@@ -1,12 +1,14 @@
 """Whether a command can run, and if not, what to do about it."""
 
 import os
+import resource
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from homerun.engine.oci import program
 from homerun.engine.oci.program import check
 from homerun.lib.errors import Invalid
 
@@ -116,3 +118,36 @@ def test_a_link_to_the_hosts_own_program_is_not_followed_out(root: Root) -> None
     (root.folder / "app").symlink_to("/bin/sh")
     with pytest.raises(Invalid, match="no such file"):
         root.check("/app")
+
+
+@pytest.mark.parametrize("path", ["/proc", "/sys", "/dev"])
+def test_where_the_kernels_files_go_there_must_be_a_folder_or_nothing(root: Root, path: str) -> None:
+    program.check_folders(root.fd)
+    (root.folder / path[1:]).mkdir()
+    program.check_folders(root.fd)
+    (root.folder / path[1:]).rmdir()
+    (root.folder / path[1:]).symlink_to("/tmp")
+    with pytest.raises(Invalid, match=f"its {path} is no folder"):
+        program.check_folders(root.fd)
+    (root.folder / path[1:]).unlink()
+    root.add(path, b"")
+    with pytest.raises(Invalid, match=f"its {path} is no folder"):
+        program.check_folders(root.fd)
+
+
+STACKS = [(8 << 20, 2 << 20), (64 << 20, 6 << 20), (resource.RLIM_INFINITY, 6 << 20)]
+
+
+@pytest.mark.parametrize(("stack", "limit"), STACKS)
+def test_more_than_a_program_can_be_given_is_refused(stack: int, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (stack, stack))
+    most = [f"A={'x' * 990}"] * (limit // 1001)
+    program.check_size(most)
+    with pytest.raises(Invalid, match=rf"and a program can be given {limit >> 10} KiB: put the larger ones into files"):
+        program.check_size([*most, "x" * 1000])
+
+
+def test_one_variable_has_a_limit_of_its_own() -> None:
+    program.check_size(["x" * 131071])
+    with pytest.raises(Invalid, match="longer than 128 KiB"):
+        program.check_size(["x" * 131072])

@@ -1,6 +1,8 @@
 """The allow-list: what everybody needs is in it, what nobody may do is not."""
 
+import errno
 import platform
+import socket
 
 import pytest
 
@@ -31,6 +33,22 @@ def test_nothing_that_administers_the_host() -> None:
 def test_a_process_may_be_cloned_but_no_namespace() -> None:
     [rule] = [rule for rule in profile()["syscalls"] if rule["names"] == ["clone"]]
     assert rule["args"] == [{"index": 0, "value": 0x7E020000, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}]
+
+
+@pytest.mark.parametrize("family", range(-1, 50))
+def test_sockets_are_local_internet_or_netlink(family: int) -> None:
+    """What the filter makes of socket(family): exactly one rule matches."""
+    number = family & 0xFFFFFFFF
+    compare = {"SCMP_CMP_EQ": int.__eq__, "SCMP_CMP_GT": int.__gt__}
+    rules = [
+        rule
+        for rule in profile()["syscalls"]
+        if rule["names"] == ["socket"] and all(compare[arg["op"]](number, arg["value"]) for arg in rule["args"])
+    ]
+    [rule] = rules
+    wanted = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_NETLINK)
+    assert rule["action"] == ("SCMP_ACT_ALLOW" if family in wanted else "SCMP_ACT_ERRNO")
+    assert rule.get("errnoRet") == (None if family in wanted else errno.EAFNOSUPPORT)
 
 
 def test_it_is_for_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:

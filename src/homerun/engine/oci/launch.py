@@ -89,9 +89,11 @@ def _prepare(host: Host, order: Order) -> dict[str, object]:
     root = sandbox.mount_root(point, order.layers, container.memory)
     fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        program.check_folders(fd)
         user = users.look_up(fd, image.user)
         env = environment(image.env, container.env, user.home)
         args = command(image, container.command, container.args)
+        program.check_size([*args, *(f"{name}={value}" for name, value in env.items())])
         cwd = posixpath.normpath(posixpath.join("/", container.working_dir or image.working_dir or "/"))
         _make_folder(fd, cwd, user)
         program.check(fd, args, env["PATH"], cwd)

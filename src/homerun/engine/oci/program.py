@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import resource
 import stat
 import struct
 from collections.abc import Sequence
@@ -19,6 +20,33 @@ _MACHINES = {3: "386", 40: "arm", 62: "amd64", 183: "arm64", 243: "riscv64"}
 _RUNS = {"x86_64": {62}, "aarch64": {183}}
 _PT_INTERP = 3
 _HEAD = 4096
+_MOUNTED = ("/proc", "/sys", "/dev")
+_LONGEST = 128 << 10
+_MOST = 6 << 20
+"""Of all arguments and variables, in bytes, where a quarter of the stack is not less. All are execve(2)'s."""
+
+
+def check_folders(root: int) -> None:
+    """Raises Invalid where an image would have the runtime mount the kernel's files elsewhere (CVE-2023-27561)."""
+    for path in _MOUNTED:
+        mode = _mode(root, path, os.O_NOFOLLOW)
+        if mode is not None and not stat.S_ISDIR(mode):
+            raise Invalid(f"the image cannot be run: its {path} is no folder. Leave it out, the container gets its own")
+
+
+def check_size(strings: Sequence[str]) -> None:
+    """Raises Invalid where the arguments and variables are more than a program can be given."""
+    stack = resource.getrlimit(resource.RLIMIT_STACK)[0]
+    limit = _MOST if stack == resource.RLIM_INFINITY else min(_MOST, stack // 4)
+    sizes = [len(os.fsencode(string)) + 1 for string in strings]
+    total = sum(sizes) + 8 * len(sizes)
+    if total > limit:
+        raise Invalid(
+            f"the arguments and variables take {total >> 10} KiB together, and a program can be given"
+            f" {limit >> 10} KiB: put the larger ones into files"
+        )
+    if max(sizes, default=0) > _LONGEST:
+        raise Invalid(f"an argument or variable is longer than {_LONGEST >> 10} KiB: put it into a file")
 
 
 def check(root: int, command: Sequence[str], path: str, cwd: str) -> None:
@@ -41,9 +69,9 @@ def _find(root: int, name: str, path: str, cwd: str) -> str:
     raise Invalid(f"the command {name} is not in the image: not found in PATH={path}")
 
 
-def _mode(root: int, path: str) -> int | None:
+def _mode(root: int, path: str, flags: int = 0) -> int | None:
     try:
-        fd = open_in_root(root, path, os.O_PATH)
+        fd = open_in_root(root, path, os.O_PATH | flags)
     except OSError:
         return None
     try:
