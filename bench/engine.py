@@ -61,7 +61,7 @@ class Contender:
         id = f"b{next(self._ids)}"
         told = self._events[id] = asyncio.Queue()
         began = time.perf_counter()
-        await self._engine.start(InstanceSpec(id, ContainerSpec(self._image), probe=Probe(port=8080)))
+        await self._engine.start(InstanceSpec(id, (ContainerSpec(self._image, startup=Probe(port=8080)),), port=8080))
         ready = await told.get()
         if isinstance(ready, ProbeFailed):
             raise RuntimeError(ready.message)

@@ -27,7 +27,7 @@ URL = "http://hello-100000000001.us-central1.run.localhost:8080"
 
 def task(spec: InstanceSpec) -> Script:
     """Task 2 fails unless it is told not to."""
-    env = spec.container.env
+    env = spec.containers[0].env
     fails = env["CLOUD_RUN_TASK_INDEX"] == "2" and "GOOD" not in env
     text = f"task {env['CLOUD_RUN_TASK_INDEX']} of {env['CLOUD_RUN_TASK_COUNT']}"
     return Script(exit=Exit(code=4 if fails else 0), exit_after=0.05, lines=(Line(text),))

@@ -58,7 +58,8 @@ class World:
 
     async def spec(self, behaviour: str, id: str = "i1", probe: Probe | None = None, **labels: str) -> InstanceSpec:
         image = await self.engine.pull(self._references[behaviour])
-        return InstanceSpec(id, ContainerSpec(image.pinned, memory=64 << 20), labels, probe)
+        container = ContainerSpec(image.pinned, memory=64 << 20, startup=probe)
+        return InstanceSpec(id, (container,), labels, None if probe is None else probe.port)
 
     async def until(self, kind: type[Event], id: str = "i1") -> Event:
         """Wait for an event of this kind and instance."""
@@ -209,14 +210,14 @@ async def test_an_image_must_have_been_pulled(world: World) -> None:
         await world.engine.pull("docker://registry.invalid/nobody/nothing:v1")
     absent = ContainerSpec("docker://registry.invalid/nobody/nothing@sha256:" + "0" * 64)
     with pytest.raises(NotFound):
-        await world.engine.start(InstanceSpec("i1", absent))
+        await world.engine.start(InstanceSpec("i1", (absent,)))
     assert not world.engine.instances()
 
 
 async def test_pulling_again_gives_the_same_digest(world: World) -> None:
     first, second = await world.spec("serve"), await world.spec("serve")
-    assert first.container.image == second.container.image
-    assert "@sha256:" in first.container.image
+    assert first.containers[0].image == second.containers[0].image
+    assert "@sha256:" in first.containers[0].image
 
 
 async def test_a_start_that_fails_leaves_nothing_and_is_not_an_event(world: World) -> None:
@@ -312,7 +313,7 @@ async def test_an_instance_has_the_cpu_that_it_is_allotted(world: World) -> None
 
 async def test_a_start_may_use_more_than_what_comes_after(world: World) -> None:
     spec = await world.spec("spin", probe=PROBE)
-    await world.engine.start(replace(spec, container=replace(spec.container, cpu=THROTTLED, start_cpu=1)))
+    await world.engine.start(replace(spec, containers=(replace(spec.containers[0], cpu=THROTTLED, start_cpu=1),)))
     await world.until(Ready)
     await world.uses_cpu()
     world.engine.allot("i1", None)

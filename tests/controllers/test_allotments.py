@@ -70,7 +70,7 @@ async def test_without_a_router_nothing_is_taken_for_idle() -> None:
 async def test_a_start_is_boosted_until_a_while_after_it() -> None:
     async with world() as w:
         id = await only(w, cpuIdle=False, startupCpuBoost=True)
-        assert w.engine.started[-1].container.start_cpu == 2
+        assert w.engine.started[-1].containers[0].start_cpu == 2
         assert w.engine.cores(id) == 2
         await asyncio.sleep(9)
         assert w.engine.cores(id) == 2

@@ -56,7 +56,7 @@ async def test_a_task_finds_its_variables() -> None:
         await run(w, tasks=2)
         await w.settled("Execution", EXECUTION)
         spec = next(s for s in w.engine.started if s.labels["task"] == "1")
-        assert spec.container.env == {
+        assert spec.containers[0].env == {
             "CLOUD_RUN_JOB": "work",
             "CLOUD_RUN_EXECUTION": "work-abcde",
             "CLOUD_RUN_TASK_INDEX": "1",

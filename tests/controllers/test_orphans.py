@@ -39,7 +39,7 @@ async def test_they_are_taken_as_they_are_then_and_once() -> None:
     engine = FakeEngine(LoopClock(), {IMAGE: Script(exit=Exit(code=0), exit_after=1)})
     await engine.open(lambda event: None)
     image = await engine.pull(IMAGE)
-    await engine.start(InstanceSpec("a", ContainerSpec(image.pinned)))
+    await engine.start(InstanceSpec("a", (ContainerSpec(image.pinned),)))
     orphans = Orphans(engine)
     orphans.add("work", "a")
     await asyncio.sleep(2)

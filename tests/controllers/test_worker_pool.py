@@ -60,11 +60,11 @@ async def test_its_containers_find_its_variables_and_no_probe_asks_them() -> Non
         await w.store.apply(pool_put())
         revision = (await w.settled("WorkerPool", CREW)).body["latestReadyRevision"]
         (spec,) = w.engine.started
-        assert spec.container.env == {
+        assert spec.containers[0].env == {
             "CLOUD_RUN_WORKER_POOL": "crew",
             "CLOUD_RUN_WORKER_POOL_REVISION": revision.rpartition("/")[2],
         }
-        assert spec.probe is None
+        assert spec.containers[0].startup is None
 
 
 async def test_its_revision_is_of_the_second_generation_and_of_no_service() -> None:
@@ -217,5 +217,5 @@ async def test_a_service_and_a_pool_of_one_name_know_nothing_of_each_other() -> 
         service = await w.settled("Service", f"{LOCATION}/services/same")
         assert "/services/" in service.body["latestReadyRevision"]
         assert "/workerPools/" in pool.body["latestReadyRevision"]
-        assert {image.container.image.partition("@")[0] for image in w.engine.started} == {IMAGE.partition(":")[0]}
+        assert {image.containers[0].image.partition("@")[0] for image in w.engine.started} == {IMAGE.partition(":")[0]}
         assert len(w.engine.instances()) == 2

@@ -6,14 +6,13 @@ IDLE = 0.01
 
 
 def made(*, boost: bool = False, throttled: bool = True, adopted: bool = False) -> Allotment:
-    return Allotment(Allowance(1, boost=boost, throttled=throttled), IDLE, 100, adopted=adopted)
+    return Allotment(Allowance(1, 2 if boost else 1, throttled=throttled), IDLE, 100, adopted=adopted)
 
 
 @pytest.mark.parametrize(("cores", "start"), [(0.08, 2), (1, 2), (2, 4), (4, 8), (6, 8), (8, 8), (1.5, 4), (16, 16)])
 def test_the_boost_by_the_limit(cores: float, start: float) -> None:
-    assert Allowance(cores, boost=True).at_start == start
-    assert Allowance(cores).at_start == cores
-    assert boosted(cores) >= min(cores, 8)
+    assert boosted(cores) == start
+    assert Allowance(cores, start).boosts is (start > cores)
 
 
 def test_a_throttled_instance_has_its_cpu_from_its_first_request_to_its_last() -> None:

@@ -38,7 +38,7 @@ async def engine_with(script: Behaviour) -> tuple[FakeEngine, list[Event]]:
 
 def spec(engine: FakeEngine, id: str = "i1", probe: Probe | None = PROBE, **labels: str) -> InstanceSpec:
     [pinned] = engine.pinned(IMAGE)
-    return InstanceSpec(id, ContainerSpec(pinned), labels, probe)
+    return InstanceSpec(id, (ContainerSpec(pinned, startup=probe),), labels, None if probe is None else probe.port)
 
 
 async def test_a_service_starts_serves_and_stops_on_time() -> None:
@@ -187,7 +187,7 @@ async def test_unknown_and_unusable_images_are_refused() -> None:
     with pytest.raises(ImageUnusable, match="is for arm64"):
         await engine.pull("docker://arm")
     with pytest.raises(NotFound, match="pull it before"):
-        await engine.start(InstanceSpec("i1", ContainerSpec("docker://arm@sha256:00")))
+        await engine.start(InstanceSpec("i1", (ContainerSpec("docker://arm@sha256:00"),)))
 
 
 async def test_a_tag_that_moves_gets_another_digest_and_the_old_one_still_runs() -> None:
@@ -201,7 +201,7 @@ async def test_a_tag_that_moves_gets_another_digest_and_the_old_one_still_runs()
     )
     assert await engine.pull(first.pinned) == first
     for image in (first, second):
-        await engine.start(InstanceSpec(image.digest, ContainerSpec(image.pinned)))
+        await engine.start(InstanceSpec(image.digest, (ContainerSpec(image.pinned),)))
     await asyncio.sleep(5)
     assert [e.exit.code for e in events if isinstance(e, Exited)] == [1, 2]
 
@@ -224,9 +224,9 @@ async def test_a_failed_or_cancelled_start_leaves_nothing_and_the_id_free() -> N
     assert (engine.instances(), events) == ([], [])
     engine.images[IMAGE] = Script(digest="sha256:good")
     good = await engine.pull(IMAGE)
-    await engine.start(InstanceSpec("i1", ContainerSpec(good.pinned)))
+    await engine.start(InstanceSpec("i1", (ContainerSpec(good.pinned),)))
     with pytest.raises(AlreadyExists, match="i1"):
-        await engine.start(InstanceSpec("i1", ContainerSpec(good.pinned)))
+        await engine.start(InstanceSpec("i1", (ContainerSpec(good.pinned),)))
 
 
 async def test_only_what_exited_can_be_removed_and_its_id_stays_used() -> None:

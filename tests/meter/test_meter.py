@@ -6,7 +6,7 @@ from homerun.core.task import Attempt, Outcome, Task, TaskState
 from homerun.daemon.insight import DaemonInsight
 from homerun.engine.fake import Script
 from homerun.meter.meter import execution_bill, worker_bill
-from homerun.model.container import Container
+from homerun.model.container import Container, Containers
 from homerun.model.worker_pool import WorkerSpec
 from tests.controllers.test_capacity import HELLO, deployed, usage
 from tests.support.builders import IMAGE
@@ -23,7 +23,7 @@ def test_every_attempt_of_an_execution_is_billed_rounded_up() -> None:
         Task(1, TaskState.RUNNING, [Attempt(0, 0)]),
         Task(2),
     ]
-    bill = execution_bill(Container("", "i", cpu=2, memory=1 << 30), tasks, now=0.5)
+    bill = execution_bill(Containers([Container("", "i", cpu=2, memory=1 << 30)]), tasks, now=0.5)
     assert bill.billable_seconds == pytest.approx(1.1 + 1.0 + 0.5)
     assert bill.vcpu_seconds == pytest.approx(5.2)
     assert bill.gib_seconds == pytest.approx(2.6)

@@ -19,13 +19,12 @@ def test_less_than_a_cpu_takes_one_request_at_a_time() -> None:
 
 
 def test_a_service_finds_its_variables() -> None:
-    assert RevisionSpec.parse(BODY).environment() == {
-        "PORT": "8080",
-        "K_SERVICE": "s",
-        "K_CONFIGURATION": "s",
-        "K_REVISION": "v",
-    }
+    spec = RevisionSpec.parse({**BODY, "containers": [{"image": "i"}, {"image": "i"}]})
+    of_all = {"K_SERVICE": "s", "K_CONFIGURATION": "s", "K_REVISION": "v"}
+    ingress, sidecar = spec.containers
+    assert spec.environment(ingress) == {"PORT": "8080", **of_all}
+    assert spec.environment(sidecar) == of_all
 
 
 def test_a_container_without_a_name_is_called_after_its_service() -> None:
-    assert RevisionSpec.parse(BODY).container.name == "s-1"
+    assert RevisionSpec.parse(BODY).ingress.name == "s-1"

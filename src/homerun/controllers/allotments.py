@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 
-from homerun.core.allotment import Allotment, Allowance
+from homerun.core.allotment import Allotment, Allowance, boosted
 from homerun.engine.base import THROTTLED, Engine
 from homerun.lib.clock import Clock
-from homerun.model.container import Container
+from homerun.model.container import Containers
 
 
-def allowance(container: Container) -> Allowance:
-    return Allowance(container.cpu, boost=container.startup_boost, throttled=container.cpu_idle)
+def allowance(containers: Containers) -> Allowance:
+    """Of an instance: what its containers may use together. Whether it is throttled, the ingress container says."""
+    at_start = sum(boosted(c.cpu) if c.startup_boost else c.cpu for c in containers)
+    return Allowance(containers.cpu, at_start, throttled=containers.ingress.cpu_idle)
 
 
 class Allotments:
@@ -29,7 +31,7 @@ class Allotments:
 
     def add(self, id: str, allowed: Allowance, *, adopted: bool = False) -> None:
         """It is ready, just now or `adopted`: before we were there. It counts as busy until somebody says otherwise."""
-        if not allowed.throttled and (adopted or not allowed.boost):
+        if not allowed.throttled and (adopted or not allowed.boosts):
             return
         self._instances[id] = Allotment(allowed, THROTTLED, self._clock.mono(), adopted=adopted)
         self._set_timer(id)

@@ -7,13 +7,13 @@ the engine's own records are what survives a crash, and `adopt` brings them back
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Container, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from homerun.aio.tasks import Supervisor
 from homerun.controllers.allotments import Allotments, allowance
-from homerun.controllers.container_spec import container_spec, probe_of
+from homerun.controllers.container_spec import boosted_start, container_specs
 from homerun.controllers.cpu_samples import CpuSamples
 from homerun.controllers.discards import Discards
 from homerun.controllers.failure import exit_text, start_failure
@@ -86,7 +86,7 @@ class Group:
     """One revision's instances and what is needed to start one."""
 
     spec: RevisionSpec
-    image: str
+    images: Sequence[str]
     fleet: Fleet
     prospect: int = 1
     """Instances that it is to have before it is said to be ready."""
@@ -157,14 +157,14 @@ class Capacity:
             else:
                 self._discards.add([state])
 
-    def configure(self, revision: Document, image: str, owner: Document | None) -> None:
+    def configure(self, revision: Document, images: Sequence[str], owner: Document | None) -> None:
         """The revision exists and may have instances; new limits take effect at once."""
         spec = RevisionSpec.parse(revision.body)
         limits = scaling(spec, owner)
         group = self._groups.get(spec.name)
         if group is None or group.fleet.closed:
             # One of the same name that was deleted may still finish its requests: it has no part in this one.
-            group = Group(spec, image, Fleet(limits, self._idle_timeout, ids.instance_id))
+            group = Group(spec, images, Fleet(limits, self._idle_timeout, ids.instance_id))
             self._groups[spec.name] = group
             self._announce(group)
             self._claim(group, self._orphans.take(spec.name))
@@ -310,7 +310,7 @@ class Capacity:
         if instance.state is State.READY:
             address = event.address
             self._plane.instance_up(InstanceUp(group.spec.name, event.id, address.host, address.port))
-            self._allotments.add(event.id, allowance(group.spec.container))
+            self._allotments.add(event.id, allowance(group.spec.containers))
         self._carry_out(group, commands)
         self._metering.started(group.spec, now - instance.created)
         self.observer.ready(group.spec, event, now - instance.created)
@@ -323,13 +323,13 @@ class Capacity:
         instance = group.fleet.instances.get(event.id)
         if instance is None:
             return
-        oom = exit_text(event.exit, group.spec.container.memory) if event.exit.oom else ""
+        oom = exit_text(event, group.spec.containers) if event.exit.oom else ""
         self._plane.instance_gone(event.id, oom)
         if instance.ready_at is None and instance.state is State.STARTING:
             self._supervisor.spawn(self._explain_failure(group, event), name=f"failed start {event.id[:8]}")
             return
         if instance.state is State.READY:
-            self.observer.exited(group.spec, event, exit_text(event.exit, group.spec.container.memory))
+            self.observer.exited(group.spec, event, exit_text(event, group.spec.containers))
         now = self._clock.mono()
         lived, stopping = now - instance.created, now - group.stopping.get(event.id, now)
         self._supervisor.spawn(self._settle(group.spec, event.id, lived, stopping), name=f"settle {event.id[:8]}")
@@ -363,7 +363,7 @@ class Capacity:
 
     async def _start(self, group: Group, id: str) -> None:
         try:
-            await self._engine.start(_instance_spec(group.spec, group.image, id))
+            await self._engine.start(_instance_spec(group.spec, group.images, id))
         except HomerunError as error:
             self._forget(group, id, error.message)
             self._discards.remove(id)
@@ -380,9 +380,9 @@ class Capacity:
 
     async def _explain_failure(self, group: Group, event: Exited) -> None:
         """An instance ended before it was ready: find out why, then let the fleet decide what follows."""
-        cause = group.causes.pop(event.id, "") or exit_text(event.exit, group.spec.container.memory)
+        cause = group.causes.pop(event.id, "") or exit_text(event, group.spec.containers)
         lines = await self._engine.logs({labels.INSTANCE: event.id}, limit=20)
-        self._forget(group, event.id, start_failure(group.spec.container.port or 0, cause, lines))
+        self._forget(group, event.id, start_failure(group.spec.ingress.port or 0, cause, lines))
         self._discards.remove(event.id)
 
     def _forget(self, group: Group, id: str, failure: str) -> None:
@@ -419,8 +419,8 @@ class Capacity:
                 max_instances=group.fleet.maximum,
                 failure=group.fleet.failure if group.fleet.hopeless else "",
                 affinity=group.spec.affinity,
-                h2c=group.spec.container.h2c,
-                throttled=group.spec.container.cpu_idle,
+                h2c=group.spec.ingress.h2c,
+                throttled=group.spec.ingress.cpu_idle,
             )
         )
 
@@ -467,15 +467,15 @@ class Capacity:
                 group.ready[state.id] = Ready(state.id, state.address, state.ready or state.started)
                 self.observer.adopted(group.spec, group.ready[state.id])
                 self._plane.instance_up(InstanceUp(group.spec.name, state.id, state.address.host, state.address.port))
-                self._allotments.add(state.id, allowance(group.spec.container), adopted=True)
+                self._allotments.add(state.id, allowance(group.spec.containers), adopted=True)
             group.fleet.adopt([instance])
 
 
-def _instance_spec(spec: RevisionSpec, image: str, id: str) -> InstanceSpec:
-    container = container_spec(spec.container, image, spec.environment())
+def _instance_spec(spec: RevisionSpec, images: Sequence[str], id: str) -> InstanceSpec:
+    containers = container_specs(spec.containers, images, spec.environment)
     return InstanceSpec(
         id=id,
-        container=replace(container, start_cpu=allowance(spec.container).at_start),
+        containers=tuple(map(boosted_start, containers, spec.containers)),
         labels=labels.of_revision(spec, id),
-        probe=probe_of(spec.container.startup_probe),
+        port=spec.ingress.port,
     )

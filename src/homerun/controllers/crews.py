@@ -8,12 +8,12 @@ after a restart of control the next start is at once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Container, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from homerun.aio.tasks import Supervisor
-from homerun.controllers.container_spec import container_spec, probe_of
+from homerun.controllers.container_spec import container_specs
 from homerun.controllers.discards import Discards
 from homerun.controllers.failure import exit_text, log_tail
 from homerun.controllers.revision import Checked
@@ -25,6 +25,7 @@ from homerun.lib import ids
 from homerun.lib.clock import Clock
 from homerun.lib.errors import HomerunError
 from homerun.model import labels, names
+from homerun.model.container import Containers
 from homerun.model.worker_pool import WorkerSpec
 from homerun.store.base import Document
 
@@ -44,8 +45,8 @@ class Group:
 
     pool: str
     crew: Crew
-    specs: dict[str, tuple[WorkerSpec, str]] = field(default_factory=dict)
-    """By revision: what to start, and the pinned image."""
+    specs: dict[str, tuple[WorkerSpec, Sequence[str]]] = field(default_factory=dict)
+    """By revision: what to start, and the pinned images."""
     checks: dict[str, Checked] = field(default_factory=dict)
     timer: asyncio.TimerHandle | None = None
     ready: dict[str, Ready] = field(default_factory=dict)
@@ -93,16 +94,16 @@ class Crews:
             self._owners[state.id] = group
             group.crew.adopt(revision, instance)
 
-    def configure(self, revision: Document, image: str, owner: Document | None) -> None:
+    def configure(self, revision: Document, images: Sequence[str], owner: Document | None) -> None:
         spec = WorkerSpec.parse(revision.body)
         group = self._group(spec.pool)
-        group.specs[spec.name] = (spec, image)
+        group.specs[spec.name] = (spec, images)
         self._carry_out(group, group.crew.admit(spec.name, self._clock.mono()))
 
     def check(self, revision: str, checked: Checked) -> None:
         group = self._groups[names.parent(revision)]
         group.checks[revision] = checked
-        settle = SETTLES_AFTER if group.specs[revision][0].startup_probe is None else 0.0
+        settle = SETTLES_AFTER if not group.specs[revision][0].probed else 0.0
         self._carry_out(group, group.crew.check(revision, settle, self._clock.mono()))
 
     def release(self, revision: str) -> None:
@@ -157,12 +158,12 @@ class Crews:
 
     def _on_exited(self, group: Group, event: Exited) -> None:
         revision = group.crew.revision_of[event.id]
-        memory = 0
+        containers: Containers | None = None
         if revision in group.specs:
             spec, _ = group.specs[revision]
-            memory = spec.container.memory
+            containers = spec.containers
             self._metering.worked(spec, self._clock.mono() - group.crew.instances[event.id].created)
-        cause = group.causes.pop(event.id, "") or exit_text(event.exit, memory)
+        cause = group.causes.pop(event.id, "") or exit_text(event, containers)
         if revision in group.checks and not event.exit.ok:
             self._supervisor.spawn(self._explain(group, event.id, cause), name=f"failed start {event.id[:8]}")
         else:
@@ -180,8 +181,8 @@ class Crews:
             match command:
                 case Start(id, revision):
                     self._owners[id] = group
-                    spec, image = group.specs[revision]
-                    instance = _instance_spec(spec, image, id)
+                    spec, images = group.specs[revision]
+                    instance = _instance_spec(spec, images, id)
                     self._supervisor.spawn(self._start(group, instance), name=f"start {id[:8]}")
                 case Stop(id):
                     self._discards.stop(id)
@@ -235,10 +236,10 @@ class Crews:
             group.specs.pop(revision, None)
 
 
-def _instance_spec(spec: WorkerSpec, image: str, id: str) -> InstanceSpec:
+def _instance_spec(spec: WorkerSpec, images: Sequence[str], id: str) -> InstanceSpec:
+    system = spec.environment()
     return InstanceSpec(
         id=id,
-        container=container_spec(spec.container, image, spec.environment()),
+        containers=container_specs(spec.containers, images, lambda container: system),
         labels=labels.of_worker(spec, id),
-        probe=probe_of(spec.startup_probe),
     )

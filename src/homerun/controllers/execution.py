@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from homerun.aio.tasks import Supervisor
-from homerun.controllers.container_spec import container_spec
+from homerun.controllers.container_spec import container_specs
 from homerun.controllers.discards import Discards
 from homerun.controllers.execution_record import Record, Recorder, job_writes
 from homerun.controllers.execution_status import deleted_body
@@ -37,7 +37,7 @@ KINDS = frozenset({"Execution"})
 class Run:
     """One unfinished execution."""
 
-    image: str
+    images: Sequence[str]
     uid: str
     record: Record
     timer: asyncio.TimerHandle | None = None
@@ -125,7 +125,7 @@ class ExecutionController:
             max_retries=spec.max_retries,
             timeout=spec.timeout,
         )
-        run = Run(document.internal["digests"][0], document.body["uid"], Record(spec, machine, tasks))
+        run = Run(document.internal["digests"], document.body["uid"], Record(spec, machine, tasks))
         self._runs[spec.name] = run
         self._reunite(run, self._orphans.take(spec.name))
         self._set_timer(run)
@@ -273,8 +273,10 @@ def instance_id(execution_uid: str, index: int, attempt: int) -> str:
 
 
 def _instance_spec(run: Run, id: str, index: int, attempt: int) -> InstanceSpec:
+    system = run.spec.environment(index, attempt)
     return InstanceSpec(
         id=id,
-        container=container_spec(run.spec.container, run.image, run.spec.environment(index, attempt)),
+        containers=container_specs(run.spec.containers, run.images, lambda container: system),
         labels=labels.of_attempt(run.spec, index, attempt, id),
+        main=run.spec.main,
     )

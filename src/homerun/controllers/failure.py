@@ -5,8 +5,9 @@ from __future__ import annotations
 import signal
 from collections.abc import Sequence
 
-from homerun.engine.base import Exit, LogLine
+from homerun.engine.base import Exited, LogLine
 from homerun.model import names
+from homerun.model.container import Containers
 
 SHOWN_LINES = 10
 _DOCUMENTED = (
@@ -15,18 +16,23 @@ _DOCUMENTED = (
 )
 
 
-def exit_text(exit: Exit, memory: int) -> str:
-    """`Container called exit(3).` or which signal ended it; `memory` is its limit in bytes."""
+def exit_text(ended: Exited, containers: Containers | None) -> str:
+    """`Container called exit(3).` or which signal ended it; with its name where there are several.
+
+    `containers` None: nobody knows any more what it was an instance of.
+    """
+    exit, which = ended.exit, "Container"
+    if containers is None or len(containers) > 1:
+        which = f'Container "{ended.container}"' if ended.container else which
     if exit.oom:
-        return (
-            f"Memory limit of {memory >> 20} MiB exceeded: the container was terminated. "
-            "Raise it with --memory, or use less."
-        )
+        limit = f" of {containers.named(ended.container).memory >> 20} MiB" if containers else ""
+        what = f"the c{which[1:]} was terminated"
+        return f"Memory limit{limit} exceeded: {what}. Raise it with --memory, or use less."
     if exit.signal is not None:
-        return f"Container terminated on signal {exit.signal} ({_signal_name(exit.signal)})."
+        return f"{which} terminated on signal {exit.signal} ({_signal_name(exit.signal)})."
     if exit.code is not None:
-        return f"Container called exit({exit.code})."
-    return "Container ended and nobody saw how: the machine or its monitor went down."
+        return f"{which} called exit({exit.code})."
+    return f"{which} ended and nobody saw how: the machine or its monitor went down."
 
 
 def not_ready(revision: str) -> str:

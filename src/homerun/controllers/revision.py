@@ -8,7 +8,7 @@ are not looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from homerun.aio.tasks import Supervisor
@@ -36,8 +36,8 @@ Checked = Callable[[str, str], None]
 class Instances(Protocol):
     """Who runs the instances of revisions."""
 
-    def configure(self, revision: Document, image: str, owner: Document | None) -> None:
-        """It may have instances of the pinned `image`, within its limits and those of `owner`."""
+    def configure(self, revision: Document, images: Sequence[str], owner: Document | None) -> None:
+        """It may have instances, of the pinned `images` (one for each container), within its limits and `owner`'s."""
         ...
 
     def check(self, revision: str, checked: Checked) -> None:
@@ -92,7 +92,7 @@ class RevisionController:
             await self._import_image(revision)
             return
         owner = await self._store.get(self._owner, names.parent(key))
-        self._instances.configure(revision, pinned[0], owner)
+        self._instances.configure(revision, pinned, owner)
         if state == SUCCEEDED:
             serves = owner is not None and key in _sharing(owner)
             if put := standing_changed(revision, self._standing(key), self._clock.now(), serves=serves):

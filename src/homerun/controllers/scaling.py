@@ -35,7 +35,7 @@ def scaling(spec: RevisionSpec, service: Document | None) -> Scaling:
     limits["min"] = min(limits["min"], limits["max"])
     return Scaling(
         spec.concurrency,
-        cpu=spec.container.cpu,
+        cpu=spec.containers.cpu,
         concurrency_target=spec.concurrency_target,
         cpu_target=spec.cpu_target,
         **limits,

@@ -15,21 +15,21 @@ _LARGEST_BOOST = 8.0
 
 
 def boosted(cores: float) -> float:
-    """Cores while it starts, for one that may use `cores` later."""
-    return next((more for limit, more in _BOOSTS if cores <= limit), _LARGEST_BOOST)
+    """Cores while it starts, for a container that may use `cores` later."""
+    return max(cores, next((more for limit, more in _BOOSTS if cores <= limit), _LARGEST_BOOST))
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a revision's instances may use. `boost`: also more, at first. `throttled`: nothing without requests."""
+    """What a revision's instances may use; `at_start`: at first. `throttled`: nothing without requests."""
 
     cores: float
-    boost: bool = False
+    at_start: float
     throttled: bool = False
 
     @property
-    def at_start(self) -> float:
-        return max(boosted(self.cores), self.cores) if self.boost else self.cores
+    def boosts(self) -> bool:
+        return self.at_start > self.cores
 
 
 class Allotment:
@@ -42,7 +42,7 @@ class Allotment:
         """`adopted`: ready before we were there, and with its limit now."""
         self._allowance, self._idle_cores = allowance, idle_cores
         self._boosted_until = now + BOOST_AFTER_READY
-        self._boosts = allowance.boost and not adopted
+        self._boosts = allowance.boosts and not adopted
         self._busy = True
         self.cores = allowance.cores if adopted else allowance.at_start
 

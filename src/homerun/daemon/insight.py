@@ -134,7 +134,7 @@ class DaemonInsight:
             stored = await control.store.list("Task", prefix=f"{name}/tasks/")
             tasks = sorted((task_from(d) for d in stored), key=lambda task: task.index)
         moments: list[Moment] = [{"time": to_rfc3339(at), "what": what} for at, what in timeline(tasks)]
-        cost = execution_bill(spec.container, tasks, control.clock.now())
+        cost = execution_bill(spec.containers, tasks, control.clock.now())
         return {"tasks": [_task(task) for task in tasks], "timeline": moments, "cost": _cost(cost)}
 
     async def build(self, name: str, archive: BinaryIO) -> AsyncIterator[BuildEvent]:

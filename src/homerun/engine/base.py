@@ -1,9 +1,10 @@
 """The Engine port: import an image, start an instance of it, learn what becomes of it.
 
-An instance is one run of one or more containers that share a network (one, for now). Its id is chosen by the caller
-and never used twice: starting the same id again is AlreadyExists, which is what makes at-most-once possible. What the
-engine holds survives the process that called it: after a restart `instances()` finds every instance that was not
-removed, running or exited, with its labels, its exit and its logs. No caller may assume a pid, a path or a socket.
+An instance is one run of one or more containers that share a network, begin in the order of their dependencies and
+end together. Its id is chosen by the caller and never used twice: starting the same id again is AlreadyExists, which is
+what makes at-most-once possible. What the engine holds survives the process that called it: after a restart
+`instances()` finds every instance that was not removed, running or exited, with its labels, its exit and its logs. No
+caller may assume a pid, a path or a socket.
 """
 
 from __future__ import annotations
@@ -146,17 +147,44 @@ class ContainerSpec:
     """If that is more: from the start until `allot`."""
     memory: int = 512 << 20
     """In bytes; the writable root counts against it (contract §1.5)."""
+    depends_on: tuple[str, ...] = ()
+    """Names of containers that must be well before this one starts (contract §13.3)."""
+    startup: Probe | None = None
+    """It is well once this passed; None: as soon as it runs."""
+    liveness: Probe | None = None
+    readiness: Probe | None = None
+    mounts: tuple[Mount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceSpec:
-    """`labels` come back from `instances()` and on every log line: they say what the instance is for."""
+    """`containers` in the template's order, each with a name of its own if there are several.
+
+    `labels` come back from `instances()` and on every log line: they say what the instance is for. It is ready when all
+    its containers are well. Whichever container ends first, the others are stopped (SIGTERM, and SIGKILL `grace`
+    seconds later), and its exit is that of the instance.
+    """
 
     id: str
-    container: ContainerSpec
+    containers: tuple[ContainerSpec, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
-    probe: Probe | None = None
-    """None: ready as soon as it runs (jobs)."""
+    port: int | None = None
+    """Where it takes requests, if it does."""
+    volumes: tuple[Volume, ...] = ()
+    main: str = ""
+    """The container whose end is that of the instance (a task's): any other may end with 0 before it, and nothing
+    follows. Empty: there is none such."""
+    grace: float = 10
+
+    @property
+    def cpu(self) -> float:
+        """Cores of all containers together."""
+        return sum(container.cpu for container in self.containers)
+
+    @property
+    def start_cpu(self) -> float:
+        """Likewise, until `allot`."""
+        return sum(max(container.cpu, container.start_cpu) for container in self.containers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +228,8 @@ class InstanceState:
     ready: float | None = None
     exited: float | None = None
     exit: Exit | None = None
+    container: str = ""
+    """That ended first, once it has exited."""
 
 
 # Events: what the engine tells its listener. Exactly one Exited per started instance, always the last.
@@ -207,7 +237,7 @@ class InstanceState:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The startup probe passed (or there is none and the process runs). `phases`: name -> seconds, for timelines."""
+    """Every container runs and its startup probe, if any, passed. `phases`: name -> seconds, for timelines."""
 
     id: str
     address: Address | None
@@ -217,7 +247,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class ProbeFailed:
-    """Not ready within the probe's limit: the engine kills the instance, Exited follows.
+    """`container` is not well within its probe's limit: the engine kills the instance, Exited follows.
 
     `message` says what was found instead: the ports that it does listen on, or that it listens on 127.0.0.1 only.
     """
@@ -225,13 +255,17 @@ class ProbeFailed:
     id: str
     at: float
     message: str
+    container: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Exited:
+    """All its containers are gone. `exit` is that of `container`, which ended first."""
+
     id: str
     at: float
     exit: Exit
+    container: str = ""
 
 
 Event = Ready | ProbeFailed | Exited
@@ -247,6 +281,7 @@ class LogLine:
     stream: str
     text: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    container: str = ""
 
 
 class Engine(Protocol):
@@ -263,7 +298,7 @@ class Engine(Protocol):
         ...
 
     async def start(self, spec: InstanceSpec) -> None:
-        """Returns when the container's process runs; Ready or Exited follow.
+        """Returns when the processes of the containers that wait for no other run; Ready or Exited follow.
 
         Raises AlreadyExists (the id was used), NotFound (image not pulled), Invalid (no such command, not executable)
         or Internal; after a raise nothing is left behind and no event comes.
@@ -279,10 +314,10 @@ class Engine(Protocol):
         ...
 
     def allot(self, id: str, cores: float | None) -> None:
-        """From now on it may use so much CPU (THROTTLED: nearly none); None: what its spec says. Sockets stay open.
+        """From now on its containers together may use so much CPU (THROTTLED: nearly none); None: what its spec says.
 
-        `stop` lifts it, so that what ends can end in time, and so does `open` for everything that is ready: whoever
-        throttled it is gone. Unknown, starting, stopping or exited: nothing happens.
+        Sockets stay open. `stop` lifts it, so that what ends can end in time, and so does `open` for everything that is
+        ready: whoever throttled it is gone. Unknown, starting, stopping or exited: nothing happens.
         """
         ...
 

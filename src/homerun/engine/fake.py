@@ -8,6 +8,7 @@ The object plays both the engine and the host: instances live on over `close` an
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from homerun.engine.base import (
     Address,
+    ContainerSpec,
     Event,
     Exit,
     Exited,
@@ -82,24 +84,23 @@ Behaviour = Script | Callable[[InstanceSpec], Script]
 """A function sees the spec: what a task does may depend on its index and attempt."""
 
 
-class _Instance:
-    def __init__(self, spec: InstanceSpec, script: Script, state: InstanceState) -> None:
+class _Container:
+    """One that runs or ran: it is born when it is made."""
+
+    def __init__(self, spec: ContainerSpec, script: Script) -> None:
         self.spec = spec
         self.script = script
-        self.state = state
+        self.well = False
+        self.exit: Exit | None = None
         self.timers: dict[str, asyncio.TimerHandle] = {}
         self.unwritten = deque(sorted(script.lines, key=lambda line: line.after))
         self._loop = asyncio.get_running_loop()
-        self._born = self._allotted = self._loop.time()
-        self.cores = max(spec.container.cpu, spec.container.start_cpu)
-        self._used = 0.0
+        self._born = self._loop.time()
 
-    def allot(self, cores: float) -> None:
-        self._used, self._allotted = self.cpu_used(), self._loop.time()
-        self.cores = cores
-
-    def cpu_used(self) -> float:
-        return self._used + min(self.script.cpu, self.cores) * (self._loop.time() - self._allotted)
+    @property
+    def settled(self) -> bool:
+        """Those that depend on it need not wait any more."""
+        return self.well or (self.exit is not None and self.exit.ok)
 
     def due(self) -> Iterator[Line]:
         """Take the lines whose time has come."""
@@ -118,6 +119,61 @@ class _Instance:
         for name in what or tuple(self.timers):
             if timer := self.timers.pop(name, None):
                 timer.cancel()
+
+
+class _Instance:
+    def __init__(self, spec: InstanceSpec, scripts: Sequence[Script], state: InstanceState) -> None:
+        self.spec = spec
+        self.scripts = scripts
+        self.state = state
+        self.containers: dict[str, _Container] = {}
+        """Those that run or ran."""
+        self.births: dict[str, asyncio.TimerHandle] = {}
+        """Those that are about to."""
+        self.first: tuple[str, Exit] | None = None
+        """The end that ends the others."""
+        self.cores = spec.start_cpu
+        self._used, self._since = 0.0, asyncio.get_running_loop().time()
+
+    @property
+    def running(self) -> list[_Container]:
+        return [container for container in self.containers.values() if container.exit is None]
+
+    def waiting(self) -> Iterator[tuple[ContainerSpec, Script]]:
+        """Those that may begin now and have not."""
+        for spec, script in zip(self.spec.containers, self.scripts, strict=True):
+            begun = spec.name in self.containers or spec.name in self.births
+            if not begun and all(self._settled(name) for name in spec.depends_on):
+                yield spec, script
+
+    def _settled(self, name: str) -> bool:
+        return name in self.containers and self.containers[name].settled
+
+    @property
+    def well(self) -> bool:
+        return all(self._settled(spec.name) for spec in self.spec.containers)
+
+    def allot(self, cores: float) -> None:
+        self.settle()
+        self.cores = cores
+
+    def settle(self) -> None:
+        """Before it uses more or less than so far."""
+        self._used, self._since = self.cpu_used(), asyncio.get_running_loop().time()
+
+    def cpu_used(self) -> float:
+        wanted = sum(container.script.cpu for container in self.running)
+        return self._used + min(wanted, self.cores) * (asyncio.get_running_loop().time() - self._since)
+
+    def cancel(self) -> None:
+        """Nothing more happens in it by itself."""
+        for container in self.containers.values():
+            container.cancel()
+        self.stop_births()
+
+    def stop_births(self) -> None:
+        while self.births:
+            self.births.popitem()[1].cancel()
 
 
 class FakeEngine:
@@ -167,33 +223,47 @@ class FakeEngine:
     async def start(self, spec: InstanceSpec) -> None:
         if spec.id in self._used:
             raise AlreadyExists(f"instance {spec.id} exists or existed: choose an id that was never used")
-        if spec.container.image not in self._pulled:
-            raise NotFound(f"image {spec.container.image} is not here: pull it before starting {spec.id}")
-        _, behaviour = self._pulled[spec.container.image]
-        script = behaviour if isinstance(behaviour, Script) else behaviour(spec)
+        scripts = [self._script(spec, container.image) for container in spec.containers]
         self._used.add(spec.id)
         try:
-            await asyncio.sleep(script.start)
-            if script.start_error is not None:
-                raise script.start_error
+            await asyncio.sleep(max(s.start for c, s in zip(spec.containers, scripts, strict=True) if not c.depends_on))
+            for script in scripts:
+                if script.start_error is not None:
+                    raise script.start_error
         except BaseException:
             self._used.discard(spec.id)
             raise
-        self._run(spec, script)
+        state = InstanceState(spec.id, dict(spec.labels), Phase.STARTING, self._clock.now())
+        instance = self._instances[spec.id] = _Instance(spec, scripts, state)
+        self.started.append(spec)
+        for container, script in list(instance.waiting()):
+            self._run(instance, container, script)
+
+    def _script(self, spec: InstanceSpec, image: str) -> Script:
+        if image not in self._pulled:
+            raise NotFound(f"image {image} is not here: pull it before starting {spec.id}")
+        _, behaviour = self._pulled[image]
+        return behaviour if isinstance(behaviour, Script) else behaviour(spec)
 
     async def stop(self, id: str, grace: float = 10) -> None:
         instance = self._instances.get(id)
-        if instance is None or instance.state.phase is Phase.EXITED:
-            return
-        script = instance.script
-        exit, delay = (KILLED, grace) if grace < script.stop_after else (script.on_term, script.stop_after)
-        pending = instance.timers.get("stop")
-        if pending is not None and pending.when() <= asyncio.get_running_loop().time() + delay:
-            return
-        instance.cancel("ready")
-        self.allot(id, None)
+        if instance is not None and instance.state.phase is not Phase.EXITED:
+            self._terminate(instance, grace)
+
+    def _terminate(self, instance: _Instance, grace: float) -> None:
+        self.allot(instance.state.id, None)
         instance.state = replace(instance.state, phase=Phase.STOPPING)
-        instance.after(delay, "stop", lambda: self.crash(id, exit))
+        instance.stop_births()
+        for container in instance.running:
+            script = container.script
+            exit, delay = (KILLED, grace) if grace < script.stop_after else (script.on_term, script.stop_after)
+            pending = container.timers.get("stop")
+            if pending is not None and pending.when() <= asyncio.get_running_loop().time() + delay:
+                continue
+            container.cancel("ready")
+            container.after(delay, "stop", functools.partial(self._end, instance, container, exit))
+        if not instance.running:
+            self._conclude(instance)
 
     async def remove(self, id: str) -> None:
         instance = self._instances.get(id)
@@ -206,7 +276,7 @@ class FakeEngine:
     def allot(self, id: str, cores: float | None) -> None:
         instance = self._instances.get(id)
         if instance is not None and instance.state.phase is Phase.READY:
-            instance.allot(instance.spec.container.cpu if cores is None else cores)
+            instance.allot(instance.spec.cpu if cores is None else cores)
 
     async def cpu_used(self, ids: Iterable[str]) -> Mapping[str, float]:
         found = {id: self._instances[id] for id in ids if id in self._instances}
@@ -248,71 +318,108 @@ class FakeEngine:
 
     def kill(self, id: str) -> None:
         """It dies by SIGKILL, for no reason that the engine knows."""
-        self.crash(id, KILLED)
-
-    def crash(self, id: str, exit: Exit) -> None:
-        """It ends now, with `exit`."""
         instance = self._instances[id]
-        if instance.state.phase is Phase.EXITED:
-            return
-        self._write_due(instance)
-        instance.cancel()
-        at = self._clock.now()
-        instance.state = replace(instance.state, phase=Phase.EXITED, exited=at, exit=exit)
-        self._tell(Exited(id, at, exit))
+        for container in instance.running:
+            self._end(instance, container, KILLED)
+
+    def crash(self, id: str, exit: Exit, container: str = "") -> None:
+        """`container` (or the first) ends now, with `exit`; what else the instance has follows."""
+        instance = self._instances[id]
+        found = instance.containers[container or instance.spec.containers[0].name]
+        if found.exit is None:
+            self._end(instance, found, exit)
 
     def vanish(self, id: str) -> None:
         """The machine went down and the engine came back without it: it is unknown and no event ever comes."""
         self._instances.pop(id).cancel()
 
-    def write(self, id: str, text: str, stream: str = "stdout") -> None:
-        """It writes a line now."""
-        labels = self._instances[id].spec.labels
-        self._logs.append(LogLine(self._clock.now(), id, stream, text, labels))
+    def write(self, id: str, text: str, stream: str = "stdout", container: str = "") -> None:
+        """It writes a line now: `container`, or the first."""
+        spec = self._instances[id].spec
+        name = container or spec.containers[0].name
+        self._logs.append(LogLine(self._clock.now(), id, stream, text, spec.labels, name))
 
-    def _run(self, spec: InstanceSpec, script: Script) -> None:
-        state = InstanceState(spec.id, dict(spec.labels), Phase.STARTING, self._clock.now())
-        instance = self._instances[spec.id] = _Instance(spec, script, state)
-        self.started.append(spec)
-        self._write_due(instance)
+    def _run(self, instance: _Instance, spec: ContainerSpec, script: Script) -> None:
+        instance.births.pop(spec.name, None)
+        instance.settle()
+        container = instance.containers[spec.name] = _Container(spec, script)
+        self._write_due(instance, container)
         if script.exit is not None:
-            end = script.exit
-            instance.after(script.exit_after, "exit", lambda: self.crash(spec.id, end))
-        wait = 0 if spec.probe is None else script.ready
+            container.after(script.exit_after, "exit", functools.partial(self._end, instance, container, script.exit))
+        wait = 0 if spec.startup is None else script.ready
         if script.exit is not None and script.exit_after <= wait:
             return  # never ready: two timers for the same moment would run in any order
-        if spec.probe is not None and (script.probe_failure or wait > spec.probe.limit):
-            instance.after(spec.probe.limit, "ready", lambda: self._not_ready(instance))
+        if spec.startup is not None and (script.probe_failure or wait > spec.startup.limit):
+            container.after(spec.startup.limit, "ready", lambda: self._not_ready(instance, container))
         else:
-            instance.after(wait, "ready", lambda: self._ready(instance))
+            container.after(wait, "ready", lambda: self._well(instance, container))
 
-    def _write_due(self, instance: _Instance) -> None:
-        for line in instance.due():
-            self.write(instance.spec.id, line.text, line.stream)
-        if instance.unwritten:
-            at = instance.unwritten[0].after
-            instance.after(instance.remaining(at), "lines", lambda: self._write_due(instance))
+    def _write_due(self, instance: _Instance, container: _Container) -> None:
+        for line in container.due():
+            self.write(instance.spec.id, line.text, line.stream, container.spec.name)
+        if container.unwritten:
+            at = container.unwritten[0].after
+            container.after(container.remaining(at), "lines", lambda: self._write_due(instance, container))
 
-    def _ready(self, instance: _Instance) -> None:
+    def _well(self, instance: _Instance, container: _Container) -> None:
+        container.well = True
+        self._go_on(instance)
+
+    def _go_on(self, instance: _Instance) -> None:
+        """Something is well now: who waited for it begins, or the instance is ready."""
+        if instance.state.phase is not Phase.STARTING:
+            return
+        loop = asyncio.get_running_loop()
+        for spec, script in list(instance.waiting()):
+            instance.births[spec.name] = loop.call_later(script.start, self._run, instance, spec, script)
+        if not instance.well:
+            return
         at = self._clock.now()
         address = self._address(instance)
         instance.state = replace(instance.state, phase=Phase.READY, ready=at, address=address)
-        self._tell(Ready(instance.spec.id, address, at, {"start": instance.script.start, "app": instance.script.ready}))
+        first = instance.scripts[0]
+        self._tell(Ready(instance.spec.id, address, at, {"start": first.start, "app": first.ready}))
 
-    def _not_ready(self, instance: _Instance) -> None:
-        probe = instance.spec.probe
+    def _not_ready(self, instance: _Instance, container: _Container) -> None:
+        probe = container.spec.startup
         assert probe is not None
-        default = f"nothing listened on port {probe.port} within {probe.limit:g} s"
-        self._tell(ProbeFailed(instance.spec.id, self._clock.now(), instance.script.probe_failure or default))
-        if instance.state.phase is not Phase.EXITED:  # the listener may have killed it already
+        message = container.script.probe_failure or f"nothing listened on port {probe.port} within {probe.limit:g} s"
+        self._tell(ProbeFailed(instance.spec.id, self._clock.now(), message, container.spec.name))
+        if container.exit is None:  # the listener may have killed it already
+            instance.first = (container.spec.name, KILLED)
             self.kill(instance.spec.id)
 
+    def _end(self, instance: _Instance, container: _Container, exit: Exit) -> None:
+        self._write_due(instance, container)
+        container.cancel()
+        instance.settle()
+        container.exit = exit
+        name, spec = container.spec.name, instance.spec
+        stopping = instance.state.phase is Phase.STOPPING
+        decides = not spec.main or name == spec.main or not (exit.ok or stopping)
+        if decides and instance.first is None:
+            instance.first = (name, exit)
+        if decides and not stopping:
+            self._terminate(instance, spec.grace)
+        elif not stopping:
+            self._go_on(instance)
+        elif not instance.running:
+            self._conclude(instance)
+
+    def _conclude(self, instance: _Instance) -> None:
+        instance.cancel()
+        at, spec = self._clock.now(), instance.spec
+        first, exit = instance.first or (spec.main, KILLED)  # stopped before it began
+        instance.state = replace(instance.state, phase=Phase.EXITED, exited=at, exit=exit, container=first)
+        self._tell(Exited(spec.id, at, exit, first))
+
     def _address(self, instance: _Instance) -> Address | None:
-        if instance.spec.probe is None or instance.script.address is not None:
-            return instance.script.address
+        given = next((script.address for script in instance.scripts if script.address is not None), None)
+        if instance.spec.port is None or given is not None:
+            return given
         self._addresses += 1
         high, low = divmod(self._addresses, 256)
-        return Address(f"10.0.{high % 256}.{low}", instance.spec.probe.port)
+        return Address(f"10.0.{high % 256}.{low}", instance.spec.port)
 
     def _tell(self, event: Event) -> None:
         if self._listener is None:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from homerun.aio.tasks import Supervisor
 from homerun.core.billing import BY_INSTANCE, BY_REQUEST, BY_WORKER, Bill, bill, billable
 from homerun.core.task import Task
-from homerun.model.container import Container
+from homerun.model.container import Containers
 from homerun.model.revision import RevisionSpec
 from homerun.model.worker_pool import WorkerSpec
 from homerun.store.base import Put, Store
@@ -73,16 +73,16 @@ class Meter:
     # What the data plane's capacity reports (controllers.capacity.Metering)
 
     def started(self, spec: RevisionSpec, startup: float) -> None:
-        if spec.container.cpu_idle:
+        if spec.ingress.cpu_idle:
             self._add(spec, billable(startup), 0)
 
     def used(self, spec: RevisionSpec, usage: Usage) -> None:
-        busy = sum(use.busy for use in usage.instances) if spec.container.cpu_idle else 0.0
+        busy = sum(use.busy for use in usage.instances) if spec.ingress.cpu_idle else 0.0
         if busy or usage.requests:
             self._add(spec, busy, usage.requests)
 
     async def ended(self, spec: RevisionSpec, instance: str, lived: float, stopping: float) -> None:
-        if spec.container.cpu_idle:
+        if spec.ingress.cpu_idle:
             if stopping:
                 self._add(spec, billable(stopping), 0)
             return
@@ -98,7 +98,7 @@ class Meter:
 
     def running(self, spec: RevisionSpec, lives: Iterable[float]) -> Bill:
         """What those add to the bill that have not ended yet."""
-        seconds = 0.0 if spec.container.cpu_idle else sum(billable(life) for life in lives)
+        seconds = 0.0 if spec.ingress.cpu_idle else sum(billable(life) for life in lives)
         return _bill(spec, seconds, 0)
 
     def _add(self, spec: RevisionSpec, seconds: float, requests: int) -> None:
@@ -122,22 +122,21 @@ class Meter:
 
 
 def _bill(spec: RevisionSpec, seconds: float, requests: int) -> Bill:
-    container = spec.container
-    prices = BY_REQUEST if container.cpu_idle else BY_INSTANCE
-    return bill(seconds, container.cpu, container.memory, requests, prices)
+    prices = BY_REQUEST if spec.ingress.cpu_idle else BY_INSTANCE
+    return bill(seconds, spec.containers.cpu, spec.containers.memory, requests, prices)
 
 
 def worker_bill(spec: WorkerSpec, lives: Iterable[float]) -> Bill:
     """Instances of a worker pool that lived for so many seconds each."""
     seconds = sum(billable(life) for life in lives)
-    return bill(seconds, spec.container.cpu, spec.container.memory, 0, BY_WORKER)
+    return bill(seconds, spec.containers.cpu, spec.containers.memory, 0, BY_WORKER)
 
 
-def execution_bill(container: Container, tasks: Iterable[Task], now: float) -> Bill:
+def execution_bill(containers: Containers, tasks: Iterable[Task], now: float) -> Bill:
     """Every attempt from its start to its end, each rounded up; those that run are billed up to `now`."""
     seconds = sum(
         billable((attempt.ended if attempt.ended is not None else now) - attempt.started)
         for task in tasks
         for attempt in task.attempts
     )
-    return bill(seconds, container.cpu, container.memory, 0, BY_INSTANCE)
+    return bill(seconds, containers.cpu, containers.memory, 0, BY_INSTANCE)

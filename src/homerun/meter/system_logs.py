@@ -40,18 +40,18 @@ class SystemLogs:
         self._write(spec, instance, at, "INFO", f"Starting new instance. Reason: {why} - {reason}.")
 
     def ready(self, spec: RevisionSpec, instance: str, at: float) -> None:
-        attempt = "succeeded after 1 attempt" if _is_default(spec.container) else "succeeded"
-        self._write(spec, instance, at, "INFO", _probe_text(spec.container, attempt))
+        attempt = "succeeded after 1 attempt" if _is_default(spec.ingress) else "succeeded"
+        self._write(spec, instance, at, "INFO", _probe_text(spec.ingress, attempt))
 
     def not_started(self, spec: RevisionSpec, instance: str, at: float) -> None:
-        text = _probe_text(spec.container, "failed 1 time consecutively" if _is_default(spec.container) else "failed")
+        text = _probe_text(spec.ingress, "failed 1 time consecutively" if _is_default(spec.ingress) else "failed")
         self._write(spec, instance, at, "ERROR", f"{text} The instance was not started.")
 
     def ended(self, spec: RevisionSpec, instance: str, exit: Exit, text: str, at: float) -> None:
         """By itself, after it was ready; `text` says how."""
         if exit.oom:
             text = (
-                f"Memory limit of {spec.container.memory >> 20} MiB exceeded. Consider increasing the memory limit, "
+                f"Memory limit of {spec.ingress.memory >> 20} MiB exceeded. Consider increasing the memory limit, "
                 "see https://cloud.google.com/run/docs/configuring/memory-limits"
             )
         self._write(spec, instance, at, "ERROR" if exit.oom else "WARNING", text)

@@ -1,4 +1,4 @@
-"""A container as the template of a service or job describes it: a typed view over its v2 JSON.
+"""The containers of a service, job or worker pool as its template describes them: a typed view over its v2 JSON.
 
 Defaults are in the JSON already (the API applies them before it stores); the fallbacks here are the same values, for
 documents that were stored before a default existed.
@@ -51,7 +51,7 @@ class StartupProbe:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """`port` None: takes no requests (a job's). `cpu` in cores, `memory` in bytes."""
+    """`port` None: takes no requests (a sidecar, a job's). `cpu` in cores, `memory` in bytes."""
 
     name: str
     image: str
@@ -69,16 +69,21 @@ class Container:
     h2c: bool = False
     """HTTP/2 without TLS is spoken on its port."""
     startup_probe: StartupProbe | None = None
+    """None: it is well as soon as it runs."""
+    depends_on: tuple[str, ...] = ()
+    """Names of containers that must be well before it starts."""
 
     @classmethod
-    def parse(cls, json: Mapping[str, Any], *, owner: str, takes_requests: bool) -> Container:
-        """The only container of `owner`, the id of a service, job or worker pool."""
+    def parse(cls, json: Mapping[str, Any], *, name: str, takes_requests: bool) -> Container:
+        """`name`: what it is called, by its author or by us. One that takes requests has a probe in any case."""
+        probe = json.get("startupProbe")
         resources = json.get("resources") or {}
         limits = resources.get("limits") or {}
         ports = json.get("ports") or [{}]
-        port = (ports[0].get("containerPort") or DEFAULT_PORT) if takes_requests else None
+        declared = ports[0].get("containerPort") or DEFAULT_PORT
+        port = declared if takes_requests else None
         return cls(
-            name=container_names([json], owner)[0],
+            name=name,
             image=json["image"],
             command=tuple(json.get("command") or ()),
             args=tuple(json.get("args") or ()),
@@ -90,5 +95,41 @@ class Container:
             startup_boost=resources.get("startupCpuBoost", False),
             port=port,
             h2c=port is not None and ports[0].get("name") == "h2c",
-            startup_probe=None if port is None else StartupProbe.parse(json.get("startupProbe"), port),
+            startup_probe=StartupProbe.parse(probe, declared) if probe or takes_requests else None,
+            depends_on=tuple(json.get("dependsOn") or ()),
         )
+
+
+class Containers(tuple[Container, ...]):
+    """Those of one instance, in the template's order."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, containers: Sequence[Mapping[str, Any]], *, owner: str, take_requests: bool) -> Containers:
+        """`owner`: the id of the service, job or worker pool. One of a service's takes the requests (contract §1.3)."""
+        ingress = next((n for n, json in enumerate(containers) if json.get("ports")), 0) if take_requests else None
+        named = zip(container_names(containers, owner), containers, strict=True)
+        return cls(
+            Container.parse(json, name=name, takes_requests=number == ingress)
+            for number, (name, json) in enumerate(named)
+        )
+
+    @property
+    def ingress(self) -> Container:
+        """The one that takes the requests; the first, where none does."""
+        return next((container for container in self if container.port is not None), self[0])
+
+    @property
+    def cpu(self) -> float:
+        """Cores of an instance."""
+        return sum(container.cpu for container in self)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of an instance."""
+        return sum(container.memory for container in self)
+
+    def named(self, name: str) -> Container:
+        """The first if nobody is called so."""
+        return next((container for container in self if container.name == name), self[0])

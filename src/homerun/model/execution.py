@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from homerun.model import names
-from homerun.model.container import Container
+from homerun.model.container import Containers
 from homerun.model.quantity import parse_seconds
 
 
@@ -17,7 +17,7 @@ class ExecutionSpec:
 
     name: str
     job: str
-    container: Container
+    containers: Containers
     task_count: int
     parallelism: int
     max_retries: int
@@ -29,18 +29,23 @@ class ExecutionSpec:
         return cls(
             name=body["name"],
             job=job,
-            container=Container.parse(template["containers"][0], owner=names.last(job), takes_requests=False),
+            containers=Containers.parse(template["containers"], owner=names.last(job), take_requests=False),
             task_count=int(body.get("taskCount", 1)),
             parallelism=int(body.get("parallelism", 0)),
             max_retries=int(template.get("maxRetries", 3)),
             timeout=parse_seconds(template.get("timeout", "600s")),
         )
 
+    @property
+    def main(self) -> str:
+        """The container that does the work: the task's end is its end."""
+        return self.containers[0].name
+
     def task_name(self, index: int) -> str:
         return f"{self.name}/tasks/{names.last(self.name)}-task{index}"
 
     def environment(self, index: int, attempt: int) -> dict[str, str]:
-        """What a task's container finds besides its own variables (contract §1.2)."""
+        """What a task's containers find besides their own variables (contract §1.2)."""
         return {
             "CLOUD_RUN_JOB": names.last(self.job),
             "CLOUD_RUN_EXECUTION": names.last(self.name),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from homerun.model import names
-from homerun.model.container import Container
+from homerun.model.container import Container, Containers
 from homerun.model.quantity import parse_seconds
 
 DEFAULT_MAX_INSTANCES = 100
@@ -30,7 +30,7 @@ class RevisionSpec:
 
     name: str
     service: str
-    container: Container
+    containers: Containers
     concurrency: int
     timeout: float
     min_instances: int
@@ -43,13 +43,13 @@ class RevisionSpec:
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> RevisionSpec:
         service = names.parent(body["name"])
-        container = Container.parse(body["containers"][0], owner=names.last(service), takes_requests=True)
+        containers = Containers.parse(body["containers"], owner=names.last(service), take_requests=True)
         scaling = body.get("scaling") or {}
         return cls(
             name=body["name"],
             service=service,
-            container=container,
-            concurrency=body.get("maxInstanceRequestConcurrency") or (80 if container.cpu >= 1 else 1),
+            containers=containers,
+            concurrency=body.get("maxInstanceRequestConcurrency") or (80 if containers.ingress.cpu >= 1 else 1),
             timeout=parse_seconds(body.get("timeout", "300s")),
             min_instances=scaling.get("minInstanceCount", 0),
             max_instances=scaling.get("maxInstanceCount") or DEFAULT_MAX_INSTANCES,
@@ -58,11 +58,16 @@ class RevisionSpec:
             affinity=body.get("sessionAffinity", False),
         )
 
-    def environment(self) -> dict[str, str]:
-        """What a service's container finds besides its own variables (contract §1.2)."""
+    @property
+    def ingress(self) -> Container:
+        """The container that takes the requests."""
+        return self.containers.ingress
+
+    def environment(self, container: Container) -> dict[str, str]:
+        """What it finds besides its own variables (contract §1.2): PORT only if requests come to it."""
         service = names.last(self.service)
         return {
-            "PORT": str(self.container.port),
+            **({"PORT": str(container.port)} if container.port is not None else {}),
             "K_SERVICE": service,
             "K_CONFIGURATION": service,
             "K_REVISION": names.last(self.name),

@@ -84,8 +84,8 @@ class Rig:
         if image is None:
             image = self.image = self.image or await self.pull()
         id = next(self.ids)
-        container = ContainerSpec(image.pinned, args=args, env=env or {}, memory=memory, cpu=cpu)
-        await self.engine.start(InstanceSpec(id, container, labels or {}, probe))
+        container = ContainerSpec(image.pinned, args=args, env=env or {}, memory=memory, cpu=cpu, startup=probe)
+        await self.engine.start(InstanceSpec(id, (container,), labels or {}, None if probe is None else probe.port))
         return id
 
     async def until(self, kind: type[Event], id: str, limit: float = 30) -> Event:

@@ -37,9 +37,10 @@ async def main(state: Path, images: Path) -> None:
     say(event="Open")
 
     async def start(order: dict[str, Any]) -> None:
-        container = ContainerSpec(order["image"], args=tuple(order["args"]), memory=order.get("memory", 64 << 20))
         probe = Probe(port=order["port"]) if order.get("port") else None
-        await engine.start(InstanceSpec(order["id"], container, {"batch": "b"}, probe))
+        memory = order.get("memory", 64 << 20)
+        container = ContainerSpec(order["image"], args=tuple(order["args"]), memory=memory, startup=probe)
+        await engine.start(InstanceSpec(order["id"], (container,), {"batch": "b"}, order.get("port")))
         say(event="Started", id=order["id"])
 
     async with Supervisor() as tasks:

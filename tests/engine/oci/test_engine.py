@@ -249,7 +249,7 @@ async def test_an_id_that_is_a_path_is_refused(rig: Rig) -> None:
     image = await rig.pull()
     for id in ("../../etc", "", ".hidden", "a/b", "x" * 129):
         with pytest.raises(Invalid, match="instance id"):
-            await rig.engine.start(InstanceSpec(id, ContainerSpec(image.pinned)))
+            await rig.engine.start(InstanceSpec(id, (ContainerSpec(image.pinned),)))
 
 
 async def test_an_image_of_a_hundred_layers_runs(rig: Rig) -> None:

@@ -13,7 +13,7 @@ from homerun.engine.oci.layout import Layout
 from homerun.engine.oci.records import Ended, Record
 from homerun.engine.oci.runtime import Runtime
 
-SPEC = InstanceSpec("i1", ContainerSpec("x"))
+SPEC = InstanceSpec("i1", (ContainerSpec("x"),))
 
 
 class World:

@@ -7,7 +7,7 @@ from homerun.engine.oci.instance import Instance
 from homerun.engine.oci.procfs import Process
 from homerun.engine.oci.records import Record
 
-SPEC = InstanceSpec("i1", ContainerSpec("x"), {"a": "b"})
+SPEC = InstanceSpec("i1", (ContainerSpec("x"),), {"a": "b"})
 
 
 def test_it_shows_itself_once_its_program_runs() -> None:

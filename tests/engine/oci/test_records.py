@@ -1,20 +1,26 @@
 """What is on disk about an instance, whole or not at all."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from homerun.engine.base import ContainerSpec, Exit, InstanceSpec, Probe
+from homerun.engine.base import ContainerSpec, Exit, InstanceSpec, MemoryVolume, Mount, Probe
 from homerun.engine.oci.procfs import Process
 from homerun.engine.oci.records import Ended, Record, Running
 from homerun.lib.errors import AlreadyExists
 
 SPEC = InstanceSpec(
     "i1",
-    ContainerSpec("x@sha256:1", "web", ("/app",), ("-v",), {"A": "1"}, "/srv", 0.5, 1 << 30),
+    (
+        ContainerSpec("x@sha256:1", "web", ("/app",), ("-v",), {}, "/srv", 0.5, 1, 1 << 30, ("db",)),
+        ContainerSpec("y@sha256:2", "db", startup=Probe(5432, None, 1, 2, 3, 4), mounts=(Mount("v", "/v"),)),
+    ),
     {"service": "s"},
-    Probe(8080, "/health", 1, 2, 3, 4),
+    8080,
+    main="web",
+    grace=3,
 )
 
 
@@ -30,6 +36,12 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     assert again.running() == running
     assert again.ready() == 1700000000.25
     assert again.ended() == Ended(Exit(signal=9, oom=True), 6.5)
+
+
+def test_what_may_be_secret_is_not_kept(tmp_path: Path) -> None:
+    web, db = SPEC.containers
+    spec = replace(SPEC, containers=(replace(web, env={"KEY": "secret"}), db), volumes=(MemoryVolume("v", 1),))
+    assert Record.create(tmp_path, spec).spec() == SPEC
 
 
 def test_a_fresh_record_has_nothing_but_its_spec(tmp_path: Path) -> None:

@@ -49,12 +49,13 @@ def adopt(host: Host) -> Found:
 
 def _sort(found: Found, host: Host, instance: Instance, running: Running, boot: str) -> None:
     spec, record = instance.spec, instance.record
-    if running.address and spec.probe:
-        instance.address = Address(running.address, spec.probe.port)
+    if running.address and spec.port:
+        instance.address = Address(running.address, spec.port)
     instance.ready = record.ready()
     instance.phase = Phase.STARTING if instance.ready is None else Phase.READY
     if ended := record.ended():
-        instance.phase, instance.exited, instance.exit = Phase.EXITED, ended.at, ended.exit
+        instance.exited, instance.exit, instance.ended_first = ended.at, ended.exit, ended.container
+        instance.phase = Phase.EXITED
         found.exited.append(instance)
         return
     instance.monitor, instance.init = running.monitor, running.init

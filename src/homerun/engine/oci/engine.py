@@ -162,9 +162,12 @@ class OciEngine:
     async def start(self, spec: InstanceSpec) -> None:
         if not _ID.fullmatch(spec.id):
             raise Invalid(f"instance id {spec.id!r}: want up to 128 letters, digits, '-', '_' and '.'")
-        image = self._images.find(spec.container.image)
+        if len(spec.containers) != 1:
+            raise Invalid(f"instance {spec.id} has {len(spec.containers)} containers: this engine runs exactly one")
+        [container] = spec.containers
+        image = self._images.find(container.image)
         if image is None:
-            raise NotFound(f"image {spec.container.image} is not here: pull it first")
+            raise NotFound(f"image {container.image} is not here: pull it first")
         if spec.id in self._instances or spec.id in self._logs:
             raise AlreadyExists(f"instance {spec.id} exists already")
         self._hasten()
@@ -223,14 +226,14 @@ class OciEngine:
 
     def _record_running(self, instance: Instance, created: Monitor) -> None:
         """Just before the program is let go: from here on it counts as started, whatever happens to us."""
-        network, probe = instance.network, instance.spec.probe
+        network, port = instance.network, instance.spec.port
         instance.monitor, instance.init, instance.ours = created.process, created.init, True
         instance.started = self._clock.now()
-        if network and probe:
-            instance.address = Address(network.address, probe.port)
+        if network and port:
+            instance.address = Address(network.address, port)
         address = network.address if network else None
         boot = procfs.boot_id()
-        self._logs.add(instance.id, instance.spec.labels)
+        self._logs.add(instance.id, instance.spec.labels, instance.name)
         instance.record.write_running(Running(boot, created.process, created.init, instance.started, address))
 
     def _take_back(self, instance: Instance, created: Monitor | None) -> None:
@@ -246,22 +249,24 @@ class OciEngine:
     # Becoming ready
 
     def _await_ready(self, instance: Instance, started: float) -> None:
-        if instance.spec.probe is None:
+        [container] = instance.spec.containers
+        if container.startup is None:
             asyncio.get_running_loop().call_soon(self._become_ready, instance)
         else:
-            work = self._probe(instance, instance.spec.probe, started)
+            work = self._probe(instance, container.startup, started)
             instance.probe = self._tasks.spawn(work, name=f"probe {instance.id}")
 
     async def _probe(self, instance: Instance, probe: Probe, started: float) -> None:
-        if instance.address is None or instance.init is None:
+        if instance.network is None or instance.init is None:
             return
-        passed = await probes.wait(instance.address.host, probe, started, self._clock)
+        passed = await probes.wait(instance.network.address, probe, started, self._clock)
         if passed:
             instance.phases["listen"] = self._clock.mono() - started
             self._become_ready(instance)
             return
         found = await asyncio.to_thread(listening.of_process, instance.init.pid)
-        self._tell(instance, ProbeFailed(instance.id, self._clock.now(), listening.explain(probe, found)))
+        message = listening.explain(probe, found)
+        self._tell(instance, ProbeFailed(instance.id, self._clock.now(), message, instance.name))
         self._kill(instance)
 
     def _become_ready(self, instance: Instance) -> None:
@@ -335,10 +340,11 @@ class OciEngine:
         if instance.network:
             self._pool.give_back(instance.network)
             instance.network = None
-        instance.phase, instance.exited, instance.exit = Phase.EXITED, ended.at, ended.exit
+        instance.exited, instance.exit, instance.ended_first = ended.at, ended.exit, ended.container
+        instance.phase = Phase.EXITED
         if instance.abandoned:
             await self.remove(instance.id)
-        self._tell(instance, Exited(instance.id, ended.at, ended.exit))
+        self._tell(instance, Exited(instance.id, ended.at, ended.exit, ended.container))
 
     def _tell(self, instance: Instance, event: Event) -> None:
         if not instance.abandoned:
@@ -361,7 +367,7 @@ class OciEngine:
         if instance is None or instance.phase is not Phase.READY:
             return
         with contextlib.suppress(OSError):  # it is ending, and Exited on its way
-            self._host.cgroups.allot(id, instance.spec.container.cpu if cores is None else cores)
+            self._host.cgroups.allot(id, instance.spec.cpu if cores is None else cores)
 
     async def cpu_used(self, ids: Iterable[str]) -> Mapping[str, float]:
         known = [id for id in ids if id in self._instances]

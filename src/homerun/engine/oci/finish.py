@@ -26,9 +26,9 @@ def finish(host: Host, instance: Instance, now: float) -> Ended:
     _reap(instance)
     status = instance.record.status()
     ended = (
-        Ended(Exit(), now)
+        Ended(Exit(), now, instance.name)
         if status is None
-        else Ended(_exit(host, instance.id, status[0]), min(now, status[1] + _TICK))
+        else Ended(_exit(host, instance.id, status[0]), min(now, status[1] + _TICK), instance.name)
     )
     try:
         launch.discard(host, instance.id)

@@ -74,7 +74,7 @@ def trial(layout: Layout, cgroups: Cgroups, conmon: str) -> Callable[[Runtime], 
         (folder / "root/exit-zero").write_bytes(runtime.exit_zero())
         (folder / "root/exit-zero").chmod(0o755)
         network = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        spec = InstanceSpec(id, ContainerSpec("", memory=64 << 20))
+        spec = InstanceSpec(id, (ContainerSpec("", memory=64 << 20),))
         image = Image("", "", entrypoint=("/exit-zero",))
         order = Order(spec, image, [folder / "root"], folder, folder / "log", network)
         try:

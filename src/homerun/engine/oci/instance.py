@@ -22,6 +22,8 @@ class Instance:
     ready: float | None = None
     exited: float | None = None
     exit: Exit | None = None
+    ended_first: str = ""
+    """The container whose exit that is."""
 
     monitor: Process | None = None
     ours: bool = False
@@ -44,13 +46,26 @@ class Instance:
         return self.spec.id
 
     @property
+    def name(self) -> str:
+        """What its container is called."""
+        return self.spec.containers[0].name
+
+    @property
     def launched(self) -> bool:
         """Its program runs or ran."""
         return self.monitor is not None or self.phase is Phase.EXITED
 
     def state(self) -> InstanceState:
         return InstanceState(
-            self.id, self.spec.labels, self.phase, self.started, self.address, self.ready, self.exited, self.exit
+            self.id,
+            self.spec.labels,
+            self.phase,
+            self.started,
+            self.address,
+            self.ready,
+            self.exited,
+            self.exit,
+            self.ended_first,
         )
 
     def __repr__(self) -> str:

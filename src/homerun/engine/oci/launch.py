@@ -84,7 +84,7 @@ def discard(host: Host, id: str) -> None:
 
 def _prepare(host: Host, order: Order) -> dict[str, object]:
     """Mount the root, look into it, write our files: the runtime's config."""
-    container, image = order.spec.container, order.image
+    [container], image = order.spec.containers, order.image
     point = host.layout.sandbox
     root = sandbox.mount_root(point, order.layers, container.memory)
     fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -21,6 +21,7 @@ from homerun.engine.oci import logfile
 class _Entry(msgspec.Struct, frozen=True):
     id: str
     labels: dict[str, str]
+    container: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +60,8 @@ class Logs:
     def __contains__(self, id: str) -> bool:
         return id in self._entries
 
-    def add(self, id: str, labels: Mapping[str, str]) -> None:
-        entry = _Entry(id, dict(labels))
+    def add(self, id: str, labels: Mapping[str, str], container: str = "") -> None:
+        entry = _Entry(id, dict(labels), container)
         with self._lock:
             self._entries[id] = entry
             with open(self._index, "ab") as index:
@@ -96,7 +97,9 @@ class Logs:
             entry = source.entry
             ended = entry.id not in running
             lines = logfile.read(source.file, since=since, until=until, limit=limit, ended=ended)
-            found += [LogLine(line.time, entry.id, line.stream, line.text, entry.labels) for line in lines]
+            found += [
+                LogLine(line.time, entry.id, line.stream, line.text, entry.labels, entry.container) for line in lines
+            ]
             if limit is not None:
                 found.sort(key=attrgetter("time"))
                 del found[: max(0, len(found) - limit)]

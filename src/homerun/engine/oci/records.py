@@ -1,6 +1,6 @@
 """What is on disk about each instance: a folder `instances/ID`, whose making is what keeps an id from being used twice.
 
-    spec.json      who it is: labels, probe, image and limits; written first
+    spec.json      who it is: labels, containers with their limits and probes; written first
     process.json   its monitor and its first process, written before the program is let go: an instance without it never
                    ran and is swept away
     ready          empty; its time of change is when the instance became ready
@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from homerun.engine.base import Exit, InstanceSpec
+from homerun.engine.base import ContainerSpec, Exit, InstanceSpec
 from homerun.engine.oci.procfs import Process
 from homerun.lib.errors import AlreadyExists
 
@@ -39,6 +40,26 @@ class Running(msgspec.Struct, frozen=True):
 class Ended(msgspec.Struct, frozen=True):
     exit: Exit
     at: float
+    container: str = ""
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """What spec.json holds: what is needed once the programs run. No variables and no files, which may be secret."""
+
+    id: str
+    containers: tuple[ContainerSpec, ...]
+    labels: Mapping[str, str]
+    port: int | None
+    main: str
+    grace: float
+
+    @classmethod
+    def of(cls, spec: InstanceSpec) -> _Kept:
+        containers = tuple(replace(container, env={}) for container in spec.containers)
+        return cls(spec.id, containers, spec.labels, spec.port, spec.main, spec.grace)
+
+    def spec(self) -> InstanceSpec:
+        return InstanceSpec(self.id, self.containers, self.labels, self.port, main=self.main, grace=self.grace)
 
 
 class Record:
@@ -58,7 +79,7 @@ class Record:
             record.folder.mkdir(mode=0o700)
         except FileExistsError:
             raise AlreadyExists(f"instance {spec.id} exists already") from None
-        record._write("spec.json", spec)
+        record._write("spec.json", _Kept.of(spec))
         return record
 
     @classmethod
@@ -68,7 +89,9 @@ class Record:
                 yield cls(Path(entry.path))
 
     def spec(self) -> InstanceSpec | None:
-        return self._read("spec.json", InstanceSpec)
+        """As it was started, without variables and volumes."""
+        kept = self._read("spec.json", _Kept)
+        return None if kept is None else kept.spec()
 
     def running(self) -> Running | None:
         return self._read("process.json", Running)
