@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import struct
 
@@ -16,9 +17,21 @@ MS_REC = 0x4000
 MS_SLAVE = 0x80000
 MNT_DETACH = 2
 
+MOUNT_READ_ONLY = 1
+MOUNT_NOSUID = 2
+MOUNT_NODEV = 4
+
+_MS_PRIVATE = 0x40000
+_AT_EMPTY_PATH = 0x1000
+_OPEN_TREE_CLONE = 1
+_MOVE_MOUNT_EMPTY_PATHS = 0x44
+
+_SYS_OPEN_TREE, _SYS_MOVE_MOUNT, _SYS_MOUNT_SETATTR = 428, 429, 442
 _SYS_OPENAT2 = 437
+_RESOLVE_NO_XDEV = 1
 _RESOLVE_NO_MAGICLINKS = 2
 _RESOLVE_IN_ROOT = 0x10
+_RACES = 64
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -47,10 +60,40 @@ def setns(fd: int, kind: int) -> None:
     _check(_libc.setns(fd, kind), "setns")
 
 
-def open_in_root(root: int, path: str, flags: int = os.O_RDONLY) -> int:
-    """Open `path` as a process whose root directory is `root` would: no link, `..` or mount leads out of it."""
-    how = struct.pack("=QQQ", flags | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
-    return _check(_libc.syscall(_SYS_OPENAT2, root, os.fsencode(path), how, len(how)), path)
+def open_in_root(root: int, path: str, flags: int = os.O_RDONLY, *, same_mount: bool = False) -> int:
+    """Open `path` as a process whose root directory is `root` would: no link, `..` or mount leads out of it.
+
+    With `same_mount`, nothing that is mounted below `root` is entered (EXDEV).
+    """
+    resolve = _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS | (_RESOLVE_NO_XDEV if same_mount else 0)
+    how = struct.pack("=QQQ", flags | os.O_CLOEXEC, 0, resolve)
+    for _ in range(_RACES):
+        try:
+            return _check(_libc.syscall(_SYS_OPENAT2, root, os.fsencode(path), how, len(how)), path)
+        except BlockingIOError:
+            continue  # somebody moved folders about just then, and the kernel could not vouch for a `..`
+    raise OSError(errno.EAGAIN, "its folders are being moved about", path)
+
+
+def clone_mount(fd: int, attributes: int) -> int:
+    """The folder or file `fd` as a mount of its own that is nowhere yet, with MOUNT_… attributes; a descriptor of it.
+
+    What is mounted below it does not come along, and what will be mounted there does not follow.
+    """
+    flags = ctypes.c_uint(_OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_EMPTY_PATH)
+    tree = _check(_libc.syscall(_SYS_OPEN_TREE, fd, b"", flags), "open_tree")
+    try:
+        wanted = struct.pack("=QQQQ", attributes, 0, _MS_PRIVATE, 0)
+        _check(_libc.syscall(_SYS_MOUNT_SETATTR, tree, b"", _AT_EMPTY_PATH, wanted, len(wanted)), "mount_setattr")
+    except BaseException:
+        os.close(tree)
+        raise
+    return tree
+
+
+def attach_mount(tree: int, target: int) -> None:
+    """Put the mount `tree` over the folder or file `target`: descriptors, so nobody can exchange either meanwhile."""
+    _check(_libc.syscall(_SYS_MOVE_MOUNT, tree, b"", target, b"", _MOVE_MOUNT_EMPTY_PATHS), "move_mount")
 
 
 def thread_namespace(kind: str) -> int:
