@@ -58,6 +58,17 @@ def test_an_id_can_be_taken_once(tmp_path: Path) -> None:
     Record.create(tmp_path, SPEC)
 
 
+def test_a_removal_that_was_cut_short_leaves_no_instance_that_never_ran(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = Record.create(tmp_path, SPEC)
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", lambda folder, ignore_errors: (folder / "spec.json").unlink())
+        record.delete()
+    assert list(Record.scan(tmp_path)) == []
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_exit_status_is_conmons(tmp_path: Path) -> None:
     record = Record.create(tmp_path, SPEC)
     (record.folder / "i1").write_text("137")

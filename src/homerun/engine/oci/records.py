@@ -11,6 +11,7 @@ Nothing is synced to disk: after a crash of the machine nothing runs, so a lost 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,8 @@ from homerun.engine.oci.procfs import Process
 from homerun.lib.errors import AlreadyExists
 
 T = TypeVar("T")
+_GONE = "."
+"""No id begins like this."""
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -85,7 +88,9 @@ class Record:
     @classmethod
     def scan(cls, parent: Path) -> Iterator[Record]:
         for entry in os.scandir(parent):
-            if entry.is_dir():
+            if entry.name.startswith(_GONE):
+                shutil.rmtree(entry.path, ignore_errors=True)  # cut short
+            elif entry.is_dir():
                 yield cls(Path(entry.path))
 
     def spec(self) -> InstanceSpec | None:
@@ -122,7 +127,11 @@ class Record:
             return None
 
     def delete(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """At once: cut short, it must not look like an instance that never ran, whose output would be thrown away."""
+        gone = self.folder.with_name(f"{_GONE}{self.id}")
+        with contextlib.suppress(OSError):
+            self.folder.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
     def _write(self, name: str, what: object) -> None:
         """Whole or not at all, for readers and after kill -9."""
