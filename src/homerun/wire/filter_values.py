@@ -14,9 +14,8 @@ from typing import Any
 import re2
 
 from homerun.lib.timestamps import from_rfc3339
+from homerun.model.severity import severity_number
 
-SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
-"""google.logging.type.LogSeverity, in order; the number of each is a hundred times its place."""
 SEVERITY = ("severity",)
 TIMES = (("timestamp",), ("receiveTimestamp",))
 NULL = "NULL_VALUE"
@@ -89,13 +88,6 @@ def compare(found: Any, op: str, wanted: str, path: tuple[str, ...]) -> bool:
     return bool(left <= right)
 
 
-def severity(text: str) -> int:
-    """By name or number. Raises ValueError."""
-    if text.isascii() and text.isdigit():
-        return int(text[:9])
-    return 100 * SEVERITIES.index(text.upper())
-
-
 def time(text: str) -> float:
     """RFC 3339, or only its date. Raises ValueError."""
     if len(text) < 10 or text[4] != "-":
@@ -112,7 +104,7 @@ def _equal(found: Any, text: str, wanted: str, path: tuple[str, ...]) -> bool:
 
 
 def _ordered(left: str, right: str, path: tuple[str, ...]) -> tuple[Any, Any]:
-    conversions: list[Callable[[str], Any]] = [severity] if path == SEVERITY else [time, _number, _duration]
+    conversions: list[Callable[[str], Any]] = [severity_number] if path == SEVERITY else [time, _number, _duration]
     for convert in conversions:
         try:
             return convert(left), convert(right)

@@ -17,9 +17,10 @@ from typing import NamedTuple, NoReturn
 import re2
 
 from homerun.lib.errors import Invalid
+from homerun.model.severity import SEVERITIES, severity_number
 from homerun.wire.filter_functions import ABSENT, FUNCTIONS
 from homerun.wire.filter_nodes import And, Comparison, Node, Not, Or
-from homerun.wire.filter_values import SEVERITIES, SEVERITY, TIMES, pattern, severity, time
+from homerun.wire.filter_values import SEVERITY, TIMES, pattern, time
 
 _TOKEN = re.compile(
     r"""(?P<comment>--[^\n]*)
@@ -133,7 +134,7 @@ class _Parser:
             if op in ("=~", "!~"):
                 pattern(value)
             elif path == SEVERITY and op != ":":
-                severity(value)
+                severity_number(value)
             elif path in TIMES and op != ":":
                 time(value)
         except re2.error as error:

@@ -73,7 +73,7 @@ def test_a_line_of_json_is_structured() -> None:
         '{"severity":"warning","message":"m","n":1,"logging.googleapis.com/trace":"t","time":"2026-01-01T00:00:00Z"}'
     )
     assert found["jsonPayload"] == {"message": "m", "n": 1}
-    assert (found["severity"], found["trace"], found["timestamp"]) == ("WARNING", "t", "2026-01-01T00:00:00Z")
+    assert (found["severity"], found["trace"], found["timestamp"]) == ("WARNING", "t", "2026-01-01T00:00:00.000000Z")
     assert "textPayload" not in found
 
 

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from homerun.core.log_payload import payload
 from homerun.engine.base import LogLine
-from homerun.lib.timestamps import from_rfc3339, to_rfc3339
+from homerun.lib.timestamps import to_rfc3339
 from homerun.model import labels as instance_labels
 from homerun.model.names import Name, last
-from homerun.wire.filter_values import SEVERITIES
-
-_LIFTED = {
-    "logging.googleapis.com/trace": "trace",
-    "logging.googleapis.com/spanId": "spanId",
-    "logging.googleapis.com/insertId": "insertId",
-    "logging.googleapis.com/operation": "operation",
-    "logging.googleapis.com/sourceLocation": "sourceLocation",
-    "logging.googleapis.com/trace_sampled": "traceSampled",
-    "httpRequest": "httpRequest",
-}
-_LABELS = "logging.googleapis.com/labels"
-"""Of a line itself: they come to those of its instance."""
 
 
 def entry(line: LogLine) -> dict[str, Any] | None:
@@ -41,12 +28,18 @@ def entry(line: LogLine) -> dict[str, Any] | None:
         "labels": _labels(line),
         "timestamp": time,
         "receiveTimestamp": time,
-        "severity": "DEFAULT",
         "insertId": hashlib.sha1(f"{line.instance}{line.time}{line.stream}{line.text}".encode()).hexdigest()[:24],
     }
-    payload = _payload(line.text)
-    made["labels"] = {**payload.pop("labels", {}), **made["labels"]}
-    return made | payload
+    said = payload(line.text)
+    made["labels"] = {**said.labels, **made["labels"]}
+    made["severity"] = said.severity
+    if said.time is not None:
+        made["timestamp"] = to_rfc3339(said.time)
+    if said.text is not None:
+        made["textPayload"] = said.text
+    elif said.json is not None:
+        made["jsonPayload"] = said.json
+    return made | said.fields
 
 
 def _resource(name: Name, labels: Mapping[str, str]) -> dict[str, Any]:
@@ -82,40 +75,3 @@ def _labels(line: LogLine) -> dict[str, str]:
         if label in line.labels:
             found[key] = last(line.labels[label])
     return found
-
-
-def _payload(text: str) -> dict[str, Any]:
-    """A line that is a JSON object is structured: special fields of it are the entry's own."""
-    if not text.startswith("{"):
-        return {"textPayload": text}
-    try:
-        fields = json.loads(text)
-    except (ValueError, RecursionError):
-        return {"textPayload": text}
-    if not isinstance(fields, dict):
-        return {"textPayload": text}
-    lifted = {name: fields.pop(key) for key, name in _LIFTED.items() if key in fields}
-    if isinstance(labels := fields.get(_LABELS), dict):
-        lifted["labels"] = {str(key): str(value) for key, value in labels.items()}
-        del fields[_LABELS]
-    severity = str(fields.get("severity", "")).upper()
-    if severity in SEVERITIES:
-        lifted["severity"] = severity
-        del fields["severity"]
-    for key in ("timestamp", "time"):
-        if isinstance(fields.get(key), str) and _is_time(fields[key]):
-            lifted["timestamp"] = fields.pop(key)
-            break
-    if not fields:
-        return lifted
-    if fields.keys() == {"message"}:
-        return {**lifted, "textPayload": str(fields["message"])}
-    return {**lifted, "jsonPayload": fields}
-
-
-def _is_time(text: str) -> bool:
-    try:
-        from_rfc3339(text)
-    except ValueError:
-        return False
-    return True
