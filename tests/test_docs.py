@@ -26,10 +26,16 @@ def page(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("name", ["reference", "api-coverage", "limits"])
+@pytest.mark.parametrize("name", ["reference", "api-coverage", "limits", "conformance"])
 def test_what_is_generated_is_what_the_code_says(name: str) -> None:
     generated = runpy.run_path(str(ROOT / "scripts" / name))["render"]()
     assert (DOCS / f"{name}.md").read_text() == generated, f"run scripts/{name}"
+
+
+def test_each_line_of_the_runtime_contract_has_a_test_or_a_reason() -> None:
+    module = runpy.run_path(str(ROOT / "scripts" / "conformance"))
+    assert module["unknown"]() == []
+    assert [line.says for line in module["LINES"] if not line.tests and not line.differs] == []
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(Settings), ids=lambda f: f.name)

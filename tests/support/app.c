@@ -11,11 +11,13 @@
  *   lines N [BYTES]          N lines on stdout, each followed by one on stderr; at least BYTES long
  *   print                    a partial line, a long line, stderr, bytes that are no UTF-8, no newline at the end
  *   connect HOST PORT        print `connected` or the error, exit
+ *   env                      print the environment
  *   id                       uid, gid, groups, cwd, no_new_privs, capabilities, open files limit, pid
  *
  * Paths served: / /env /headers /echo /exit?code= /sleep?ms= /big?n= /chunked?n=&ms= /status?code= /log?text=
  *               /eat?mib= /burn?ms= /drop /peak (most requests ever in flight) /connect?host=&port=
  *               /count (how far a thread has counted that never rests; SPIN=1)
+ *               /cat?path= (empty if it cannot be read)  /write?path=&mib= (`written` or the error)  /id
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -211,6 +213,34 @@ static int send_chunks(struct conn *c, long n, long ms) {
     return send_all(c->fd, "0\r\n\r\n", 5);
 }
 
+static int send_file(struct conn *c, const char *path) {
+    static _Thread_local char body[1 << 16];
+    ssize_t n = 0, more = 1;
+    int fd = open(path, O_RDONLY);
+    while (fd >= 0 && more > 0 && n < (ssize_t)sizeof body) if ((more = read(fd, body + n, sizeof body - n)) > 0) n += more;
+    if (fd >= 0) close(fd);
+    return reply(c, 200, body, n);
+}
+
+static int send_outcome(struct conn *c, const char *path, long mib) {
+    static const char block[1 << 20];
+    char text[128];
+    errno = 0;
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    for (long i = 0; fd >= 0 && i < mib; i++) if (write(fd, block, sizeof block) < 0) break;
+    int n = snprintf(text, sizeof text, "%s\n", errno ? strerror(errno) : "written");
+    if (fd >= 0) close(fd);
+    return reply(c, 200, text, n);
+}
+
+static int send_identity(struct conn *c) {
+    char text[4400], cwd[4096];
+    struct rlimit files;
+    getrlimit(RLIMIT_NOFILE, &files);
+    return reply(c, 200, text, snprintf(text, sizeof text, "uid=%d gid=%d\ncwd=%s\nno_new_privs=%d\nfiles=%lu\npid=%d\n",
+        getuid(), getgid(), getcwd(cwd, sizeof cwd), prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), files.rlim_max, getpid()));
+}
+
 static void burn(long ms) {
     struct timespec t;
     for (long long until = 0;;) {
@@ -237,6 +267,12 @@ static int answer(struct conn *c, struct request *r, const char *head) {
     if (read_body(c, r, 0)) return -1;
     if (is(r, "/env")) return send_env(c);
     if (is(r, "/headers")) return reply(c, 200, head, strlen(head));
+    if (is(r, "/id")) return send_identity(c);
+    if (is(r, "/cat") || is(r, "/write")) {
+        const char *at = strstr(r->target, "path=");
+        snprintf(text, sizeof text, "%.*s", at ? (int)strcspn(at + 5, "&") : 0, at ? at + 5 : "");
+        return is(r, "/cat") ? send_file(c, text) : send_outcome(c, text, query(r->target, "mib", 0));
+    }
     if (is(r, "/exit")) _exit(query(r->target, "code", 0));
     if (is(r, "/drop")) return -1;
     if (is(r, "/sleep")) nap_ms(query(r->target, "ms", 100));
@@ -347,6 +383,7 @@ int main(int argc, char **argv) {
     if (delay) nap_ms(atol(delay));
     if (!strcmp(what, "serve"))
         serve(n ? n : port ? atol(port) : 8080, argc > 3 ? argv[3] : "0.0.0.0");
+    else if (!strcmp(what, "env")) for (char **e = environ; *e; e++) puts(*e);
     else if (!strcmp(what, "exit")) {
         for (int i = 3; i < argc; i++) printf("%s\n", argv[i]);
         return n;
