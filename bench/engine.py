@@ -23,10 +23,11 @@ import uvloop
 
 from bench.cold import Podman, podman
 from bench.support import CONTROL_RANGE, machine, percentile, table, write_results
-from homerun.engine.base import ContainerSpec, Event, InstanceSpec, Probe, ProbeFailed, Ready
+from homerun.engine.base import ContainerSpec, Event, InstanceSpec, Probed, Ready
 from homerun.engine.images.store import ImageStore
 from homerun.engine.oci.engine import OciEngine
 from homerun.lib.clock import SystemClock
+from homerun.model.probe import Probe
 from tests.support.images import app_layer, make_image
 
 _PHASES = ("queue", "network", "mount", "create", "start", "listen")
@@ -62,9 +63,9 @@ class Contender:
         told = self._events[id] = asyncio.Queue()
         began = time.perf_counter()
         await self._engine.start(InstanceSpec(id, (ContainerSpec(self._image, startup=Probe(port=8080)),), port=8080))
-        ready = await told.get()
-        if isinstance(ready, ProbeFailed):
-            raise RuntimeError(ready.message)
+        while isinstance(event := await told.get(), Probed):
+            if not event.well:
+                raise RuntimeError(event.message)
         up = time.perf_counter()
         await self._engine.stop(id)
         await told.get()
@@ -72,9 +73,9 @@ class Contender:
         await self._engine.remove(id)
         self.ready_ms.append((up - began) * 1000)
         self.stop_ms.append((down - up) * 1000)
-        if isinstance(ready, Ready):
+        if isinstance(event, Ready):
             for name in _PHASES:
-                self.phases[name].append(ready.phases[name] * 1000)
+                self.phases[name].append(event.phases[name] * 1000)
 
     def figures(self, starts: int) -> dict[str, object]:
         """Of the first so many starts: those after them were made for the rate."""

@@ -17,8 +17,7 @@ from homerun.engine.base import (
     ImageNotFound,
     InstanceSpec,
     Phase,
-    Probe,
-    ProbeFailed,
+    Probed,
     Ready,
 )
 from homerun.engine.fake import FakeEngine, Line, Script
@@ -26,6 +25,7 @@ from homerun.engine.images.store import ImageStore
 from homerun.engine.oci.engine import OciEngine
 from homerun.lib.clock import SystemClock
 from homerun.lib.errors import AlreadyExists, FailedPrecondition, HomerunError, Invalid, NotFound
+from homerun.model.probe import Probe
 from tests.support.clock import LoopClock
 from tests.support.images import app_layer, make_image
 
@@ -180,7 +180,7 @@ async def test_an_instance_that_does_not_become_ready_in_time_is_killed(world: W
     await world.engine.start(await world.spec("hang", probe=IMPATIENT))
     await world.until(Exited)
     failed, exited = world.events
-    assert isinstance(failed, ProbeFailed) and "8080" in failed.message
+    assert isinstance(failed, Probed) and "8080" in failed.message
     assert isinstance(exited, Exited) and exited.exit == Exit(signal=9)
 
 
@@ -202,7 +202,7 @@ async def test_of_two_starts_of_the_same_id_at_once_one_wins(world: World) -> No
     results = await asyncio.gather(world.engine.start(spec), world.engine.start(spec), return_exceptions=True)
     assert sorted(type(result) for result in results if result) == [AlreadyExists] or results.count(None) == 1
     await world.until(Exited)
-    assert [type(event) for event in world.events] == [Ready, Exited]
+    assert [type(event) for event in world.events if not isinstance(event, Probed)] == [Ready, Exited]
 
 
 async def test_an_image_must_have_been_pulled(world: World) -> None:
@@ -268,7 +268,7 @@ async def test_a_second_stop_can_shorten_the_grace_period(world: World) -> None:
     await world.engine.stop("i1", grace=3600)
     await world.engine.stop("i1", grace=0)
     await world.until(Exited)
-    assert [type(event) for event in world.events] == [Ready, Exited]
+    assert [type(event) for event in world.events if not isinstance(event, Probed)] == [Ready, Exited]
 
 
 async def test_an_instance_stopped_while_it_starts_is_never_ready(world: World) -> None:
@@ -283,7 +283,7 @@ async def test_stopping_the_unknown_and_the_exited_is_no_error(world: World) -> 
     await world.engine.start(await world.spec("fail"))
     await world.until(Exited)
     await world.engine.stop("i1")
-    assert [type(event) for event in world.events] == [Ready, Exited]
+    assert [type(event) for event in world.events if not isinstance(event, Probed)] == [Ready, Exited]
 
 
 async def test_only_an_exited_instance_can_be_removed(world: World) -> None:
@@ -407,7 +407,7 @@ async def test_instances_go_on_while_the_engine_is_closed(world: World) -> None:
     await world.engine.stop("i1", 10)
     exited = await world.until(Exited)
     assert isinstance(exited, Exited) and exited.exit == Exit(code=0)
-    assert [type(event) for event in world.events] == [Ready, Exited]
+    assert [type(event) for event in world.events if not isinstance(event, Probed)] == [Ready, Exited]
 
 
 async def test_an_end_that_nobody_saw_is_told_at_the_next_open_and_only_then(world: World) -> None:

@@ -115,6 +115,18 @@ async def test_who_never_said_hello_is_not_missed() -> None:
     assert heard.lost == []
 
 
+async def test_who_is_not_ready_is_told_to_the_routers_that_are_there_and_to_those_that_come() -> None:
+    plane, _ = world()
+    router, id = Router(plane, 0), f"i{MINE}"
+    for unready in (True, False, False):
+        plane.instance_unready(id, unready)
+        up = InstanceUp(revision(MINE), id, "10.0.0.1", 80, unready)
+        [snapshot] = Router(plane, 1).heard
+        assert isinstance(snapshot, Snapshot) and up in snapshot.instances
+    assert [up.unready for up in router.heard[1:] if isinstance(up, InstanceUp)] == [True, False]
+    plane.instance_unready("unknown", True)
+
+
 async def test_an_instance_is_drained_when_every_router_says_so() -> None:
     plane, heard = world()
     routers = [Router(plane, index) for index in range(2)]

@@ -472,6 +472,23 @@ class Machine(RuleBasedStateMachine):
         for command in commands:
             self.take(command)
 
+    @rule()
+    @precondition(lambda self: len(self.instances) < 5)
+    def instance_starts_and_is_not_ready(self) -> None:
+        self.count += 1
+        instance = Instance(f"i{self.count}")
+        self.instances[instance.id], self.running[instance.id] = instance, []
+        self.requests.withhold(instance, self.now)
+        assert instance.state is State.FAILED
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.instances)
+    def instance_is_not_ready(self, data: st.DataObject) -> None:
+        instance = data.draw(st.sampled_from(list(self.instances.values())))
+        drains = instance.state is State.DRAINING
+        self.requests.withhold(instance, self.now)
+        assert instance.state is (State.DRAINING if drains else State.FAILED)
+
     @rule(data=st.data())
     @precondition(lambda self: self.instances)
     def instance_drains(self, data: st.DataObject) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from homerun.core.autoscaler import Scaling
-from homerun.core.fleet import Command, Drain, Fleet, Load, Start, Stop
+from homerun.core.fleet import Command, Drain, Fleet, Load, Resume, Start, Stop, Withhold
 from homerun.core.instance import Instance, State
 
 
@@ -290,6 +290,93 @@ def test_its_repr_says_empty_and_closed() -> None:
     assert repr(f) == "<Fleet empty, closed>"
 
 
+def test_one_that_is_not_ready_gets_nothing_and_another_stands_in_for_it() -> None:
+    f = fleet(idle=30)
+    f.demand(0, 1, now=0)
+    f.ready("i1", now=1)
+    f.usage(1, 1, 0, {"i1": Load(1, 0)}, now=2)
+    assert f.unready("i1", now=3) == [Withhold("i1"), Start("i2")]
+    assert f.unready("i1", now=4) == [], "known"
+    assert f.ready("i2", now=4) == []
+    assert f.ready_again("i1", now=9) == [Resume("i1")]
+    assert f.ready_again("i1", now=10) == []
+    assert f.instances["i1"].ready_at == 1
+    assert f.average_startup == 1, "it did not start again"
+
+
+def test_whoever_is_not_ready_counts_for_the_maximum() -> None:
+    f = fleet(max=1)
+    f.demand(0, 1, now=0)
+    f.ready("i1", now=1)
+    assert f.unready("i1", now=3) == [Withhold("i1")]
+    assert f.demand(0, 5, now=4) == []
+    assert not f.hopeless
+
+
+def test_if_none_gets_ready_each_is_stood_in_for_once() -> None:
+    f = fleet(min=2)
+    f.tick(now=0)
+    for id in ("i1", "i2"):
+        f.ready(id, now=1)
+    assert f.unready("i1", now=2) == [Withhold("i1"), Start("i3")]
+    assert f.unready("i2", now=2) == [Withhold("i2"), Start("i4")]
+    for id in ("i3", "i4"):
+        f.ready(id, now=3)
+        assert f.unready(id, now=20) == [Withhold(id)]
+    assert f.short == 2
+
+
+def test_of_idle_instances_those_that_are_not_ready_go_first_each_when_its_time_is_over() -> None:
+    f = fleet(min=1, idle=30)
+    f.tick(now=0)
+    f.ready("i1", now=1)
+    assert f.unready("i1", now=2) == [Withhold("i1"), Start("i2")]
+    f.ready("i2", now=3)
+    f.usage(0, 0, 0, {"i1": Load(0, 0), "i2": Load(0, 20)}, now=10)
+    kept = f.wake
+    assert kept is not None and 10 < kept <= 40
+    assert f.tick(now=kept) == [Drain("i1")]
+    assert f.wake is None
+
+
+def test_one_that_is_not_ready_can_be_told_to_go_or_be_lost() -> None:
+    f = fleet()
+    f.demand(0, 2, now=0)
+    f.ready("i1", now=1)
+    f.usage(1, 1, 0, {"i1": Load(1, 0)}, now=2)
+    f.unready("i1", now=3)
+    f.lost_sight(now=4)
+    assert f.instances["i1"].idle_since == 4
+    assert f.close(now=5) == [Drain("i1"), Stop("i2")]
+    assert f.drained("i1", now=6) == [Stop("i1")]
+
+
+def test_one_that_is_not_alive_is_followed_at_once_by_another_and_the_next_ones_later_and_later() -> None:
+    f = fleet(min=1)
+    f.tick(now=0)
+    now, waits = 0.0, []
+    for number in range(1, 8):
+        f.ready(f"i{number}", now=now)
+        now += 30
+        commands = f.exited(f"i{number}", now=now, ill=True)
+        waited = 0.0 if commands else (f.wake or 0) - now
+        assert commands or f.history[-1].note.endswith("others start after a while")
+        now += waited
+        assert (commands or f.tick(now)) == [Start(f"i{number + 1}")]
+        waits.append(waited)
+    assert waits == [0, 1, 2, 4, 8, 10, 10]
+    f.ready("i8", now=now)
+    assert f.exited("i8", now=now + 700, ill=True) == [Start("i9")], "what was so long ago has nothing to do with it"
+
+
+def test_one_that_is_not_alive_soon_after_it_became_ready_is_a_crash_as_well() -> None:
+    f = fleet(min=1)
+    f.tick(now=0)
+    f.ready("i1", now=1)
+    assert f.exited("i1", now=4, ill=True) == []
+    assert f.tick(now=5) == [Start("i2")]
+
+
 class FleetModel(RuleBasedStateMachine):
     """Random loads, starts, crashes and time: what must always hold, holds."""
 
@@ -308,11 +395,17 @@ class FleetModel(RuleBasedStateMachine):
                     assert id not in self.alive
                     self.alive[id] = "starting"
                 case Drain(id):
-                    assert self.alive[id] == "ready"
+                    assert self.alive[id] in ("ready", "unready")
                     self.alive[id] = "draining"
                 case Stop(id):
                     assert self.alive[id] in ("starting", "ready", "draining")
                     self.alive[id] = "stopping"
+                case Withhold(id):
+                    assert self.alive[id] == "ready"
+                    self.alive[id] = "unready"
+                case Resume(id):
+                    assert self.alive[id] == "unready"
+                    self.alive[id] = "ready"
 
     def some(self, data: st.DataObject, *states: str) -> str:
         return data.draw(st.sampled_from(sorted(id for id, s in self.alive.items() if s in states)))
@@ -328,7 +421,7 @@ class FleetModel(RuleBasedStateMachine):
 
     @rule(concurrency=st.floats(0, 20), idle=st.floats(0, 30))
     def usage(self, concurrency: float, idle: float) -> None:
-        loads = {id: Load(0, idle) for id, state in self.alive.items() if state == "ready"}
+        loads = {id: Load(0, idle) for id, state in self.alive.items() if state in ("ready", "unready")}
         self.carry_out(self.fleet.usage(concurrency, 0, 0, loads, self.now))
 
     @precondition(lambda self: "starting" in self.alive.values())
@@ -338,17 +431,28 @@ class FleetModel(RuleBasedStateMachine):
         self.alive[id] = "ready"
         self.carry_out(self.fleet.ready(id, self.now))
 
+    @precondition(lambda self: "ready" in self.alive.values())
+    @rule(data=st.data())
+    def is_not_ready(self, data: st.DataObject) -> None:
+        self.carry_out(self.fleet.unready(self.some(data, "ready"), self.now))
+
+    @precondition(lambda self: "unready" in self.alive.values())
+    @rule(data=st.data())
+    def is_ready_again(self, data: st.DataObject) -> None:
+        self.carry_out(self.fleet.ready_again(self.some(data, "unready"), self.now))
+
     @precondition(lambda self: "draining" in self.alive.values())
     @rule(data=st.data())
     def drained(self, data: st.DataObject) -> None:
         self.carry_out(self.fleet.drained(self.some(data, "draining"), self.now))
 
     @precondition(lambda self: self.alive)
-    @rule(data=st.data())
-    def exits(self, data: st.DataObject) -> None:
-        id = self.some(data, "starting", "ready", "draining", "stopping")
-        del self.alive[id]
-        self.carry_out(self.fleet.exited(id, self.now, "it crashed"))
+    @rule(data=st.data(), ill=st.booleans())
+    def exits(self, data: st.DataObject, ill: bool) -> None:
+        id = self.some(data, "starting", "ready", "unready", "draining", "stopping")
+        ill = ill and self.alive.pop(id) in ("ready", "unready")
+        self.alive.pop(id, None)
+        self.carry_out(self.fleet.exited(id, self.now, "it crashed", ill=ill))
 
     @invariant()
     def knows_exactly_what_is_alive(self) -> None:
@@ -356,11 +460,11 @@ class FleetModel(RuleBasedStateMachine):
 
     @invariant()
     def never_more_than_the_maximum_takes_requests(self) -> None:
-        assert self.fleet.count(State.STARTING, State.READY) <= self.max
+        assert self.fleet.count(State.STARTING, State.READY, State.UNREADY) <= self.max
 
     @invariant()
     def the_minimum_is_there_or_will_be_tried(self) -> None:
-        if self.fleet.count(State.STARTING, State.READY) < self.min:
+        if self.fleet.count(State.STARTING, State.READY, State.UNREADY) < self.min:
             wake = self.fleet.wake
             assert wake is not None and wake <= self.now + 61
 

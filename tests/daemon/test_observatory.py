@@ -2,9 +2,10 @@ import json
 
 from homerun.core.autoscaler import Decision
 from homerun.daemon.observatory import Observatory
-from homerun.engine.base import Address, Exit, Exited, Ready
+from homerun.engine.base import Address, Exit, Exited, Probed, Ready
 from homerun.lib.clock import SystemClock
 from homerun.meter.requests import log_line
+from homerun.model.probe import Check
 from homerun.model.revision import RevisionSpec
 from homerun.wire.link import RequestLog
 
@@ -19,15 +20,19 @@ def test_what_happens_to_a_revision_reaches_logs_cold_starts_and_metrics() -> No
     observatory.answered(
         RequestLog(REVISION, "i1", 99.9, 0.3, b"GET", b"http://s/", 200, 1, 1, b"", "ip", b"", "", 0.15)
     )
-    observatory.not_started(SPEC, "i2")
+    observatory.probed(SPEC, Probed("i1", 100.0, "s-1", Check.STARTUP, True, 1))
+    observatory.probed(SPEC, Probed("i2", 100.0, "s-1", Check.STARTUP, False, 1, "Refused."))
+    observatory.not_started(SPEC, "i2", "")
+    observatory.not_started(SPEC, "i3", "no such command")
     observatory.exited(SPEC, Exited("i1", 101.0, Exit(3)), "Container called exit(3).")
     observatory.ended("i1")
     told = [json.loads(line.text)["message"] for line in observatory.system.lines({})]
-    assert [text.partition(" ")[0] for text in told] == ["Starting", "Default", "Default", "Container"]
+    assert [text.partition(" ")[0] for text in told] == ["Starting", "Default", "Default", "Application", "Container"]
     [line] = map(log_line, observatory.requests.matching({}))
     assert "create=20.0 request=150.0" in line.text
     mine = observatory.metrics.revisions[REVISION]
-    assert (mine.cold_starts, mine.failed_starts, mine.startups.seconds) == (1, 1, 0.03)
+    assert (mine.cold_starts, mine.failed_starts, mine.startups.seconds) == (1, 2, 0.03)
+    assert mine.failed_probes == {Check.STARTUP: 1}
     assert [start.waited for start in observatory.starts.of([REVISION])] == [1]
     observatory.gone(REVISION)
     assert not observatory.metrics.revisions and not observatory.starts.of([REVISION])

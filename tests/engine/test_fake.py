@@ -14,12 +14,12 @@ from homerun.engine.base import (
     ImageUnusable,
     InstanceSpec,
     Phase,
-    Probe,
-    ProbeFailed,
+    Probed,
     Ready,
 )
 from homerun.engine.fake import Behaviour, FakeEngine, Line, Script
 from homerun.lib.errors import AlreadyExists, FailedPrecondition, Internal, NotFound
+from homerun.model.probe import Check, Probe
 from tests.support.clock import EPOCH, LoopClock
 
 pytestmark = pytest.mark.looptime(start=0)
@@ -51,6 +51,7 @@ async def test_a_service_starts_serves_and_stops_on_time() -> None:
     await asyncio.sleep(10)
     address = Address("10.0.0.1", 8080)
     assert events == [
+        Probed("i1", EPOCH + 5, "", Check.STARTUP, True, 1),
         Ready("i1", address, EPOCH + 5, {"start": 2, "app": 3}),
         Exited("i1", EPOCH + 16, Exit(signal=15)),
     ]
@@ -110,7 +111,9 @@ async def test_a_failed_probe_kills(script: Script, message: str) -> None:
     engine, events = await engine_with(script)
     await engine.start(spec(engine, probe=Probe(8080, period=20, failure_threshold=3)))
     await asyncio.sleep(100)
-    assert events == [ProbeFailed("i1", EPOCH + 60, message), Exited("i1", EPOCH + 60, Exit(signal=9))]
+    wrong = "Connection failed with status DEADLINE_EXCEEDED."
+    probed = Probed("i1", EPOCH + 60, "", Check.STARTUP, False, 3, wrong, message)
+    assert events == [probed, Exited("i1", EPOCH + 60, Exit(signal=9))]
 
 
 async def test_stopping_what_starts_means_it_never_becomes_ready() -> None:
@@ -276,5 +279,5 @@ async def test_a_script_can_point_to_a_real_address() -> None:
     engine, events = await engine_with(Script(address=here))
     await engine.start(spec(engine))
     await asyncio.sleep(1)
-    [ready] = events
+    [_, ready] = events
     assert isinstance(ready, Ready) and ready.address == here

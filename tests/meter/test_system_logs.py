@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
 
 import pytest
 
-from homerun.engine.base import Exit
+from homerun.engine.base import Exit, Probed
 from homerun.meter.system_logs import SystemLogs
+from homerun.model.probe import Check
 from homerun.model.revision import RevisionSpec
 
 NAME = "projects/p/locations/r/services/hello/revisions/hello-1"
@@ -21,7 +23,7 @@ def said(logs: SystemLogs) -> list[tuple[str, str]]:
 def test_the_life_of_an_instance_is_told_in_the_words_of_cloud_run() -> None:
     logs = SystemLogs()
     logs.starting(spec(), "i1", "demand", "1 waiting", 1)
-    logs.ready(spec(), "i1", 2)
+    logs.probed(spec(), probed(Check.STARTUP, True, 1, at=2))
     logs.ended(spec(), "i1", Exit(1), "Container called exit(1).", 3)
     assert said(logs) == [
         ("INFO", "Starting new instance. Reason: AUTOSCALING - 1 waiting."),
@@ -40,18 +42,79 @@ def test_why_an_instance_starts(driver: str, why: str) -> None:
     assert said(logs)[0][1] == f"Starting new instance. Reason: {why} - because."
 
 
-def test_a_start_that_failed_names_the_probe() -> None:
-    logs = SystemLogs()
-    logs.not_started(spec(), "i1", 1)
-    logs.not_started(spec(name="web", startupProbe={"httpGet": {"path": "/up"}}), "i2", 2)
-    assert said(logs) == [
+PROBES = {
+    "livenessProbe": {"httpGet": {"path": "/livez"}},
+    "readinessProbe": {"grpc": {"port": 50}},
+    "startupProbe": {"httpGet": {"path": "/up", "port": 90}},
+}
+REFUSED = "Connection failed with status ERROR_CONNECTION_FAILED."
+
+
+def probed(check: Check, well: bool, times: int, wrong: str = "", at: float = 1) -> Probed:
+    return Probed("i1", at, "hello-1", check, well, times, wrong)
+
+
+@pytest.mark.parametrize(
+    ("container", "event", "line"),
+    [
         (
-            "ERROR",
-            'Default STARTUP TCP probe failed 1 time consecutively for container "hello-1" on port 8080. '
-            "The instance was not started.",
+            {},
+            probed(Check.STARTUP, False, 1, "Connection failed with status DEADLINE_EXCEEDED."),
+            (
+                "ERROR",
+                'Default STARTUP TCP probe failed 1 time consecutively for container "hello-1" on port 8080. '
+                "The instance was not started.\nConnection failed with status DEADLINE_EXCEEDED.",
+            ),
         ),
-        ("ERROR", 'STARTUP HTTP probe failed for container "web" on path "/up". The instance was not started.'),
-    ]
+        (
+            PROBES,
+            probed(Check.STARTUP, True, 2),
+            ("INFO", 'STARTUP HTTP probe succeeded after 2 attempts for container "hello-1" on port 90 path "/up".'),
+        ),
+        (
+            PROBES,
+            probed(Check.STARTUP, False, 3, REFUSED),
+            (
+                "ERROR",
+                'STARTUP HTTP probe failed 3 times consecutively for container "hello-1" on port 90 path "/up". '
+                f"The instance was not started.\n{REFUSED}",
+            ),
+        ),
+        (
+            PROBES,
+            probed(Check.LIVENESS, False, 3, "The answer had status 503."),
+            (
+                "ERROR",
+                'LIVENESS HTTP probe failed 3 times consecutively for container "hello-1" on port 8080 path "/livez". '
+                "The instance has been shut down.\nThe answer had status 503.",
+            ),
+        ),
+        (
+            PROBES,
+            probed(Check.READINESS, False, 3, REFUSED),
+            (
+                "WARNING",
+                'READINESS GRPC probe failed 3 times consecutively for container "hello-1" on port 50. '
+                f"The instance gets no new requests until it is ready again.\n{REFUSED}",
+            ),
+        ),
+        (
+            PROBES,
+            probed(Check.READINESS, True, 2),
+            ("INFO", 'READINESS GRPC probe succeeded after 2 attempts for container "hello-1" on port 50.'),
+        ),
+    ],
+)
+def test_probes_in_the_words_of_cloud_run(container: dict[str, object], event: Probed, line: tuple[str, str]) -> None:
+    logs = SystemLogs()
+    logs.probed(spec(**container), event)
+    assert said(logs) == [line]
+
+
+def test_what_never_ran_is_said_to_have_failed_to_start() -> None:
+    logs = SystemLogs()
+    logs.not_started(spec(), "i1", "no such command", 1)
+    assert said(logs) == [("ERROR", "Application failed to start: no such command")]
 
 
 def test_want_of_memory_is_an_error() -> None:
@@ -65,7 +128,7 @@ def test_want_of_memory_is_an_error() -> None:
 def test_time_and_labels_select_and_the_limit_keeps_the_last() -> None:
     logs = SystemLogs(kept=5)
     for at in range(1, 8):
-        logs.ready(spec(), f"i{at}", at)
+        logs.probed(spec(), replace(probed(Check.STARTUP, True, 1, at=at), id=f"i{at}"))
     assert [line.time for line in logs.lines({})] == [3, 4, 5, 6, 7]
     assert [line.time for line in logs.lines({}, since=3, until=6, limit=2)] == [5, 6]
     assert [line.instance for line in logs.lines({"instance": "i4"})] == ["i4"]

@@ -1,12 +1,13 @@
 from typing import Any
 
-from homerun.model.container import Container, Containers, StartupProbe
+from homerun.model.container import Container, Containers
+from homerun.model.probe import Check, Probe
 
 
 def test_an_empty_container_has_the_platforms_defaults() -> None:
     container = Container.parse({"image": "i"}, name="hello-1", takes_requests=True)
     assert (container.cpu, container.memory, container.port, container.cpu_idle) == (1, 512 << 20, 8080, True)
-    assert container.startup_probe == StartupProbe(8080, None, 0, 240, 240, 1)
+    assert container.startup_probe == Probe(8080)
 
 
 def test_cpu_is_always_there_when_resources_are_given_without_cpu_idle() -> None:
@@ -28,12 +29,13 @@ def test_the_last_of_two_variables_of_one_name_wins() -> None:
     assert Container.parse({"image": "i", "env": env}, name="hello-1", takes_requests=True).env == {"A": "2"}
 
 
-def test_probes() -> None:
-    http = StartupProbe.parse({"httpGet": {"path": "/up"}, "periodSeconds": 3}, 9000)
-    assert http == StartupProbe(9000, "/up", 0, 1, 3, 3)
-    tcp = StartupProbe.parse({"tcpSocket": {"port": 7}, "initialDelaySeconds": 2, "failureThreshold": 1}, 9000)
-    assert tcp == StartupProbe(7, None, 2, 1, 10, 1)
-    assert StartupProbe.parse({"httpGet": {}}, 9000).path == "/"
+def test_probes_are_asked_at_the_container_s_port_unless_they_name_another() -> None:
+    http, grpc = {"httpGet": {"path": "/up"}, "periodSeconds": 3}, {"grpc": {"port": 50}}
+    json = {"image": "i", "ports": [{"containerPort": 9000}], "livenessProbe": http, "readinessProbe": grpc}
+    container = Container.parse(json, name="hello-1", takes_requests=True)
+    assert container.startup_probe == Probe(9000)
+    assert container.liveness_probe == Probe.parse(http, 9000, Check.LIVENESS)
+    assert container.readiness_probe == Probe.parse(grpc, 9000, Check.READINESS)
 
 
 def containers(*bodies: dict[str, Any], take_requests: bool = True) -> Containers:
@@ -54,7 +56,7 @@ def test_the_one_with_the_port_takes_the_requests() -> None:
 def test_a_sidecar_has_the_probe_that_it_declares() -> None:
     probe = {"tcpSocket": {"port": 6379}, "timeoutSeconds": 2}
     found = containers({"ports": [{"containerPort": 80}]}, {"name": "cache", "startupProbe": probe})
-    assert found.named("cache").startup_probe == StartupProbe(6379, None, 0, 2, 10, 3)
+    assert found.named("cache").startup_probe == Probe(6379, timeout=2, period=10, failure_threshold=3)
 
 
 def test_an_instance_is_the_sum_of_its_containers() -> None:

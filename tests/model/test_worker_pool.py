@@ -1,6 +1,6 @@
 from typing import Any
 
-from homerun.model.container import StartupProbe
+from homerun.model.probe import Check, Probe
 from homerun.model.worker_pool import WorkerSpec
 
 
@@ -22,12 +22,10 @@ def test_its_container_finds_its_variables_and_those_of_no_other_kind() -> None:
 
 def test_a_probe_is_its_author_s_choice() -> None:
     assert spec().containers[0].startup_probe is None and not spec().probed
-    assert spec(startupProbe={"tcpSocket": {"port": 90}}).containers[0].startup_probe == StartupProbe(
-        90, None, 0, 1, 10, 3
-    )
-    assert spec(ports=[{"containerPort": 9000}], startupProbe={"httpGet": {}}).containers[
-        0
-    ].startup_probe == StartupProbe(9000, "/", 0, 1, 10, 3)
+    tcp, http = {"tcpSocket": {"port": 90}}, {"httpGet": {}}
+    assert spec(startupProbe=tcp).containers[0].startup_probe == Probe.parse(tcp, 0, Check.STARTUP)
+    found = spec(ports=[{"containerPort": 9000}], startupProbe=http).containers[0].startup_probe
+    assert found == Probe.parse(http, 9000, Check.STARTUP)
 
 
 def test_its_cpu_is_always_there_and_always_paid() -> None:

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from homerun.router.options import Options
-from homerun.wire.link import Demand, InstanceDrained, RevisionSet
+from homerun.wire.link import Demand, InstanceDrained, InstanceUp, RevisionSet
 from tests.router.test_protocol import POST, body, status
 from tests.support.router import GET, OK, World
 
@@ -180,6 +180,23 @@ async def test_an_idle_instance_is_drained_at_once_and_its_connections_are_close
     await world.settle()
     assert world.reports() == [InstanceDrained("i1")]
     assert not world.open(1)
+
+
+async def test_an_instance_that_is_not_ready_gets_nothing_new_until_it_is(world: World) -> None:
+    world.service(1, 2)
+    clients = [world.client(GET) for _ in range(2)]
+    await world.settle()
+    world.router.apply(InstanceUp("r", "i1", "10.0.0.1", 1, unready=True))
+    clients += [world.client(GET) for _ in range(2)]
+    await world.settle()
+    instances = world.router.instances
+    assert [(i.in_flight, i.state.value) for i in instances.values()] == [(1, "failed"), (2, "active")]
+    assert world.router.activators["r"].demand().in_flight == 2, "what it still answers needs nobody to take it over"
+    await world.serve(1)
+    assert sorted(client.take() for client in clients) == [b"", b"", b"", OK]
+    world.up(1)
+    await world.settle()
+    assert [i.in_flight for i in instances.values()] == [1, 2]
 
 
 async def test_an_instance_nobody_knows_is_drained(world: World) -> None:

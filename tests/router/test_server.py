@@ -146,6 +146,19 @@ async def test_a_snapshot_says_which_instances_get_nothing_new(world: World) -> 
 
 
 @pytest.mark.looptime
+async def test_a_snapshot_says_which_instances_are_not_ready(world: World) -> None:
+    world.service(1)
+    client = world.client(GET)
+    await world.settle()
+    world.snapshot(1, 2, unready=["i1", "i2"])
+    second = world.client(GET)
+    await world.serve(1)
+    assert (client.take(), second.take()) == (OK, b"")
+    world.snapshot(1, 2, unready=["i1"])
+    await world.serve(2)
+    assert second.take() == OK
+
+
 async def test_an_old_failure_in_a_snapshot_does_not_refuse_those_who_wait_now(world: World) -> None:
     world.service()
     client = world.client(GET)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,7 @@ class World:
         self,
         *ports: int,
         draining: list[str] | None = None,
+        unready: Collection[str] = (),
         revisions: list[str] | None = None,
         throttled: bool = False,
     ) -> None:
@@ -103,7 +104,7 @@ class World:
             Snapshot(
                 [RouteSet("projects/p/locations/l/services/hello", [HOST], [Target("r", 100)])] if names else [],
                 [RevisionSet(name, 2, 300, 10, 100, throttled=throttled) for name in names],
-                [InstanceUp("r", f"i{port}", "10.0.0.1", port) for port in ports],
+                [InstanceUp("r", f"i{port}", "10.0.0.1", port, f"i{port}" in unready) for port in ports],
                 draining or [],
             )
         )

@@ -23,7 +23,8 @@ from homerun.controllers.revision import Checked
 from homerun.controllers.revision_status import Standing
 from homerun.controllers.scaling import prospect, scaling, shares
 from homerun.core.autoscaler import Decision
-from homerun.core.fleet import Command, Drain, Fleet, Load, Start, Stop
+from homerun.core.fleet import Command, Drain, Fleet, Load, Resume, Start, Stop, Withhold
+from homerun.core.health import Starting
 from homerun.core.instance import Instance, State
 from homerun.engine.base import (
     Engine,
@@ -32,13 +33,14 @@ from homerun.engine.base import (
     InstanceSpec,
     InstanceState,
     Phase,
-    ProbeFailed,
+    Probed,
     Ready,
 )
 from homerun.lib import ids
 from homerun.lib.clock import Clock
 from homerun.lib.errors import HomerunError
-from homerun.model import labels
+from homerun.model import labels, probe_words
+from homerun.model.probe import Check
 from homerun.model.revision import RevisionSpec
 from homerun.store.base import Document
 from homerun.wire.link import InstanceUp, RevisionSet, Usage
@@ -70,7 +72,10 @@ class Observer:
     def adopted(self, spec: RevisionSpec, event: Ready) -> None:
         """It was ready before this process began."""
 
-    def not_started(self, spec: RevisionSpec, instance: str) -> None: ...
+    def not_started(self, spec: RevisionSpec, instance: str, error: str) -> None:
+        """`error`: why there never was a process of it; empty if there was one."""
+
+    def probed(self, spec: RevisionSpec, event: Probed) -> None: ...
 
     def exited(self, spec: RevisionSpec, event: Exited, text: str) -> None:
         """By itself, after it was ready; `text` says how."""
@@ -97,7 +102,7 @@ class Group:
     ready: dict[str, Ready] = field(default_factory=dict)
     """How the start of each ready instance went."""
     causes: dict[str, str] = field(default_factory=dict)
-    """Why the probe of an instance failed, until its exit tells the rest."""
+    """Whom the engine kills because a probe failed, and how it did, until their exit tells the rest."""
     stopping: dict[str, float] = field(default_factory=dict)
     """Who was asked to end, and when."""
 
@@ -293,8 +298,8 @@ class Capacity:
         match event:
             case Ready():
                 self._on_ready(group, event)
-            case ProbeFailed(id, _, message):
-                group.causes[id] = message
+            case Probed():
+                self._on_probed(group, event)
             case Exited():
                 self._on_exited(group, event)
         return True
@@ -319,6 +324,16 @@ class Capacity:
         if not group.fleet.checking:
             self._report_check(group, "")
 
+    def _on_probed(self, group: Group, event: Probed) -> None:
+        self.observer.probed(group.spec, event)
+        if event.check is Check.READINESS:
+            change = group.fleet.unready if event.unready else group.fleet.ready_again
+            self._carry_out(group, change(event.id, self._clock.mono()))
+        elif not event.well:
+            group.causes[event.id] = event.message or event.wrong
+            # Nothing new for it while it is on its way out.
+            self._plane.instance_unready(event.id, True)
+
     def _on_exited(self, group: Group, event: Exited) -> None:
         instance = group.fleet.instances.get(event.id)
         if instance is None:
@@ -328,12 +343,13 @@ class Capacity:
         if instance.ready_at is None and instance.state is State.STARTING:
             self._supervisor.spawn(self._explain_failure(group, event), name=f"failed start {event.id[:8]}")
             return
-        if instance.state is State.READY:
+        ill = group.causes.pop(event.id, None) is not None
+        if instance.state in (State.READY, State.UNREADY) and not ill:
             self.observer.exited(group.spec, event, exit_text(event, group.spec.containers))
         now = self._clock.mono()
         lived, stopping = now - instance.created, now - group.stopping.get(event.id, now)
         self._supervisor.spawn(self._settle(group.spec, event.id, lived, stopping), name=f"settle {event.id[:8]}")
-        self._forget(group, event.id, "")
+        self._forget(group, event.id, "", ill=ill)
 
     async def _settle(self, spec: RevisionSpec, id: str, lived: float, stopping: float = 0.0) -> None:
         """What the engine knows of it goes only when its life is on the bill."""
@@ -353,6 +369,10 @@ class Capacity:
                     self._plane.instance_drain(id)
                 case Stop(id):
                     self._stop(group, id)
+                case Withhold(id):
+                    self._plane.instance_unready(id, True)
+                case Resume(id):
+                    self._plane.instance_unready(id, False)
         self._set_timer(group)
         short = (True, group.fleet.failure) if group.fleet.short else (False, "")
         if short != group.short:
@@ -365,6 +385,7 @@ class Capacity:
         try:
             await self._engine.start(_instance_spec(group.spec, group.images, id))
         except HomerunError as error:
+            self.observer.not_started(group.spec, id, error.message)
             self._forget(group, id, error.message)
             self._discards.remove(id)
             return
@@ -380,22 +401,36 @@ class Capacity:
 
     async def _explain_failure(self, group: Group, event: Exited) -> None:
         """An instance ended before it was ready: find out why, then let the fleet decide what follows."""
-        cause = group.causes.pop(event.id, "") or exit_text(event, group.spec.containers)
+        cause = group.causes.pop(event.id, "")
+        if not cause:
+            cause = exit_text(event, group.spec.containers)
+            self._tell_cancelled(group, event, cause)
+        self.observer.not_started(group.spec, event.id, "")
         lines = await self._engine.logs({labels.INSTANCE: event.id}, limit=20)
         self._forget(group, event.id, start_failure(group.spec.ingress.port or 0, cause, lines))
         self._discards.remove(event.id)
 
-    def _forget(self, group: Group, id: str, failure: str) -> None:
+    def _tell_cancelled(self, group: Group, event: Exited, text: str) -> None:
+        """It ended by itself, and its probe with it."""
+        self.observer.exited(group.spec, event, text)
+        asked = group.spec.containers.named(event.container)
+        asked = asked if asked.startup_probe else group.spec.ingress
+        instance = group.fleet.instances.get(event.id)
+        if instance is not None and asked.startup_probe is not None:
+            times = Starting(asked.startup_probe, instance.created).attempts(self._clock.mono())
+            wrong, check = probe_words.CANCELLED, Check.STARTUP
+            self.observer.probed(group.spec, Probed(event.id, event.at, asked.name, check, False, times, wrong))
+
+    def _forget(self, group: Group, id: str, failure: str, *, ill: bool = False) -> None:
         self._owners.pop(id, None)
         self._allotments.forget(id)
         group.ready.pop(id, None)
         group.stopping.pop(id, None)
-        commands = group.fleet.exited(id, self._clock.mono(), failure)
+        commands = group.fleet.exited(id, self._clock.mono(), failure, ill=ill)
         if not self._owners and self._empty is not None:
             self._empty.set()
         self.observer.ended(id)
         if failure:
-            self.observer.not_started(group.spec, id)
             self._announce(group)
         if not group.fleet.checking:
             self._report_check(group, group.fleet.failure if group.fleet.hopeless else "")
@@ -463,10 +498,13 @@ class Capacity:
             instance = Instance(state.id, state.started + offset)
             self._owners[state.id] = group
             if state.phase is Phase.READY and state.address is not None:
-                instance.state, instance.ready_at, instance.idle_since = State.READY, now, now
+                instance.state = State.UNREADY if state.unready else State.READY
+                instance.ready_at = instance.idle_since = now
                 group.ready[state.id] = Ready(state.id, state.address, state.ready or state.started)
                 self.observer.adopted(group.spec, group.ready[state.id])
-                self._plane.instance_up(InstanceUp(group.spec.name, state.id, state.address.host, state.address.port))
+                address, unready = state.address, bool(state.unready)
+                up = InstanceUp(group.spec.name, state.id, address.host, address.port, unready)
+                self._plane.instance_up(up)
                 self._allotments.add(state.id, allowance(group.spec.containers), adopted=True)
             group.fleet.adopt([instance])
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from homerun.core.allotment import boosted
-from homerun.engine.base import ContainerSpec, Probe
-from homerun.model.container import Container, Containers, StartupProbe
+from homerun.engine.base import ContainerSpec
+from homerun.model.container import Container, Containers
 
 
 def container_specs(
@@ -36,18 +36,7 @@ def _container_spec(container: Container, image: str, system: Mapping[str, str])
         cpu=container.cpu,
         memory=container.memory,
         depends_on=container.depends_on,
-        startup=_probe(container.startup_probe),
-    )
-
-
-def _probe(probe: StartupProbe | None) -> Probe | None:
-    if probe is None:
-        return None
-    return Probe(
-        port=probe.port,
-        http_path=probe.path,
-        initial_delay=probe.initial_delay,
-        timeout=probe.timeout,
-        period=probe.period,
-        failure_threshold=probe.failure_threshold,
+        startup=container.startup_probe,
+        liveness=container.liveness_probe,
+        readiness=container.readiness_probe,
     )

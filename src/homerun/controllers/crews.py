@@ -20,12 +20,13 @@ from homerun.controllers.revision import Checked
 from homerun.core import crew as decisions
 from homerun.core.crew import Command, Crew, Start, Stop
 from homerun.core.instance import Instance, State
-from homerun.engine.base import Engine, Event, Exited, InstanceSpec, InstanceState, Phase, ProbeFailed, Ready
+from homerun.engine.base import Engine, Event, Exited, InstanceSpec, InstanceState, Phase, Probed, Ready
 from homerun.lib import ids
 from homerun.lib.clock import Clock
 from homerun.lib.errors import HomerunError
-from homerun.model import labels, names
+from homerun.model import labels, names, probe_words
 from homerun.model.container import Containers
+from homerun.model.probe import Check
 from homerun.model.worker_pool import WorkerSpec
 from homerun.store.base import Document
 
@@ -52,7 +53,7 @@ class Group:
     ready: dict[str, Ready] = field(default_factory=dict)
     """How the start of each ready instance went."""
     causes: dict[str, str] = field(default_factory=dict)
-    """Why the probe of an instance failed, until its exit."""
+    """Whom the engine kills because a probe failed, and how it did, until their exit."""
 
 
 class Crews:
@@ -150,11 +151,21 @@ class Crews:
             case Ready():
                 group.ready[event.id] = event
                 self._carry_out(group, group.crew.ready(event.id, self._clock.mono()))
-            case ProbeFailed(id, _, message):
-                group.causes[id] = message
+            case Probed():
+                self._on_probed(group, event)
             case Exited():
                 self._on_exited(group, event)
         return True
+
+    def _on_probed(self, group: Group, event: Probed) -> None:
+        """Readiness is of no consequence: there are no requests."""
+        if event.well or event.check is Check.READINESS:
+            return
+        said = ""
+        if (found := group.specs.get(group.crew.revision_of[event.id])) is not None:
+            container = found[0].containers.named(event.container)
+            said = probe_words.outcome(container, event.check, well=False, times=event.times)
+        group.causes[event.id] = f"{said} {event.message or event.wrong}".strip()
 
     def _on_exited(self, group: Group, event: Exited) -> None:
         revision = group.crew.revision_of[event.id]

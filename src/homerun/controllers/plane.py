@@ -155,6 +155,13 @@ class Plane:
             self._busy[instance.instance] = self._owners(instance.revision)
         self._send(instance)
 
+    def instance_unready(self, instance: str, unready: bool) -> None:
+        """It is to get nothing new, or may again. What is in flight goes on."""
+        up = self._instances.get(instance)
+        if up is not None and up.unready is not unready:
+            self._instances[instance] = msgspec.structs.replace(up, unready=unready)
+            self._send(self._instances[instance])
+
     def instance_drain(self, instance: str) -> None:
         """`on_drained` follows. If the router that has the instance's requests is away, it is waited for a while: it
         may be on its way back to a control that was restarted; if it was killed, nothing is in flight either."""

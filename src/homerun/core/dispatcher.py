@@ -22,7 +22,7 @@ from homerun.core.billing import billable
 class State(enum.Enum):
     ACTIVE = "active"
     FAILED = "failed"
-    """It could not be reached: nothing new is sent to it until it is reported up again."""
+    """It could not be reached, or is not ready: nothing new is sent to it until it is reported up again."""
     DRAINING = "draining"
     GONE = "gone"
 
@@ -227,8 +227,7 @@ class Dispatcher(Generic[Ticket, I]):
         if instance.state is State.ACTIVE:
             return []
         if instance.state is State.GONE:
-            self.instances[instance.id] = instance
-            instance.since = now
+            self._enter(instance, now)
         else:
             self.leaving -= instance.in_flight
         instance.state = State.ACTIVE
@@ -240,6 +239,15 @@ class Dispatcher(Generic[Ticket, I]):
     def fail(self, instance: I) -> None:
         """It cannot be reached. Its requests in flight go on."""
         self._leave(instance, State.FAILED)
+
+    def withhold(self, instance: I, now: float) -> None:
+        """It is there, and gets nothing new before its next `up`. Its requests in flight go on."""
+        if instance.state is State.GONE:
+            self._enter(instance, now)
+            self.leaving += instance.in_flight
+            instance.state = State.FAILED
+        elif instance.state is State.ACTIVE:
+            self._leave(instance, State.FAILED)
 
     def drain(self, instance: I) -> Drained[I] | None:
         """Nothing new for it; Drained now or from the `release` of its last request."""
@@ -334,6 +342,10 @@ class Dispatcher(Generic[Ticket, I]):
             if now > instance.paid:
                 _charge(instance, now)
             instance.since = now
+
+    def _enter(self, instance: I, now: float) -> None:
+        self.instances[instance.id] = instance
+        instance.since = now
 
     def _leave(self, instance: I, state: State) -> None:
         """Out of the buckets, if it is in one."""

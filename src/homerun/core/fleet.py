@@ -23,9 +23,15 @@ STABLE_AFTER = 10.0
 """An instance that lives this long after it became ready is no crash loop."""
 LONGEST_CRASH_DELAY = 10.0
 """Shorter than for starts that fail: what becomes ready can answer requests, and they wait for this."""
+RECOVERED_AFTER = 600.0
+"""Instances that turn out not to be alive further apart than this have nothing to do with each other."""
 EVALUATE_EVERY = 1.0
 HISTORY = 50
 """Decisions kept for `describe`."""
+
+
+_THERE = (State.READY, State.UNREADY)
+"""Started, and not on their way out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,19 @@ class Stop:
     id: str
 
 
-Command = Start | Drain | Stop
+@dataclass(frozen=True, slots=True)
+class Withhold:
+    """Give it no new requests until `Resume`; it stays."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    id: str
+
+
+Command = Start | Drain | Stop | Withhold | Resume
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +104,9 @@ class Fleet:
         """Instances whose start is to show that the revision works."""
         self._failures = 0
         self._crashes = 0
+        self._ill = 0
+        """Instances in a row that were ended because they were not alive any more."""
+        self._ill_at = 0.0
         self._retry_at = 0.0
         self._missing = 0
         self._ticked = 0.0
@@ -111,7 +132,7 @@ class Fleet:
     @property
     def hopeless(self) -> bool:
         """The last start failed, and nothing else is there or on its way: `failure` says why."""
-        return bool(self.failure) and not self.count(State.STARTING, State.READY)
+        return bool(self.failure) and not self.count(State.STARTING, *_THERE)
 
     @property
     def checking(self) -> bool:
@@ -133,11 +154,11 @@ class Fleet:
         """When to call `tick` next: an instance's idle time is over, or a failed start may be tried again."""
         if self.closed:
             return None
-        idle = self._idle()
-        idle_ends = [since + self._kept(self.count(State.READY), self._ticked) for since, _ in idle[:1]]
-        above_minimum = self.count(State.READY) > self.minimum
-        retry = [self._retry_at] if self._failures and self._missing else []
-        candidates = (idle_ends if above_minimum else []) + retry
+        there = self.count(*_THERE)
+        surplus = self._idle()[: max(there - self.minimum, 0)]
+        idle_ends = [since + self._kept(there, self._ticked) for since, _ in surplus]
+        retry = [self._retry_at] if self._backs_off and self._missing else []
+        candidates = idle_ends + retry
         # An idle instance may be held by the metric: look again as the window moves on, but not in a loop.
         return max(min(candidates), self._ticked + EVALUATE_EVERY) if candidates else None
 
@@ -192,14 +213,15 @@ class Fleet:
         """The router is gone, and with it the requests that it had reported."""
         for instance in self.instances.values():
             instance.in_flight = 0
-            if instance.state is State.READY and instance.idle_since is None:
+            if instance.state in _THERE and instance.idle_since is None:
                 instance.idle_since = now
         return self.demand(0, 0, now)
 
     def ready(self, id: str, now: float) -> list[Command]:
         instance = self.instances.get(id)
-        if instance is None or not instance.signal(Signal.READY):
+        if instance is None or instance.state is not State.STARTING:
             return []
+        instance.signal(Signal.READY)
         instance.ready_at = instance.idle_since = now
         self._startups.append(now - instance.created)
         recovered = self._failures > self._crashes
@@ -215,34 +237,54 @@ class Fleet:
         """So many are to show that the revision works: what fails beside others that do not is tried again later."""
         self._checking = 0 if self.count(State.READY) >= number else number
 
+    def unready(self, id: str, now: float) -> list[Command]:
+        """It says that it cannot take requests now: others do, and another one stands in for it."""
+        instance = self.instances.get(id)
+        if instance is None or not instance.signal(Signal.UNREADY):
+            return []
+        return [Withhold(id), *self.tick(now)]
+
+    def ready_again(self, id: str, now: float) -> list[Command]:
+        instance = self.instances.get(id)
+        if instance is None or instance.state is not State.UNREADY:
+            return []
+        instance.signal(Signal.READY)
+        return [Resume(id), *self.tick(now)]
+
     def drained(self, id: str, now: float) -> list[Command]:
         instance = self.instances.get(id)
         if instance is None or not instance.signal(Signal.DRAINED):
             return []
         return [Stop(id), *self.tick(now)]
 
-    def exited(self, id: str, now: float, failure: str = "") -> list[Command]:
-        """The instance ended, or never came to be. `failure` says why, where nobody asked it to stop."""
+    def exited(self, id: str, now: float, failure: str = "", *, ill: bool = False) -> list[Command]:
+        """The instance ended, or never came to be. `failure` says why, where nobody asked it to stop; `ill`: it was
+        ended because it was not alive any more."""
         instance = self.instances.pop(id, None)
         if instance is None:
             return []
         lived = now - instance.ready_at if instance.ready_at is not None else 0.0
         expected = instance.state in (State.STOPPING, State.DRAINING)
         instance.signal(Signal.EXITED)
+        if ill and not expected:
+            # The first is followed by another at once, the next ones not: what ails them may be no fault of theirs.
+            self._ill = self._ill + 1 if now - self._ill_at < RECOVERED_AFTER else 1
+            self._ill_at = now
+            self._retry_at = now + delay(self._ill - 1, most=LONGEST_CRASH_DELAY)
         if lived >= STABLE_AFTER:
             self._failures = self._crashes = 0
         elif not expected:
             self._failures += 1
             if instance.ready_at is not None:
                 self._crashes += 1
-                self._retry_at = now + delay(self._failures, most=LONGEST_CRASH_DELAY)
+                self._retry_at = now + delay(max(self._failures, self._ill - 1), most=LONGEST_CRASH_DELAY)
             else:
                 self._retry_at = now + delay(self._failures)
                 self.failure = failure
                 if self.hopeless:
                     # Whoever waited is refused with the failure: they are nobody's demand any more.
                     self._autoscaler.demand(0, 0)
-            self._see_check(min(self._checking, self.count(State.STARTING, State.READY)))
+            self._see_check(min(self._checking, self.count(State.STARTING, *_THERE)))
         return self.tick(now)
 
     def failed(self, id: str, now: float) -> list[Command]:
@@ -270,7 +312,7 @@ class Fleet:
         if decision.want < self._checking:
             decision = Decision(self._checking, "deployment check", "check", self._checking)
         starting, ready = self.count(State.STARTING), self.count(State.READY)
-        self._missing = max(decision.want - starting - ready, 0)
+        self._missing = max(min(decision.want, self._room(decision.want)) - ready - starting, 0)
         if self._missing:
             commands = self._start(self._missing, now)
             note = "" if commands else self._backing_off
@@ -280,17 +322,30 @@ class Fleet:
             self.history.append(Explained(now, ready, starting, decision, note))
         return commands
 
+    def _room(self, want: int) -> int:
+        """Instances that may be ready or starting. Each one that is not ready is stood in for once: if none ever gets
+        ready that must not fill the machine. And all count for the maximum."""
+        unready = self.count(State.UNREADY)
+        return min(self.maximum, 2 * want) - unready if unready else want
+
+    @property
+    def _backs_off(self) -> bool:
+        return self._failures > 0 or self._ill > 1
+
     @property
     def _backing_off(self) -> str:
+        if not self._failures:
+            return f"{self._ill} instances in a row were not alive any more: others start after a while"
         starts = "the last start" if self._failures == 1 else f"{self._failures} starts in a row"
         return f"{starts} failed: one is tried again after a while"
 
     def _stop(self, want: int, now: float) -> tuple[list[Command], str]:
         """What there is above `want`, if it may go now; and which those are, for people."""
-        if self.held or self.count(State.READY) <= want:
+        there = self.count(*_THERE)
+        if self.held or there <= want:
             return [], ""
         if ids := self._idle_too_long(want, now):
-            last = self.count(State.READY) == len(ids)
+            last = there == len(ids)
             why = self._patience.why if last else "idle beside others"
             return self._drain(ids), why if self._autoscaler.scaling.fixed is None else ""
         if ids := self._too_many_busy(want, now):
@@ -300,6 +355,8 @@ class Fleet:
     def _start(self, number: int, now: float) -> list[Command]:
         if any(i.ready_at is not None and now - i.ready_at >= STABLE_AFTER for i in self.instances.values()):
             self._failures = self._crashes = 0
+        if self._ill > 1 and now < self._retry_at:
+            return []
         if self._failures:
             # Not before the back-off is over, and then one, to see.
             if now < self._retry_at or self.count(State.STARTING):
@@ -314,13 +371,12 @@ class Fleet:
 
     def _idle_too_long(self, want: int, now: float) -> list[str]:
         """Those above `want` whose idle time is over, the longest idle first; manual scaling waits not."""
-        ready = self.count(State.READY)
+        there = self.count(*_THERE)
         chosen: list[str] = []
-        for since, id in self._idle()[: ready - want]:
+        for since, id in self._idle()[: there - want]:
             # A nanosecond of slack: a timer set for `idle_since + timeout` may round to just before it.
-            if now - since < self._kept(ready - len(chosen), now) - 1e-9:
-                break
-            chosen.append(id)
+            if now - since >= self._kept(there - len(chosen), now) - 1e-9:
+                chosen.append(id)
         return chosen
 
     def _kept(self, ready: int, now: float) -> float:
@@ -333,10 +389,13 @@ class Fleet:
         return self._patience.spare(1 / ended if ended > 1 else 1.0)
 
     def _idle(self) -> list[tuple[float, str]]:
-        """Ready instances without requests, the longest idle first."""
-        return sorted(
-            (i.idle_since, i.id) for i in self.instances.values() if i.state is State.READY and i.idle_since is not None
-        )
+        """Instances without requests: those that are not ready before those that are, the longest idle first."""
+        found = [
+            (i.state is State.READY, i.idle_since, i.id)
+            for i in self.instances.values()
+            if i.state in _THERE and i.idle_since is not None
+        ]
+        return [(since, id) for _, since, id in sorted(found)]
 
     def _too_many_busy(self, want: int, now: float) -> list[str]:
         """Where requests are spread over more instances than they need, the least busy get no new ones: they fall idle.

@@ -3,6 +3,8 @@
 starting ──ready──▶ ready ──drain──▶ draining ──drained──▶ stopping ──exited──▶ gone
     │                 │                 │                                        ▲
     └──────stop───────┴──────stop───────┴────────▶ stopping        exited: from any state
+
+A ready one that says it is not (its readiness probe fails) is unready, until it says that it is; both drain and stop.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from enum import StrEnum
 class State(StrEnum):
     STARTING = "starting"
     READY = "ready"
+    UNREADY = "unready"
+    """It gets no new requests, and lives."""
     DRAINING = "draining"
     STOPPING = "stopping"
     GONE = "gone"
@@ -21,6 +25,7 @@ class State(StrEnum):
 
 class Signal(StrEnum):
     READY = "ready"
+    UNREADY = "unready"
     DRAIN = "drain"
     DRAINED = "drained"
     STOP = "stop"
@@ -32,6 +37,10 @@ TRANSITIONS: dict[tuple[State, Signal], State] = {
     (State.STARTING, Signal.STOP): State.STOPPING,
     (State.READY, Signal.DRAIN): State.DRAINING,
     (State.READY, Signal.STOP): State.STOPPING,
+    (State.READY, Signal.UNREADY): State.UNREADY,
+    (State.UNREADY, Signal.READY): State.READY,
+    (State.UNREADY, Signal.DRAIN): State.DRAINING,
+    (State.UNREADY, Signal.STOP): State.STOPPING,
     (State.DRAINING, Signal.DRAINED): State.STOPPING,
     (State.DRAINING, Signal.STOP): State.STOPPING,
     **{(state, Signal.EXITED): State.GONE for state in State if state is not State.GONE},

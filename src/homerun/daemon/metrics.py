@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PIECE = 100
 """Lines that are made before others get their turn: with 10,000 services there are very many."""
-STATES = ("starting", "active", "idle", "draining", "stopping")
+STATES = ("starting", "active", "idle", "unready", "draining", "stopping")
 """Of instances: ready ones are active or idle, as on Cloud Run's own charts."""
 
 
@@ -43,6 +43,7 @@ async def page(control: Control) -> AsyncIterator[str]:
         _waits(metrics),
         _instances(control),
         _starts(metrics),
+        _probes(metrics),
         _billable(control),
         _pools(control),
         _tasks(control),
@@ -126,6 +127,13 @@ def _starts(metrics: Metrics) -> Iterator[str]:
         for phase, part in list(revision.phases.items()):
             labels = f'{_revision(name)},phase="{phase}"'
             yield shown.PHASES.line(labels, part.seconds, "_sum") + shown.PHASES.line(labels, part.count, "_count")
+
+
+def _probes(metrics: Metrics) -> Iterator[str]:
+    yield shown.PROBES.head()
+    for name, revision in list(metrics.revisions.items()):
+        for check, failures in sorted(revision.failed_probes.items()):
+            yield shown.PROBES.line(f'{_revision(name)},probe="{check.lower()}"', failures)
 
 
 def _billable(control: Control) -> Iterator[str]:

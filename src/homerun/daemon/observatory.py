@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from homerun.controllers.capacity import Observer
 from homerun.core.autoscaler import Decision
-from homerun.engine.base import Exited, Ready
+from homerun.engine.base import Exited, Probed, Ready
 from homerun.lib.clock import Clock
 from homerun.meter.cold_starts import ColdStarts
 from homerun.meter.metrics import Metrics
@@ -40,14 +40,19 @@ class Observatory(Observer):
 
     def ready(self, spec: RevisionSpec, event: Ready, startup: float) -> None:
         self.metrics.started(self.starts.ready(spec.name, event), startup)
-        self.system.ready(spec, event.id, event.at)
 
     def adopted(self, spec: RevisionSpec, event: Ready) -> None:
         self.starts.adopted(spec.name, event)
 
-    def not_started(self, spec: RevisionSpec, instance: str) -> None:
+    def not_started(self, spec: RevisionSpec, instance: str, error: str) -> None:
         self.metrics.not_started(spec.name)
-        self.system.not_started(spec, instance, self._clock.now())
+        if error:
+            self.system.not_started(spec, instance, error, self._clock.now())
+
+    def probed(self, spec: RevisionSpec, event: Probed) -> None:
+        self.system.probed(spec, event)
+        if not event.well:
+            self.metrics.probe_failed(spec.name, event.check)
 
     def exited(self, spec: RevisionSpec, event: Exited, text: str) -> None:
         self.system.ended(spec, event.id, event.exit, text, event.at)

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from homerun.engine.images.reference import repository
 from homerun.lib.errors import HomerunError, Invalid, NotFound
+from homerun.model.probe import Check, Probe
 
 THROTTLED = 0.01
 """Cores of an instance that should get nearly none: enough to answer, slowly, if nobody is there to give it more."""
@@ -55,26 +56,6 @@ class Image:
     def pinned(self) -> str:
         """`repository@sha256:…`, what `status.imageDigest` shows (contract §4.1)."""
         return f"{repository(self.reference)}@{self.digest}"
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """Is a container well? TCP connect, an HTTP GET answered with 2xx or 3xx, or gRPC health (contract §1.11). Seconds.
-
-    Defaults are those of the startup probe of a container that declares none.
-    """
-
-    port: int
-    http_path: str | None = None
-    initial_delay: float = 0
-    timeout: float = 240
-    period: float = 240
-    failure_threshold: int = 1
-
-    @property
-    def limit(self) -> float:
-        """The instance fails if it is not ready this long after its start."""
-        return self.initial_delay + self.period * self.failure_threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +134,7 @@ class ContainerSpec:
     """It is well once this passed; None: as soon as it runs."""
     liveness: Probe | None = None
     readiness: Probe | None = None
+    """Both are asked from the moment on that the instance is ready (contract §1.11)."""
     mounts: tuple[Mount, ...] = ()
 
 
@@ -230,6 +212,8 @@ class InstanceState:
     exit: Exit | None = None
     container: str = ""
     """That ended first, once it has exited."""
+    unready: tuple[str, ...] = ()
+    """Containers whose readiness probe says that they can take no requests now."""
 
 
 # Events: what the engine tells its listener. Exactly one Exited per started instance, always the last.
@@ -246,16 +230,24 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeFailed:
-    """`container` is not well within its probe's limit: the engine kills the instance, Exited follows.
+class Probed:
+    """A probe of `container` says what it did not say before: it is well, or not, so many `times` in a row.
 
-    `message` says what was found instead: the ports that it does listen on, or that it listens on 127.0.0.1 only.
+    STARTUP, not well: its time is over. LIVENESS, not well: it is not alive. The engine kills the instance, and Exited
+    follows. READINESS: `unready` are the containers that are not ready now; all are taken for ready at first.
     """
 
     id: str
     at: float
-    message: str
-    container: str = ""
+    container: str
+    check: Check
+    well: bool
+    times: int
+    wrong: str = ""
+    """What its last answer lacked, in the platform's words where it has any."""
+    message: str = ""
+    """Of a failed start, what was found instead: the ports that it listens on, or that it does on 127.0.0.1 only."""
+    unready: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +260,7 @@ class Exited:
     container: str = ""
 
 
-Event = Ready | ProbeFailed | Exited
+Event = Ready | Probed | Exited
 Listener = Callable[[Event], None]
 
 

@@ -28,11 +28,12 @@ from homerun.engine.base import (
     Listener,
     LogLine,
     Phase,
-    ProbeFailed,
+    Probed,
     Ready,
 )
 from homerun.lib.clock import Clock
 from homerun.lib.errors import AlreadyExists, FailedPrecondition, HomerunError, NotFound
+from homerun.model.probe import Check
 
 TERMINATED = Exit(signal=15)
 KILLED = Exit(signal=9)
@@ -363,6 +364,8 @@ class FakeEngine:
 
     def _well(self, instance: _Instance, container: _Container) -> None:
         container.well = True
+        if container.spec.startup is not None:
+            self._tell(Probed(instance.spec.id, self._clock.now(), container.spec.name, Check.STARTUP, True, 1))
         self._go_on(instance)
 
     def _go_on(self, instance: _Instance) -> None:
@@ -384,7 +387,10 @@ class FakeEngine:
         probe = container.spec.startup
         assert probe is not None
         message = container.script.probe_failure or f"nothing listened on port {probe.port} within {probe.limit:g} s"
-        self._tell(ProbeFailed(instance.spec.id, self._clock.now(), message, container.spec.name))
+        wrong = "Connection failed with status DEADLINE_EXCEEDED."
+        times = probe.failure_threshold
+        name, now = container.spec.name, self._clock.now()
+        self._tell(Probed(instance.spec.id, now, name, Check.STARTUP, False, times, wrong, message))
         if container.exit is None:  # the listener may have killed it already
             instance.first = (container.spec.name, KILLED)
             self.kill(instance.spec.id)

@@ -77,6 +77,12 @@ STARTUP = Family(
 PHASES = Family(
     "homerun_start_phase_seconds", "summary", (*_REVISION, "phase"), "Parts of starts; no quantiles, sum and count."
 )
+PROBES = Family(
+    "homerun_failed_probes_total",
+    "counter",
+    (*_REVISION, "probe"),
+    "Verdicts that a container has not started, is not alive or is not ready.",
+)
 BILLABLE = Family(
     "homerun_billable_instance_seconds_total",
     "counter",
@@ -100,6 +106,6 @@ CPU = Family("homerun_process_cpu_seconds_total", "counter", ("process", "pid"),
 MEMORY = Family("homerun_process_resident_memory_bytes", "gauge", ("process", "pid"), "Resident memory.")
 
 FAMILIES = (
-    INFO, REQUESTS, LATENCY, IN_FLIGHT, WAITING, WAIT, INSTANCES, STARTS, COLD, STARTUP, PHASES, BILLABLE,
+    INFO, REQUESTS, LATENCY, IN_FLIGHT, WAITING, WAIT, INSTANCES, STARTS, COLD, STARTUP, PHASES, PROBES, BILLABLE,
     POOL_INSTANCES, TASKS_RUNNING, TASKS, CONNECTIONS, HANDED_OVER, DROPPED, CPU, MEMORY,
 )  # fmt: skip

@@ -15,6 +15,7 @@ from homerun.core.task import TaskState
 from homerun.meter.cold_starts import ColdStart
 from homerun.meter.histogram import Histogram
 from homerun.model import names
+from homerun.model.probe import Check
 from homerun.wire.link import RequestLog
 
 FINISHED = (TaskState.SUCCEEDED, TaskState.FAILED, TaskState.CANCELLED, TaskState.ABANDONED)
@@ -45,6 +46,7 @@ class RevisionMetrics:
     failed_starts: int = 0
     cold_starts: int = 0
     """Starts that a request waited for."""
+    failed_probes: Counter[Check] = field(default_factory=Counter)
 
 
 class Metrics:
@@ -87,6 +89,12 @@ class Metrics:
         mine = self._of(revision)
         if mine is not None:
             mine.failed_starts += 1
+
+    def probe_failed(self, revision: str, check: Check) -> None:
+        """As often in a row as it takes."""
+        mine = self._of(revision)
+        if mine is not None:
+            mine.failed_probes[check] += 1
 
     def gone(self, revision: str) -> None:
         self.revisions.pop(revision, None)

@@ -8,15 +8,22 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-from homerun.engine.base import Exit, LogLine
+from homerun.engine.base import Exit, LogLine, Probed
 from homerun.model import labels
-from homerun.model.container import Container, StartupProbe
+from homerun.model.probe import Check
+from homerun.model.probe_words import outcome
 from homerun.model.revision import RevisionSpec
 
 KEPT = 10_000
 STREAM = "varlog/system"
 _WHY = {"check": "DEPLOYMENT_ROLLOUT", "manual": "MANUAL_OR_CUSTOMER_MIN_INSTANCE"}
 """Drivers of the autoscaler that are not traffic."""
+_EFFECTS = {
+    Check.STARTUP: ("The instance was not started.", "ERROR"),
+    Check.LIVENESS: ("The instance has been shut down.", "ERROR"),
+    Check.READINESS: ("The instance gets no new requests until it is ready again.", "WARNING"),
+}
+"""Of a probe that failed. The platform's words for the last one are not known."""
 
 
 class SystemLogs:
@@ -39,13 +46,19 @@ class SystemLogs:
         why = _WHY.get(driver, "AUTOSCALING")
         self._write(spec, instance, at, "INFO", f"Starting new instance. Reason: {why} - {reason}.")
 
-    def ready(self, spec: RevisionSpec, instance: str, at: float) -> None:
-        attempt = "succeeded after 1 attempt" if _is_default(spec.ingress) else "succeeded"
-        self._write(spec, instance, at, "INFO", _probe_text(spec.ingress, attempt))
+    def probed(self, spec: RevisionSpec, event: Probed) -> None:
+        container = spec.containers.named(event.container)
+        text = outcome(container, event.check, well=event.well, times=event.times)
+        if event.well:
+            self._write(spec, event.id, event.at, "INFO", text)
+            return
+        effect, severity = _EFFECTS[event.check]
+        # What is wrong is a line of its own.
+        self._write(spec, event.id, event.at, severity, f"{text} {effect}\n{event.wrong}".rstrip())
 
-    def not_started(self, spec: RevisionSpec, instance: str, at: float) -> None:
-        text = _probe_text(spec.ingress, "failed 1 time consecutively" if _is_default(spec.ingress) else "failed")
-        self._write(spec, instance, at, "ERROR", f"{text} The instance was not started.")
+    def not_started(self, spec: RevisionSpec, instance: str, error: str, at: float) -> None:
+        """`error`: why there never was a process of it."""
+        self._write(spec, instance, at, "ERROR", f"Application failed to start: {error}")
 
     def ended(self, spec: RevisionSpec, instance: str, exit: Exit, text: str, at: float) -> None:
         """By itself, after it was ready; `text` says how."""
@@ -59,16 +72,3 @@ class SystemLogs:
     def _write(self, spec: RevisionSpec, instance: str, at: float, severity: str, text: str) -> None:
         line = json.dumps({"severity": severity, "message": text})
         self._lines.append(LogLine(at, instance, STREAM, line, labels.of_revision(spec, instance)))
-
-
-def _is_default(container: Container) -> bool:
-    """Nobody declared a probe; to declare the same one makes no difference."""
-    return container.startup_probe in (None, StartupProbe(container.port or 0))
-
-
-def _probe_text(container: Container, what: str) -> str:
-    """`Default STARTUP TCP probe succeeded after 1 attempt for container "hello-1" on port 8080.`"""
-    probe = container.startup_probe or StartupProbe(container.port or 0)
-    kind = f"{'Default ' if _is_default(container) else ''}STARTUP {'TCP' if probe.path is None else 'HTTP'} probe"
-    where = f"port {probe.port}" if probe.path is None else f'path "{probe.path}"'
-    return f'{kind} {what} for container "{container.name}" on {where}.'

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from homerun.model.probe import Check, Probe
 from homerun.model.quantity import parse_bytes, parse_cpu
 
 DEFAULT_PORT = 8080
@@ -21,32 +22,6 @@ def container_names(containers: Sequence[Mapping[str, Any]], owner: str) -> list
     `owner`: the id of the service, job or worker pool.
     """
     return [container.get("name") or f"{owner}-{number}" for number, container in enumerate(containers, 1)]
-
-
-@dataclass(frozen=True, slots=True)
-class StartupProbe:
-    """Seconds. `path` None: TCP. Defaults as of a container that declares no probe (contract §1.11)."""
-
-    port: int
-    path: str | None = None
-    initial_delay: float = 0
-    timeout: float = 240
-    period: float = 240
-    failure_threshold: int = 1
-
-    @classmethod
-    def parse(cls, probe: Mapping[str, Any] | None, port: int) -> StartupProbe:
-        if not probe:
-            return cls(port)
-        http, tcp = probe.get("httpGet"), probe.get("tcpSocket") or {}
-        return cls(
-            port=(http or tcp).get("port") or port,
-            path=None if http is None else http.get("path") or "/",
-            initial_delay=probe.get("initialDelaySeconds", 0),
-            timeout=probe.get("timeoutSeconds") or 1,
-            period=probe.get("periodSeconds") or 10,
-            failure_threshold=probe.get("failureThreshold") or 3,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +43,26 @@ class Container:
     port: int | None = None
     h2c: bool = False
     """HTTP/2 without TLS is spoken on its port."""
-    startup_probe: StartupProbe | None = None
+    startup_probe: Probe | None = None
     """None: it is well as soon as it runs."""
+    liveness_probe: Probe | None = None
+    readiness_probe: Probe | None = None
     depends_on: tuple[str, ...] = ()
     """Names of containers that must be well before it starts."""
 
     @classmethod
     def parse(cls, json: Mapping[str, Any], *, name: str, takes_requests: bool) -> Container:
         """`name`: what it is called, by its author or by us. One that takes requests has a probe in any case."""
-        probe = json.get("startupProbe")
         resources = json.get("resources") or {}
         limits = resources.get("limits") or {}
         ports = json.get("ports") or [{}]
         declared = ports[0].get("containerPort") or DEFAULT_PORT
         port = declared if takes_requests else None
+        probes = {
+            check: Probe.parse(given, declared, check)
+            for check in Check
+            if (given := json.get(f"{check.lower()}Probe"))
+        }
         return cls(
             name=name,
             image=json["image"],
@@ -95,7 +76,9 @@ class Container:
             startup_boost=resources.get("startupCpuBoost", False),
             port=port,
             h2c=port is not None and ports[0].get("name") == "h2c",
-            startup_probe=StartupProbe.parse(probe, declared) if probe or takes_requests else None,
+            startup_probe=probes.get(Check.STARTUP, Probe(declared) if takes_requests else None),
+            liveness_probe=probes.get(Check.LIVENESS),
+            readiness_probe=probes.get(Check.READINESS),
             depends_on=tuple(json.get("dependsOn") or ()),
         )
 

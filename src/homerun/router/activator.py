@@ -101,6 +101,13 @@ class Activator:
             self.wake(now)  # so that it is seen to be idle if nothing comes
         self._serve(self.dispatcher.up(instance, now), now)
 
+    def withhold(self, instance: RemoteInstance) -> None:
+        """It is not ready: nothing new for it until it is up again; what is in flight goes on."""
+        now = self.router.mono()
+        if self.throttled:
+            self.wake(now)  # as in `up`
+        self.dispatcher.withhold(instance, now)
+
     def inherit(self, instance: RemoteInstance, requests: int) -> None:
         """Before its first `up`: a router before us has given it requests."""
         now = self.router.mono()

@@ -194,7 +194,10 @@ class Router:
                 self.sessions[instance.token] = instance
             if self.remains is not None and (requests := self.remains.claim(instance)):
                 activator.inherit(instance, requests)
-        activator.up(instance)
+        if message.unready:
+            activator.withhold(instance)
+        else:
+            activator.up(instance)
 
     def _drain(self, id: str) -> None:
         instance = self.instances.get(id)

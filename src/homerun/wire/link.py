@@ -81,12 +81,13 @@ class RevisionGone(Message, frozen=True):
 
 
 class InstanceUp(Message, frozen=True):
-    """Ready for requests."""
+    """Ready for requests; or known, but `unready`: nothing new is for it until it is said to be up again."""
 
     revision: str
     instance: str
     host: str
     port: int
+    unready: bool = False
 
 
 class InstanceDrain(Message, frozen=True):

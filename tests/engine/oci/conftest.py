@@ -19,8 +19,7 @@ from homerun.engine.base import (
     Image,
     InstanceSpec,
     Phase,
-    Probe,
-    ProbeFailed,
+    Probed,
     Ready,
 )
 from homerun.engine.images.store import ImageStore
@@ -29,6 +28,7 @@ from homerun.engine.oci.cgroup import Cgroups
 from homerun.engine.oci.engine import OciEngine
 from homerun.engine.oci.layout import Layout
 from homerun.lib.clock import SystemClock
+from homerun.model.probe import Probe
 from tests.support.images import Files, app_layer, make_image
 
 PROBE = Probe(port=8080)
@@ -108,8 +108,8 @@ class Rig:
         return event.exit
 
     async def failure(self, id: str) -> str:
-        event = await self.until(ProbeFailed, id)
-        assert isinstance(event, ProbeFailed)
+        event = await self.until(Probed, id)
+        assert isinstance(event, Probed)
         return event.message
 
     async def output(self, id: str, stream: str = "") -> list[str]:

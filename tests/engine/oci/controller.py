@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from homerun.aio.tasks import Supervisor
-from homerun.engine.base import ContainerSpec, Event, InstanceSpec, Probe
+from homerun.engine.base import ContainerSpec, Event, InstanceSpec
 from homerun.engine.images.store import ImageStore
 from homerun.engine.oci.engine import OciEngine
 from homerun.engine.oci.runtime import Runtime
 from homerun.lib.clock import SystemClock
+from homerun.model.probe import Probe
 
 
 def say(**what: Any) -> None:

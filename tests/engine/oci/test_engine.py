@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from homerun.engine.base import ContainerSpec, EngineUnavailable, Exit, InstanceSpec, Phase, Probe, Ready
+from homerun.engine.base import ContainerSpec, EngineUnavailable, Exit, InstanceSpec, Phase, Ready
 from homerun.engine.oci.cgroup import CgroupLayout, Cgroups
 from homerun.engine.oci.engine import OciEngine
 from homerun.engine.oci.layout import Layout
 from homerun.lib.errors import Invalid
+from homerun.model.probe import Probe
 from tests.engine.oci.conftest import PROBE, Rig
 
 pytestmark = pytest.mark.host

@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from homerun.engine.base import Probe
 from homerun.engine.oci.listening import Socket, explain, of_process, parse
+from homerun.model.probe import Probe
 
 TABLE = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0 100 0 0 10 0
@@ -52,6 +52,13 @@ def test_the_right_port_with_the_wrong_answer() -> None:
     http = Probe(port=8080, http_path="/health", period=3)
     assert explain(http, [Socket(8080, "::")]) == (
         "GET /health on port 8080 was not answered with 2xx or 3xx within 3 s"
+    )
+    assert explain(http, [Socket(8080, "::")], "The answer had status 503.").endswith(
+        " 3 s: The answer had status 503."
+    )
+    grpc = Probe(port=8080, grpc_service="my.Service", period=3)
+    assert explain(grpc, [Socket(8080, "::")]) == (
+        "the gRPC health check of my.Service on port 8080 did not succeed within 3 s"
     )
     assert "accepted no connection" in explain(PROBE, [Socket(8080, "0.0.0.0")])
 

@@ -1,19 +1,26 @@
-"""The startup probe against real listeners."""
+"""Probes against real listeners."""
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 
+import grpc
 import pytest
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from homerun.engine.base import Probe
-from homerun.engine.oci.probes import listens, wait
+from homerun.core.health import Verdict
+from homerun.engine.oci.probes import ask, listens, wait
 from homerun.lib.clock import SystemClock
+from homerun.model.probe import Probe
 
 pytestmark = pytest.mark.sockets
 CLOCK = SystemClock()
+LISTENING = "0A"
 HOST = "127.0.0.1"
+LATE = "Connection failed with status DEADLINE_EXCEEDED."
+REFUSED = "Connection failed with status ERROR_CONNECTION_FAILED."
 
 
 @pytest.fixture
@@ -38,7 +45,7 @@ async def http(port: int, answer: Callable[[int], bytes | None]) -> AsyncIterato
                 await reader.read()
             else:
                 writer.write(body)
-        except asyncio.IncompleteReadError:
+        except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
@@ -50,7 +57,20 @@ async def http(port: int, answer: Callable[[int], bytes | None]) -> AsyncIterato
         server.close()
 
 
-async def probe(port: int, **how: float | int | str) -> bool:
+@contextmanager
+def grpc_server(port: int) -> Iterator[health.HealthServicer]:
+    with ThreadPoolExecutor(2) as pool:
+        server, servicer = grpc.server(pool), health.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+        server.add_insecure_port(f"{HOST}:{port}")
+        server.start()
+        try:
+            yield servicer
+        finally:
+            server.stop(0).wait()
+
+
+async def started(port: int, **how: object) -> tuple[Verdict, str]:
     return await wait(HOST, Probe(port=port, **how), CLOCK.mono(), CLOCK)  # type: ignore[arg-type]
 
 
@@ -61,35 +81,105 @@ def test_listening_is_seen_without_waiting(port: int) -> None:
 
 
 async def test_a_listen_is_seen_within_milliseconds(port: int) -> None:
-    waiting = asyncio.ensure_future(probe(port, period=5))
+    waiting = asyncio.ensure_future(started(port, period=5))
     await asyncio.sleep(0.1)
     with socket.create_server((HOST, port)):
         began = CLOCK.mono()
-        assert await waiting
+        assert await waiting == (Verdict(True, 1), "")
         assert CLOCK.mono() - began < 0.05
 
 
 async def test_nobody_listens_within_the_limit(port: int) -> None:
     began = CLOCK.mono()
-    assert not await probe(port, period=0.05, failure_threshold=3)
+    assert await started(port, period=0.05, failure_threshold=3) == (Verdict(False, 3), LATE)
     assert 0.14 < CLOCK.mono() - began < 1
+    assert await started(port, http_path="/", period=0.05) == (Verdict(False, 1), REFUSED)
 
 
 async def test_the_initial_delay_is_kept(port: int) -> None:
     with socket.create_server((HOST, port)):
         began = CLOCK.mono()
-        assert await probe(port, initial_delay=0.15, period=1)
+        assert (await started(port, initial_delay=0.15, period=1))[0].well
         assert 0.14 < CLOCK.mono() - began < 1
 
 
 async def test_an_http_probe_passes_with_the_first_good_answer(port: int) -> None:
     async with http(port, lambda count: b"HTTP/1.1 503 X\r\n\r\n" if count < 3 else b"HTTP/1.1 302 X\r\n\r\n") as asked:
-        assert await probe(port, http_path="/ready?x=1", period=3, timeout=1)
+        assert (await started(port, http_path="/ready?x=1", http_headers=(("X", "1"),), period=3, timeout=1))[0].well
     assert len(asked) == 3
     assert asked[0].startswith(f"GET /ready?x=1 HTTP/1.1\r\nHost: {HOST}:{port}\r\n".encode())
+    assert b"\r\nX: 1\r\n" in asked[0]
 
 
-@pytest.mark.parametrize("answer", [b"HTTP/1.1 404 No\r\n\r\n", b"SSH-2.0-OpenSSH\r\n", b"", b"x" * 100_000, None])
-async def test_anything_else_does_not_pass(port: int, answer: bytes | None) -> None:
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"HTTP/1.1 404 No\r\n\r\n", "The answer had status 404."),
+        (b"SSH-2.0-OpenSSH\r\n", "The answer is not one of HTTP/1."),
+        (b"", "The connection was closed without an answer."),
+        (b"x" * 100_000, "The answer is not one of HTTP/1."),
+        (None, LATE),
+    ],
+)
+async def test_anything_else_does_not_pass(port: int, answer: bytes | None, why: str) -> None:
     async with http(port, lambda count: answer):
-        assert not await probe(port, http_path="/", period=0.3, timeout=0.1)
+        assert await ask(HOST, Probe(port, "/"), 0.3) == why
+
+
+async def test_what_answers_and_does_not_end_is_well(port: int) -> None:
+    release = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfive!")
+        await release.wait()
+        writer.close()
+
+    async with await asyncio.start_server(serve, HOST, port):
+        assert await ask(HOST, Probe(port, "/"), 0.2) == ""
+        release.set()
+
+
+async def test_a_tcp_probe_only_connects(port: int) -> None:
+    assert await ask(HOST, Probe(port), 1) == REFUSED
+    with socket.create_server((HOST, port)):
+        assert await ask(HOST, Probe(port), 1) == ""
+
+
+async def test_a_connection_leaves_nothing_behind(port: int) -> None:
+    """What lingers would keep a network namespace from being used again."""
+    async with http(port, lambda count: b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"):
+        assert await ask(HOST, Probe(port, "/"), 1) == ""
+        async with asyncio.timeout(30):
+            while set(states(port)) != {LISTENING}:
+                await asyncio.sleep(0.01)
+
+
+def states(port: int) -> list[str]:
+    """Of all sockets at this port."""
+    with open("/proc/net/tcp") as file:
+        return [line.split()[3] for line in file if f":{port:04X} " in line]
+
+
+async def test_a_grpc_server_says_what_it_serves(port: int) -> None:
+    with grpc_server(port) as servicer:
+        await asyncio.to_thread(servicer.set, "", health_pb2.HealthCheckResponse.SERVING)
+        await asyncio.to_thread(servicer.set, "ill", health_pb2.HealthCheckResponse.NOT_SERVING)
+        asked = [await ask(HOST, Probe(port, grpc_service=name), 5) for name in ("", "ill", "unknown")]
+    assert asked == ["", "The answer was NOT_SERVING.", 'The server knows no service "unknown".']
+
+
+async def test_a_grpc_server_without_health_checks_says_so(port: int) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        server = grpc.server(pool)
+        server.add_insecure_port(f"{HOST}:{port}")
+        server.start()
+        try:
+            answer = await ask(HOST, Probe(port, grpc_service=""), 5)
+        finally:
+            server.stop(0).wait()
+    assert answer == "The server does not serve grpc.health.v1.Health."
+
+
+async def test_whoever_speaks_another_protocol_is_not_well(port: int) -> None:
+    async with http(port, lambda count: b"HTTP/1.1 400 Bad\r\n\r\n"):
+        assert "HTTP/2" in await ask(HOST, Probe(port, grpc_service=""), 5)

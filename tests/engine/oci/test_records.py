@@ -6,16 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from homerun.engine.base import ContainerSpec, Exit, InstanceSpec, MemoryVolume, Mount, Probe
+from homerun.engine.base import ContainerSpec, Exit, InstanceSpec, MemoryVolume, Mount
 from homerun.engine.oci.procfs import Process
 from homerun.engine.oci.records import Ended, Record, Running
 from homerun.lib.errors import AlreadyExists
+from homerun.model.probe import Probe
 
+PROBE = Probe(5432, "/", (("a", "b"),), "s", 1, 2, 3, 4, 5)
 SPEC = InstanceSpec(
     "i1",
     (
         ContainerSpec("x@sha256:1", "web", ("/app",), ("-v",), {}, "/srv", 0.5, 1, 1 << 30, ("db",)),
-        ContainerSpec("y@sha256:2", "db", startup=Probe(5432, None, 1, 2, 3, 4), mounts=(Mount("v", "/v"),)),
+        ContainerSpec("y@sha256:2", "db", startup=PROBE, mounts=(Mount("v", "/v"),)),
     ),
     {"service": "s"},
     8080,

@@ -29,8 +29,7 @@ from homerun.engine.base import (
     Listener,
     LogLine,
     Phase,
-    Probe,
-    ProbeFailed,
+    Probed,
     Ready,
 )
 from homerun.engine.oci import adopt, finish, firewall, host, launch, listening, probes, procfs
@@ -45,6 +44,7 @@ from homerun.engine.oci.sandbox import Sandboxes
 from homerun.engine.oci.subnet import Subnet
 from homerun.lib.clock import Clock
 from homerun.lib.errors import AlreadyExists, FailedPrecondition, Invalid, NotFound
+from homerun.model.probe import Check, Probe
 
 _ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
 
@@ -259,15 +259,18 @@ class OciEngine:
     async def _probe(self, instance: Instance, probe: Probe, started: float) -> None:
         if instance.network is None or instance.init is None:
             return
-        passed = await probes.wait(instance.network.address, probe, started, self._clock)
-        if passed:
+        verdict, wrong = await probes.wait(instance.network.address, probe, started, self._clock)
+        message = ""
+        if not verdict.well:
+            found = await asyncio.to_thread(listening.of_process, instance.init.pid)
+            message = listening.explain(probe, found, wrong)
+        now, (well, times) = self._clock.now(), (verdict.well, verdict.times)
+        self._tell(instance, Probed(instance.id, now, instance.name, Check.STARTUP, well, times, wrong, message))
+        if well:
             instance.phases["listen"] = self._clock.mono() - started
             self._become_ready(instance)
-            return
-        found = await asyncio.to_thread(listening.of_process, instance.init.pid)
-        message = listening.explain(probe, found)
-        self._tell(instance, ProbeFailed(instance.id, self._clock.now(), message, instance.name))
-        self._kill(instance)
+        else:
+            self._kill(instance)
 
     def _become_ready(self, instance: Instance) -> None:
         if instance.phase is not Phase.STARTING:

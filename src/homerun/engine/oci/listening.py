@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from homerun.engine.base import Probe
 from homerun.engine.oci.procfs import PROC
+from homerun.model.probe import Probe
 
 _LISTEN = "0A"
 
@@ -53,15 +53,18 @@ def of_process(pid: int) -> list[Socket]:
     return sorted(found)
 
 
-def explain(probe: Probe, sockets: Iterable[Socket]) -> str:
-    """One sentence: what was waited for, what was found, what to do."""
+def explain(probe: Probe, sockets: Iterable[Socket], wrong: str = "") -> str:
+    """What was waited for, what was found, what to do. `wrong`: what the last answer lacked, if there was one."""
     port, listed = probe.port, list(sockets)
-    limit = f"within {probe.limit:g} s"
+    limit, why = f"within {probe.limit:g} s", f": {wrong}" if wrong else ""
     same = [each for each in listed if each.port == port]
     others = [each for each in listed if each.port != port]
     if any(not each.local for each in same):
         if probe.http_path is not None:
-            return f"GET {probe.http_path} on port {port} was not answered with 2xx or 3xx {limit}"
+            return f"GET {probe.http_path} on port {port} was not answered with 2xx or 3xx {limit}{why}"
+        if probe.grpc_service is not None:
+            asked = f"the gRPC health check{f' of {probe.grpc_service}' if probe.grpc_service else ''}"
+            return f"{asked} on port {port} did not succeed {limit}{why}"
         return f"port {port} accepted no connection {limit}, though the container listens on {_join(same)}"
     if same:
         return f"the container listens on {_join(same)} only: listen on 0.0.0.0:{port} ({limit})"

@@ -1,8 +1,10 @@
-"""The startup probe: an instance is ready within a millisecond of its listen.
+"""Asking a container whether it is well: a connect, a GET, or a gRPC health check (contract §1.11).
 
-A connect to a local veth is answered at once, so an attempt is two system calls and no waiting (30 µs). We try every
-millisecond, later every 1/500 of the time that has passed: a start of 10 s is seen 20 ms late at most, and a slow one
-costs nothing. An HTTP probe asks as soon as the port listens, then at most ten times a second.
+When to ask and what answers mean is decided in core/health.py. A connect to a local veth is answered at once, so to see
+whether somebody listens is two system calls and no waiting (30 µs): that is how a start is seen within a millisecond.
+
+Connections are ended by a reset: one that was closed in order would keep the container's port waiting (TIME_WAIT), and
+its network namespace from being used again.
 """
 
 from __future__ import annotations
@@ -10,14 +12,20 @@ from __future__ import annotations
 import asyncio
 import select
 import socket
+import struct
+from typing import Protocol
 
-from homerun.engine.base import Probe
+from homerun.core.health import Starting, Verdict
+from homerun.engine.oci.grpc_health import Call
+from homerun.engine.oci.http_health import Get
 from homerun.lib.clock import Clock
+from homerun.model.probe import Probe
 
-_SHARE = 500
-_FASTEST, _SLOWEST = 0.001, 0.25
-_HTTP_PAUSE = 0.1
-_LONGEST_HEAD = 65536
+USER_AGENT = "GoogleHC/1.0"
+_RESET = struct.pack("ii", 1, 0)
+_PIECE = 65536
+_LATE = "Connection failed with status DEADLINE_EXCEEDED."
+_REFUSED = "Connection failed with status ERROR_CONNECTION_FAILED."
 
 
 def listens(host: str, port: int) -> bool:
@@ -30,39 +38,72 @@ def listens(host: str, port: int) -> bool:
         return bool(poll.poll(0)) and attempt.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
 
 
-async def wait(host: str, probe: Probe, started: float, clock: Clock) -> bool:
-    """True once the probe passes; False when its limit (counted from `started`, on the monotonic clock) is over."""
-    deadline = started + probe.limit
-    await _pause(started + probe.initial_delay, deadline, clock)
-    while clock.mono() < deadline:
-        if listens(host, probe.port):
-            if probe.http_path is None:
-                return True
-            if await _answers(host, probe, min(probe.timeout, deadline - clock.mono())):
-                return True
-            await _pause(clock.mono() + min(probe.period, _HTTP_PAUSE), deadline, clock)
+async def wait(host: str, probe: Probe, began: float, clock: Clock) -> tuple[Verdict, str]:
+    """Until the container has started, or its time, counted from `began` on the monotonic clock, is over; and why."""
+    starting = Starting(probe, began)
+    while True:
+        await asyncio.sleep(max(0.0, starting.due - clock.mono()))
+        listening = listens(host, probe.port)
+        if probe.kind == "TCP":
+            wrong = "" if listening else _LATE
         else:
-            passed = clock.mono() - started
-            await _pause(clock.mono() + min(_SLOWEST, max(_FASTEST, passed / _SHARE)), deadline, clock)
-    return False
+            wrong = await ask(host, probe, starting.patience(clock.mono())) if listening else _REFUSED
+        verdict = starting.answered(listening, not wrong, clock.mono())
+        if verdict is not None:
+            return verdict, wrong
 
 
-async def _pause(until: float, deadline: float, clock: Clock) -> None:
-    await asyncio.sleep(max(0.0, min(until, deadline) - clock.mono()))
+class Exchange(Protocol):
+    """A question as bytes, and what the answer makes of `wrong`: None until it is known, empty if all is well."""
+
+    request: bytes
+    wrong: str | None
+
+    @property
+    def said(self) -> str | None:
+        """As `wrong`, if nothing more should come."""
+        ...
+
+    def feed(self, data: bytes) -> bytes:
+        """The server said so; answer with what it is to be told."""
+        ...
 
 
-async def _answers(host: str, probe: Probe, timeout: float) -> bool:
-    """GET, and the answer's status is 2xx or 3xx."""
-    request = f"GET {probe.http_path} HTTP/1.1\r\nHost: {host}:{probe.port}\r\n"
-    request += "User-Agent: GoogleHC/1.0\r\nConnection: close\r\n\r\n"
+async def ask(host: str, probe: Probe, timeout: float) -> str:
+    """Once. Empty: it is well; otherwise what is wrong, in the platform's words where it has any."""
+    exchange = _exchange(host, probe, timeout)
+    said: str | None = None
     try:
         async with asyncio.timeout(timeout):
-            reader, writer = await asyncio.open_connection(host, probe.port, limit=_LONGEST_HEAD)
+            reader, writer = await asyncio.open_connection(host, probe.port)
             try:
-                writer.write(request.encode())
-                status = (await reader.readline()).split()
+                said = "" if exchange is None else await _converse(reader, writer, exchange)
             finally:
-                writer.close()
-    except (OSError, TimeoutError, ValueError):
-        return False
-    return len(status) > 1 and status[0].startswith(b"HTTP/1.") and status[1][:1] in (b"2", b"3")
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                writer.transport.abort()
+    except TimeoutError:
+        said = exchange.said if exchange is not None else None
+        return _LATE if said is None else said
+    except OSError:
+        return _REFUSED
+    return "The connection was closed without an answer." if said is None else said
+
+
+def _exchange(host: str, probe: Probe, timeout: float) -> Exchange | None:
+    """None: to connect is all."""
+    authority = f"{host}:{probe.port}"
+    if probe.http_path is not None:
+        return Get(authority, probe.http_path, USER_AGENT, probe.http_headers)
+    if probe.grpc_service is not None:
+        return Call(authority, probe.grpc_service, USER_AGENT, timeout)
+    return None
+
+
+async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, exchange: Exchange) -> str | None:
+    writer.write(exchange.request)
+    while exchange.wrong is None:
+        data = await reader.read(_PIECE)
+        if not data:
+            return exchange.said
+        writer.write(exchange.feed(data))
+    return exchange.wrong
