@@ -42,6 +42,19 @@ LINES = [
     ),
     Line(
         "1.1",
+        "OCI images, and Docker's of both schemas",
+        (
+            f"{_IMAGES}/test_store.py::test_every_transport_gives_the_same_files",
+            f"{_IMAGES}/test_store.py::test_an_old_manifest_without_configuration_comes_in",
+        ),
+    ),
+    Line(
+        "1.1",
+        "layers compressed with zstd",
+        (f"{_IMAGES}/test_hostile.py::test_layers_compressed_with_zstandard_come_in",),
+    ),
+    Line(
+        "1.1",
         "imported at deploy, no pull at start",
         (f"{_IMAGES}/test_store.py::test_a_pinned_image_needs_its_source_no_more",),
     ),

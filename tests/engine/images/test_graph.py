@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from homerun.engine.images.graph import Graph
+from homerun.engine.images.graph import Contents, Graph, Size
 
 A, B = "sha256:a", "sha256:b"
 
@@ -75,25 +75,24 @@ def test_data_is_read_by_its_encoded_name(graph: Graph) -> None:
 def test_only_new_layers_are_measured(graph: Graph) -> None:
     for layer in ("base", "lost"):
         (graph.root / "overlay" / layer / "diff/file").write_bytes(b"x" * 8192)
-    assert graph.measure(["base", "top"]) == 8192
-    assert graph.measure(["base", "lost"]) == 0
+    assert graph.measure(["base", "top"]) == Size(8192, 4)
+    assert graph.measure(["base", "lost"]).bytes == 0
 
 
-def test_names_that_are_not_utf_8_are_seen_in_the_journal(graph: Graph) -> None:
+def test_entries_and_names_that_are_not_utf_8_are_seen_in_the_journal(graph: Graph) -> None:
     for layer in graph.chain("top"):
-        journal = {"type": 1, "name": "fine", "payload": ""}
-        (graph.root / f"overlay-layers/{layer.id}.tar-split.gz").write_bytes(
-            gzip.compress(json.dumps(journal).encode())
-        )
-    assert not graph.has_foreign_names(graph.chain("top"))
+        lines = ['{"type":2,"payload":"","position":0}', '{"type":1,"name":"fine","payload":"","position":1}', ""]
+        journal = gzip.compress("\n".join(lines).encode())
+        (graph.root / f"overlay-layers/{layer.id}.tar-split.gz").write_bytes(journal)
+    assert graph.contents(graph.chain("top")) == Contents(2, False)
     odd = gzip.compress(b'{"type":1,"name_raw":"/w==","payload":""}')
     (graph.root / "overlay-layers/base.tar-split.gz").write_bytes(odd)
-    assert graph.has_foreign_names(graph.chain("top"))
+    assert graph.contents(graph.chain("top")) == Contents(2, True)
 
 
 def test_a_storage_that_was_never_used_is_empty(tmp_path: Path) -> None:
     graph = Graph(tmp_path / "nothing")
-    assert (graph.images(), graph.layers(), graph.unreferenced(), graph.stray(), graph.measure([])) == (
+    assert (graph.images(), graph.layers(), graph.unreferenced(), graph.stray(), graph.measure([]).bytes) == (
         [],
         {},
         [],

@@ -265,3 +265,111 @@ async def test_a_hundred_layers_are_fine(store: ImageStore, tmp_path: Path) -> N
     layers = [{f"/{n}": b"x"} for n in range(100)]
     image = await store.pull(f"oci-archive:{make_image(tmp_path / 'a.tar', layers, compress=False)}")
     assert len(store.lowerdirs(image)) == 100
+
+
+# More than one expects of an archive
+
+
+async def test_layers_compressed_with_zstandard_come_in(store: ImageStore, tmp_path: Path) -> None:
+    """Contract §1.1."""
+    archive = make_image(tmp_path / "a.tar", [{"/a": b"a" * 200_000}])
+
+    def recompress(files: Blobs) -> None:
+        manifest = manifest_of(files)
+        packed = zstd(gzip.decompress(files[blob(manifest["layers"][0]["digest"])]))
+        files[blob(digest_of(packed))] = packed
+        media = "application/vnd.oci.image.layer.v1.tar+zstd"
+        manifest["layers"][0] = {"mediaType": media, "digest": digest_of(packed), "size": len(packed)}
+        set_manifest(files, manifest)
+
+    image = await store.pull(f"oci-archive:{edit(archive, recompress)}")
+    assert (store.lowerdirs(image)[0] / "a").read_bytes() == b"a" * 200_000
+
+
+def zstd(content: bytes) -> bytes:
+    """A frame of raw blocks: all that a decompressor needs (RFC 8878 §3.1.1)."""
+    blocks = [content[at : at + (128 << 10)] for at in range(0, len(content), 128 << 10)]
+    heads = [
+        (len(block) << 3 | (number == len(blocks) - 1)).to_bytes(3, "little") for number, block in enumerate(blocks)
+    ]
+    return b"\x28\xb5\x2f\xfd\x00\x38" + b"".join(head + block for head, block in zip(heads, blocks, strict=True))
+
+
+async def test_a_bomb_of_empty_files_is_stopped_and_removed(tmp_path: Path, footprint: Footprint) -> None:
+    files = {f"/{number}": b"" for number in range(6_000)}
+    store = ImageStore(tmp_path / "images", limits=Limits(max_files=2_000))
+    with pytest.raises(ImageUnusable, match="unpacks to more than 2000 files"):
+        await store.pull(f"oci-archive:{make_image(tmp_path / 'bomb.tar', [{'/a': b'a'}, files])}")
+    assert footprint() == set()
+
+
+async def test_a_sparse_file_is_as_large_as_it_says(tmp_path: Path, footprint: Footprint) -> None:
+    """A terabyte of holes, in a kilobyte of archive: whether it comes in as holes or as zeros, the disk is not full."""
+    huge = member("huge")
+    huge.pax_headers = {
+        "GNU.sparse.major": "1",
+        "GNU.sparse.minor": "0",
+        "GNU.sparse.name": "huge",
+        "GNU.sparse.realsize": str(1 << 40),
+    }
+    content = b"1\n0\n0\n".ljust(512, b"\0")
+    huge.size = len(content)
+    store = ImageStore(tmp_path / "images", limits=Limits(max_unpacked=32 << 20))
+    with pytest.raises(ImageUnusable, match="cannot be used"):
+        await store.pull(f"oci-archive:{make_image(tmp_path / 'a.tar', [{'/a': b'a'}, {'huge': (huge, content)}])}")
+    assert footprint() == set()
+
+
+async def test_what_follows_the_end_of_an_archive_is_not_written(store: ImageStore, tmp_path: Path) -> None:
+    layer = make_layer({"/a": b"a"}) + bytes(16 << 20)
+    image = await store.pull(f"oci-archive:{make_image(tmp_path / 'a.tar', [layer])}")
+    assert os.listdir(store.lowerdirs(image)[0]) == ["a"]
+
+
+async def test_folders_a_thousand_deep_come_in_and_go_again(tmp_path: Path, footprint: Footprint) -> None:
+    store = ImageStore(tmp_path / "images")
+    image = await store.pull(f"oci-archive:{make_image(tmp_path / 'a.tar', [{'/' + 'd/' * 1000 + 'f': b'x'}])}")
+    assert (store.lowerdirs(image)[0] / ("d/" * 1000 + "f")).read_bytes() == b"x"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("homerun.engine.images.store.RECENT", 0.0)
+        await store.remove_unused([])
+    assert footprint() == set()
+
+
+@pytest.mark.parametrize("name", ["/" + "d/" * 3000 + "f", "/" + "n" * 300], ids=["a long path", "a long name"])
+async def test_paths_that_the_kernel_does_not_take_are_refused(
+    name: str, store: ImageStore, tmp_path: Path, footprint: Footprint
+) -> None:
+    with pytest.raises(ImageUnusable, match="file name too long"):
+        await store.pull(f"oci-archive:{make_image(tmp_path / 'a.tar', [{name: b'x'}])}")
+    assert footprint() == set()
+
+
+async def test_two_entries_with_one_name_are_refused(store: ImageStore, tmp_path: Path, footprint: Footprint) -> None:
+    """Which of them counts, every tool would say otherwise."""
+    entries: dict[str, Any] = {"1": written("a", b"first"), "2": member("a", tarfile.SYMTYPE, "b")}
+    layer = make_layer({**entries, "3": written("a", b"last")})
+    with pytest.raises(ImageUnusable, match="duplicates of file paths"):
+        await store.pull(f"oci-archive:{make_image(tmp_path / 'a.tar', [layer])}")
+    assert footprint() == set()
+
+
+@pytest.mark.parametrize("what", ["configuration", "manifest"])
+async def test_documents_without_end_are_refused(
+    what: str, store: ImageStore, tmp_path: Path, footprint: Footprint
+) -> None:
+    archive = make_image(tmp_path / "a.tar", [{"/a": b"a"}])
+
+    def grow(files: Blobs) -> None:
+        manifest = manifest_of(files)
+        set_manifest(files, {**manifest, "annotations": {"a": "x" * (16 << 20)}})
+
+    if what == "manifest":
+        edit(archive, grow)
+    else:
+        set_config(archive, lambda config: config.update(author="x" * (16 << 20)))
+    with pytest.raises(
+        ImageUnusable, match=r"(?i)manifest is larger than 4 MiB|configuration .* maximum allowed size of 4194304"
+    ):
+        await store.pull(f"oci-archive:{archive}")
+    assert footprint() == set()

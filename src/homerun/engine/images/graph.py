@@ -44,6 +44,22 @@ class Layer:
     complete: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Of unpacked layers, on disk. `files`: folders too."""
+
+    bytes: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """`foreign`: a file name is not UTF-8."""
+
+    files: int
+    foreign: bool
+
+
 class Graph:
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -98,20 +114,22 @@ class Graph:
         """Indexes that were being written, under names of their own, when the writer was killed."""
         return [path for path in self.root.glob("overlay-*/.tmp-*") if path.is_file()]
 
-    def has_foreign_names(self, layers: Iterable[Layer]) -> bool:
-        """Is there a file name that is not UTF-8? The journal of each unpacked tar spells such names `name_raw`."""
-        needle = b'"name_raw":'
+    def contents(self, layers: Iterable[Layer]) -> Contents:
+        """By the journals of the unpacked tars: a line for each entry, `name_raw` for names that are not UTF-8."""
+        files, foreign = 0, False
         for layer in layers:
             journal = self.root / "overlay-layers" / f"{layer.id}.tar-split.gz"
             with gzip.open(journal) as lines:
-                if any(needle in line for line in lines):
-                    return True
-        return False
+                for line in lines:
+                    files += b'"type":1,' in line
+                    foreign = foreign or b'"name_raw":' in line
+        return Contents(files, foreign)
 
-    def measure(self, known: Iterable[str]) -> int:
-        """Bytes on disk of layers that are not in `known`."""
+    def measure(self, known: Iterable[str]) -> Size:
+        """Of what is on disk of layers that are not in `known`."""
         skip = {*known, "l"}
-        return sum(_size(entry.path) for entry in _scan(self.root / "overlay") if entry.name not in skip)
+        sizes = [_size(entry.path) for entry in _scan(self.root / "overlay") if entry.name not in skip]
+        return Size(sum(size.bytes for size in sizes), sum(size.files for size in sizes))
 
     def _read(self, name: str) -> list[dict[str, Any]]:
         try:
@@ -154,13 +172,14 @@ def _scan(folder: Path) -> Iterator[os.DirEntry[str]]:
         return
 
 
-def _size(path: str) -> int:
+def _size(path: str) -> Size:
     """Like `du`, of a tree that others are changing."""
-    total = 0
-    for parent, _, files in os.walk(path):
+    total = count = 0
+    for parent, folders, files in os.walk(path):
+        count += len(folders) + len(files)
         for name in files:
             try:
                 total += os.lstat(os.path.join(parent, name)).st_blocks * 512
             except OSError:
                 continue
-    return total
+    return Size(total, count)

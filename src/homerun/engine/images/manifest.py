@@ -15,6 +15,9 @@ from homerun.engine.base import Image
 MAX_LAYERS = 127
 """As in Docker: more lower directories than this cannot be handed to the kernel in one mount."""
 
+MAX_DOCUMENT = 4 << 20
+"""In bytes, as registries' clients have it."""
+
 Json = Mapping[str, Any]
 
 
@@ -27,6 +30,8 @@ def digest_of(content: bytes) -> str:
 
 
 def parse(content: bytes, what: str) -> Json:
+    if len(content) > MAX_DOCUMENT:
+        raise Flaw(f"its {what} is larger than {MAX_DOCUMENT >> 20} MiB. Leave out what is not needed to run it")
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as error:

@@ -25,7 +25,7 @@ from pathlib import Path
 from homerun.aio.tasks import Supervisor
 from homerun.engine.base import EngineUnavailable, Image, ImageNotFound, ImageUnusable
 from homerun.engine.images import guard, manifest
-from homerun.engine.images.graph import Graph, Record
+from homerun.engine.images.graph import Graph, Record, Size
 from homerun.engine.images.manifest import Flaw
 from homerun.engine.images.process import TimedOut, private, run
 from homerun.engine.images.reference import Reference
@@ -223,8 +223,9 @@ class ImageStore:
             raise Flaw("it is not there after its import")
         entry = self._load(record, digest)
         fresh = [layer for layer in self._graph.chain(record.layer) if layer.id not in before]
-        guard.check_size(sum(layer.size for layer in fresh), self._limits)
-        if self._graph.has_foreign_names(fresh):
+        contents = self._graph.contents(fresh)
+        guard.check_size(Size(sum(layer.size for layer in fresh), contents.files), self._limits)
+        if contents.foreign:
             raise Flaw("it has a file name that is not UTF-8. Rename the file")
         self._found[digest] = entry
         return entry[0]
