@@ -1,6 +1,7 @@
 """For all tests."""
 
 import asyncio
+import os
 
 import hypothesis
 
@@ -16,7 +17,11 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
     phases=[phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain],
 )
-hypothesis.settings.load_profile("homerun")
+# For the fast tier, which is run many times a day; everything else takes 100 examples.
+hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("homerun"), max_examples=20)
 
-# The long run of all properties: pytest --hypothesis-profile=thorough
+# The long run of all properties: HYPOTHESIS_PROFILE=thorough pytest
 hypothesis.settings.register_profile("thorough", hypothesis.settings.get_profile("homerun"), max_examples=10_000)
+
+# From the environment, because it reaches the workers of a parallel run before they read a test.
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "homerun"))

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homerun.aio.keyed import KeyedQueue
+from tests.support.examples import examples
 from tests.support.loops import run_virtual
 
 pytestmark = pytest.mark.looptime
@@ -238,7 +239,7 @@ def test_a_queue_without_workers_is_refused() -> None:
 Step = tuple[float, str, float]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     steps=st.lists(st.tuples(st.floats(0, 3), st.sampled_from("abcd"), st.sampled_from([0.0, 0.25, 1.0, 4.0]))),
     failing=st.dictionaries(st.sampled_from("abcd"), st.integers(0, 2)),

@@ -14,6 +14,7 @@ from homerun.lib.errors import Aborted, Invalid, OutOfRange, Unavailable
 from homerun.store.base import ABSENT, Conflict, Delete, Document, Put, Store
 from homerun.store.memory import MemoryStore
 from homerun.store.sqlite import SqliteStore
+from tests.support.examples import examples
 from tests.support.loops import run
 
 Open = Callable[[Path], Awaitable[Store]]
@@ -391,7 +392,7 @@ steps = st.lists(changes | start_watching, max_size=25)
 
 
 @pytest.mark.parametrize("opener", OPENERS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(steps=steps)
 def test_watchers_started_at_any_version_end_up_with_what_the_store_has(
     opener: Open, steps: list[list[Change] | int]

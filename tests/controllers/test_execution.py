@@ -11,6 +11,7 @@ from homerun.model import conditions
 from homerun.store.base import Document, Put
 from tests.support.builders import IMAGE, LOCATION, execution_put, job_put, operation_name, operation_put
 from tests.support.control import World, world
+from tests.support.examples import examples
 
 pytestmark = pytest.mark.looptime
 
@@ -210,7 +211,7 @@ async def test_an_attempt_that_the_engine_never_heard_of_is_repeated_at_no_cost(
         assert [a["outcome"] for a in task.internal["attempts"]] == ["interrupted", "exited"]
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(examples(20)))
 async def test_control_killed_again_and_again_under_a_running_execution(seed: int) -> None:
     rng = random.Random(seed)
 

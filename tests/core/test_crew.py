@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from homerun.core.crew import Checked, Command, Crew, Start, Stop
 from homerun.core.instance import Instance, State
+from tests.support.examples import examples
 
 A, B, C = "pool-a", "pool-b", "pool-c"
 
@@ -297,7 +298,7 @@ events = st.lists(
 
 
 @given(events, st.integers(0, 7), split_percents)
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_happened_in_the_end_there_is_what_was_asked_for(
     happens: list[tuple[str, object, object]], total: int, percents: tuple[int, int, int]
 ) -> None:
@@ -315,7 +316,7 @@ def test_whatever_happened_in_the_end_there_is_what_was_asked_for(
 
 
 @given(events)
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_change_of_number_or_split_takes_away_what_is_still_needed(
     happens: list[tuple[str, object, object]],
 ) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from homerun.core.dispatcher import Assign, Dispatcher, Drained, Instance, InstanceSample, QueueFull, Sample, State
+from tests.support.examples import examples
 
 Requests = Dispatcher[str, Instance]
 
@@ -547,7 +548,7 @@ class Machine(RuleBasedStateMachine):
         assert not (self.queue and self.free())
 
 
-Machine.TestCase.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+Machine.TestCase.settings = settings(max_examples=examples(150), stateful_step_count=60, deadline=None)
 TestDispatcherAgainstModel = Machine.TestCase
 
 

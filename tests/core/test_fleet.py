@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from homerun.core.autoscaler import Scaling
 from homerun.core.fleet import Command, Drain, Fleet, Load, Resume, Start, Stop, Withhold
 from homerun.core.instance import Instance, State
+from tests.support.examples import examples
 
 
 def numbered() -> Callable[[], str]:
@@ -469,7 +470,7 @@ class FleetModel(RuleBasedStateMachine):
             assert wake is not None and wake <= self.now + 61
 
 
-FleetModel.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+FleetModel.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=40, deadline=None)
 TestFleetModel = FleetModel.TestCase
 
 

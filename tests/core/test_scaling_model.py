@@ -23,6 +23,7 @@ from homerun.core.dispatcher import State as Slot
 from homerun.core.fleet import Command, Drain, Fleet, Load, Start, Stop
 from homerun.core.instance import Instance as Record
 from homerun.core.instance import State
+from tests.support.examples import examples
 
 QUEUE = 12
 IDLE = 30.0
@@ -390,7 +391,7 @@ HAPPENINGS: list[tuple[Callable[[Model], Any], int]] = [
 ]
 
 
-@settings(max_examples=max(settings.default.max_examples, 150) if settings.default else 150)
+@settings(max_examples=max(settings.default.max_examples, examples(150)) if settings.default else 150)
 @given(st.integers(0, 2**48))
 def test_whatever_happens_slots_are_exact_nobody_is_forgotten_and_the_limits_hold(seed: int) -> None:
     model = Model(seed)

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from homerun.wire.link import InstanceGone
+from tests.support.examples import examples
 from tests.support.router import GET, OK, World
 
 HOST = b"Host: hello.example\r\n"
@@ -120,7 +121,7 @@ async def what_the_instance_gets(data: bytes) -> tuple[list[bytes], int]:
     return got, answers
 
 
-@settings(max_examples=300, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(variations(REQUESTS), st.sampled_from(REQUESTS))
 @example(REQUESTS[4], GET)
 def test_an_instance_reads_each_request_as_the_router_did(first: bytes, second: bytes) -> None:
@@ -157,7 +158,7 @@ async def what_the_client_gets(answer: bytes) -> tuple[bytes, bool]:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@settings(max_examples=300, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(variations(ANSWERS))
 def test_a_client_reads_each_answer_as_the_router_did(answer: bytes) -> None:
     data, closed = asyncio.run(what_the_client_gets(answer))

@@ -1,6 +1,6 @@
 """Services and jobs from v1 to v2 and back: nothing may be lost on either way, whatever the schema allows.
 
-A longer run: `pytest --hypothesis-profile=thorough tests/apis/run_v1/test_convert.py`.
+A longer run: `HYPOTHESIS_PROFILE=thorough pytest tests/apis/run_v1/test_convert.py`.
 """
 
 import json
