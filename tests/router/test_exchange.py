@@ -10,7 +10,7 @@ from homerun.router.headers import RequestHead
 
 def exchange(method: bytes = b"GET", *, http10: bool = False, keep: bool = True) -> Exchange:
     client: Any = None
-    made = Exchange(client, method, RequestHead(), http10, keep)
+    made = Exchange(client, method, b"/", RequestHead(), http10, keep)
     made.body_done = True
     return made
 
@@ -39,5 +39,5 @@ def test_which_answers_are_passed_on_as_they_are() -> None:
 
 def test_it_says_what_it_is() -> None:
     made = exchange()
-    made.head.target, made.status = b"/x", 200
+    made.target, made.status = b"/x", 200
     assert repr(made) == "<Exchange GET /x 200 by no instance>"

@@ -277,18 +277,19 @@ def test_whatever_the_headers_are_nobody_gets_in_but_with_a_good_token(headers: 
     for name, value in headers:
         head.lines += (name, b": ", value, b"\r\n")
     made, passports = gate()
-    refusal = made.check(head, Origin("8.8.8.8", "http"), passports, EPOCH)
+    checked = made.check(head, Origin("8.8.8.8", "http"), passports, EPOCH)
     decisive = [v for n, v in headers if n.lower() == b"x-serverless-authorization"]
     decisive = decisive or [v for n, v in headers if n == b"Authorization"]
     good = f"Bearer {token()}".encode()
-    assert (refusal is None) is ([value.strip(b" \t") for value in decisive] == [good])
-    assert refusal is None or refusal.encode(head_only=False, keep_alive=True)
+    assert isinstance(checked, RequestHead) is ([value.strip(b" \t") for value in decisive] == [good])
+    assert isinstance(checked, RequestHead) or checked.encode(head_only=False, keep_alive=True)
 
 
 def test_the_claims_that_the_container_sees_are_those_that_were_proved() -> None:
     made, passports = gate()
     head = RequestHead()
     head.lines += (b"Authorization", b": ", f"Bearer {token()}".encode(), b"\r\n")
-    assert made.check(head, Origin("8.8.8.8", "http"), passports, EPOCH) is None
-    payload = head.lines[2].split(b".")[1]
+    checked = made.check(head, Origin("8.8.8.8", "http"), passports, EPOCH)
+    assert isinstance(checked, RequestHead) and checked is not head
+    payload = checked.lines[2].split(b".")[1]
     assert json.loads(base64.urlsafe_b64decode(payload + b"=="))["email"] == ANN

@@ -7,13 +7,13 @@ import pytest
 from homerun.router.headers import SPECIAL, RequestHead, Trailers
 from homerun.router.origin import Origin
 from homerun.router.trace import Trace
+from tests.support.router import Request
 
 ORIGIN = b'X-Forwarded-For: 192.0.2.7\r\nX-Forwarded-Proto: http\r\nForwarded: for="192.0.2.7";proto=http\r\n'
 
 
-def head(*headers: tuple[bytes, bytes], target: bytes = b"/", version: str = "1.1", limit: int = 1000) -> RequestHead:
+def head(*headers: tuple[bytes, bytes], version: str = "1.1", limit: int = 1000) -> RequestHead:
     made = RequestHead()
-    made.target = target
     for name, value in ((b"Host", b"a.example"), *headers):
         if name.lower() in SPECIAL:
             made.add_special(name.lower(), name, value)
@@ -23,15 +23,14 @@ def head(*headers: tuple[bytes, bytes], target: bytes = b"/", version: str = "1.
     return made
 
 
-def encode(*headers: tuple[bytes, bytes], method: bytes = b"GET", target: bytes = b"/") -> bytes:
-    encoded = head(*headers, target=target).encode(method, Origin("192.0.2.7", "http"), Trace(1))
+def encode(*headers: tuple[bytes, bytes], method: bytes = b"GET") -> bytes:
+    encoded = head(*headers).encode(Request(method), Origin("192.0.2.7", "http"), Trace(1))
     assert encoded.endswith(b"\r\n\r\n")
     return re.sub(rb"(?m)^(X-Cloud-Trace-Context|traceparent): .*\r\n", b"", encoded)[:-2]
 
 
-def refusal(*headers: tuple[bytes, bytes], target: bytes = b"/", version: str = "1.1", limit: int = 1000) -> int:
+def refusal(*headers: tuple[bytes, bytes], version: str = "1.1", limit: int = 1000) -> int:
     made = RequestHead()
-    made.target = target
     for name, value in headers:
         made.add_special(name.lower(), name, value)
     refused = made.check(version, limit)
@@ -103,7 +102,7 @@ def test_an_upgrade_is_asked_for_anew() -> None:
 def test_an_ignored_upgrade_is_not() -> None:
     made = head((b"Upgrade", b"h2c"), (b"Connection", b"Upgrade, HTTP2-Settings"), (b"HTTP2-Settings", b"AAA"))
     made.settle_upgrade(True)
-    encoded = made.encode(b"GET", Origin("::1", "http"), Trace(1))
+    encoded = made.encode(Request(), Origin("::1", "http"), Trace(1))
     assert b"pgrade" not in encoded and b"HTTP2" not in encoded
     RequestHead().settle_upgrade(True)
 
@@ -128,13 +127,25 @@ def test_of_several_protocols_h2c_is_none() -> None:
     ],
 )
 def test_an_absolute_target_says_the_host(target: bytes, host: bytes, path: bytes) -> None:
-    made = head(target=target)
-    assert (made.host, made.target) == (host, path)
+    made = head()
+    assert made.resolve(target) == path
+    assert made.host == host
 
 
 @pytest.mark.parametrize("target", [b"ftp://b/", b"http://", b"http://user@b/", b"x"])
 def test_other_targets_are_refused(target: bytes) -> None:
-    assert refusal((b"Host", b"a"), target=target) == 400
+    with pytest.raises(ValueError, match="neither a path nor an http URL"):
+        head().resolve(target)
+
+
+def test_another_piece_makes_another_head() -> None:
+    """Requests that say the same share their head."""
+    made = head((b"Authorization", b"Bearer secret"), (b"Connection", b"keep-alive"))
+    before = made.encode(Request(), Origin("::1", "http"), Trace(1))
+    other = made.replaced(2, b"Bearer removed")
+    assert b"Authorization: Bearer removed\r\n" in other.encode(Request(), Origin("::1", "http"), Trace(1))
+    assert made.encode(Request(), Origin("::1", "http"), Trace(1)) == before
+    assert other.others == made.others
 
 
 def test_what_is_refused() -> None:
@@ -173,22 +184,22 @@ def test_host_names_are_recognized(host: bytes, fine: bool) -> None:
 def test_a_trace_of_the_client_is_continued() -> None:
     trace = b"105445aa7843bc8bf206b12000100000"
     made = head((b"X-Cloud-Trace-Context", trace + b"/1;o=1"))
-    encoded = made.encode(b"GET", Origin("::1", "http"), Trace(1))
+    encoded = made.encode(request := Request(), Origin("::1", "http"), Trace(1))
     assert b"X-Cloud-Trace-Context: " + trace + b"/1;o=1\r\n" in encoded
     assert b"traceparent: 00-" + trace + b"-0000000000000001-01\r\n" in encoded
-    assert made.trace == trace + b"/0000000000000001;o=1"
+    assert request.trace == trace + b"/0000000000000001;o=1"
 
 
 def test_a_trace_that_is_none_is_replaced() -> None:
     made = head((b"X-Cloud-Trace-Context", b"nonsense"))
-    encoded = made.encode(b"GET", Origin("::1", "http"), Trace(1))
+    encoded = made.encode(request := Request(), Origin("::1", "http"), Trace(1))
     assert b"nonsense" not in encoded
-    assert len(made.trace) == 32
+    assert len(request.trace) == 32
 
 
 def test_a_request_without_a_trace_begins_one() -> None:
     made = head()
-    encoded = made.encode(b"GET", Origin("::1", "http"), Trace(1))
+    encoded = made.encode(request := Request(), Origin("::1", "http"), Trace(1))
     assert re.search(
-        rb"\r\nX-Cloud-Trace-Context: %b/\d+;o=0\r\ntraceparent: 00-%b-" % (made.trace, made.trace), encoded
+        rb"\r\nX-Cloud-Trace-Context: %b/\d+;o=0\r\ntraceparent: 00-%b-" % (request.trace, request.trace), encoded
     )

@@ -60,15 +60,16 @@ def test_two_routers_do_not_make_the_same_ids() -> None:
     ],
 )
 def test_a_trace_is_continued_in_both_notations(context: bytes, parent: bytes, expected: tuple[bytes, bytes]) -> None:
-    resumed = Trace(0).resume(context, parent)
-    assert resumed is not None
-    said, lines = resumed
+    head = Head()
+    lines = b"".join(Trace(0).resume(head, context, parent))
     assert lines == b"X-Cloud-Trace-Context: %b\r\ntraceparent: %b\r\n" % expected
     _, id, span, flags = expected[1].split(b"-")
-    assert said == b"%b/%b;o=%d" % (id, span, int(flags))
+    assert head.trace == b"%b/%b;o=%d" % (id, span, int(flags))
 
 
 @pytest.mark.parametrize("context", [b"", b"1234/1;o=1", ID + b"/x", ID + b"0"])
 @pytest.mark.parametrize("parent", [b"", b"00-1-2-3", b"00-%b-00f067aa0ba902b7" % ID])
 def test_what_cannot_be_understood_is_no_trace(context: bytes, parent: bytes) -> None:
-    assert Trace(0).resume(context, parent) is None
+    head, new = Head(), Head()
+    assert Trace(0).resume(head, context, parent) == Trace(0).start(new)
+    assert head.trace == new.trace

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,15 @@ from tests.support.transport import MockTransport
 HOST = "hello.example"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 GET = b"GET / HTTP/1.1\r\nHost: hello.example\r\n\r\n"
+
+
+@dataclass
+class Request:
+    """What the head of a request does not say."""
+
+    method: bytes = b"GET"
+    target: bytes = b"/"
+    trace: bytes = b""
 
 
 class Network:

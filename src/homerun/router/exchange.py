@@ -6,22 +6,70 @@ belongs to the connection to the instance, which may outlive the exchange (a cli
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from homerun.router import errors
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from homerun.router.activator import Activator
     from homerun.router.errors import Refusal
     from homerun.router.headers import RequestHead
+    from homerun.router.http2.client import ClientStream
+    from homerun.router.http2.instance import InstanceStream
     from homerun.router.instance import RemoteInstance
-    from homerun.router.options import Options
+    from homerun.router.origin import Origin
+    from homerun.router.upstream import InstanceConnection
 
 CLIENT_LEFT = 499
 """The status in the request log when nobody was there to take an answer."""
-LONG_HEAD = 1 << 11
-"""Bytes of a head that are too few for too many headers."""
 _IDEMPOTENT = frozenset((b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS", b"TRACE"))
+
+
+class Client(Protocol):
+    """Who asks: `protocol.ClientConnection`, or `http2.client.ClientStream`, which does the same for one stream."""
+
+    @property
+    def protocol(self) -> str: ...
+    @property
+    def origin(self) -> Origin: ...
+    @property
+    def choked(self) -> bool:
+        """It does not take what is written to it."""
+        ...
+
+    def write(self, data: bytes, /) -> None:
+        """A part of the answer."""
+        ...
+
+    def connected(self, exchange: Exchange) -> None:
+        """Its instance has the head; called when the body is still to come or the client to be waited for."""
+        ...
+
+    def hold_body(self, held: bool) -> None:
+        """The instance takes the body more slowly than it comes."""
+        ...
+
+    def allow(self, exchange: Exchange, seconds: float) -> None:
+        """So much time it has, from its start to the end of the answer."""
+        ...
+
+    def persistence(self, exchange: Exchange) -> bytes:
+        """What the answer has to say about the connection."""
+        ...
+
+    def open_tunnel(self, tunnel: InstanceConnection) -> None:
+        """The instance has switched protocols."""
+        ...
+
+    def refuse(self, exchange: Exchange, refusal: Refusal) -> None:
+        """Answer in the instance's place."""
+        ...
+
+    def fail(self, exchange: Exchange, refusal: Refusal) -> None:
+        """The instance has let it down."""
+        ...
+
+    def finish(self, exchange: Exchange, *, keep: bool, now: float | None = None) -> None:
+        """The answer has been written to the end. `keep`: another request may follow, unless the client objects."""
+        ...
 
 
 class Exchange:
@@ -33,7 +81,6 @@ class Exchange:
         "declined",
         "encoded",
         "head",
-        "http2",
         "http10",
         "instance",
         "keep_alive",
@@ -43,27 +90,36 @@ class Exchange:
         "plain",
         "received",
         "refusal",
+        "refused_by",
         "retried",
         "sent",
         "session",
         "started",
         "status",
+        "stream",
+        "target",
+        "trace",
         "upstream",
         "waited",
     )
 
-    def __init__(self, client: Any, method: bytes, head: RequestHead, http10: bool, keep: bool) -> None:
+    def __init__(
+        self, client: Client, method: bytes, target: bytes, head: RequestHead, http10: bool, keep: bool
+    ) -> None:
         self.client = client
-        """`protocol.ClientConnection`, or `http2.client.ClientStream`, which does the same for one stream."""
         self.method = method
+        self.target = target
         self.head = head
+        """Other requests may have the same one."""
         self.http10 = http10
         self.keep_alive = keep
         """Whether the client's connection can take another request afterwards."""
-        self.http2 = False
-        """The client speaks HTTP/2: it gets heads and bodies apart (`start_http1`, `write`, `finish`)."""
+        self.stream: ClientStream | None = None
+        """The client, if it speaks HTTP/2: it gets heads and bodies apart (`start_http1`, `write`, `finish`)."""
         self.plain = not http10 and method != b"HEAD"
         """Nothing has to be done to the answer, unless the client's connection ends with it."""
+        self.trace = b""
+        """The trace's id; of one that the client began, `ID/SPAN;o=SAMPLED`."""
         self.encoded = b""
         """The head as the instance gets it."""
         self.pending: list[bytes] = []
@@ -74,10 +130,11 @@ class Exchange:
         self.started = 0.0
         self.activator: Activator | None = None
         self.instance: RemoteInstance | None = None
-        self.upstream: Any = None
-        """`upstream.InstanceConnection`, or `http2.instance.InstanceStream`, which does the same for one stream."""
+        self.upstream: InstanceConnection | InstanceStream | None = None
         self.refusal: Refusal | None = None
         """Why it is not the instance that answers. The parser's objection comes before it is this request's turn."""
+        self.refused_by = ""
+        """The revision that knows nothing of it, but logs that it was not let in."""
         self.waited = 0.0
         """Seconds until there was a slot for it, if there was none at once."""
         self.answered = False
@@ -95,7 +152,7 @@ class Exchange:
     @property
     def bounded(self) -> bool:
         """The answer has a known length, and is coming."""
-        return self.upstream is not None and bool(self.upstream.bounded)
+        return self.upstream is not None and self.upstream.bounded
 
     @property
     def idempotent(self) -> bool:
@@ -105,14 +162,6 @@ class Exchange:
     def repeatable(self) -> bool:
         """Sending it again cannot do harm, and is possible."""
         return self.idempotent and self.body_done and not self.received and not self.answered
-
-    def weigh(self, options: Options) -> Refusal | None:
-        """Of one with a long head: whether it is too long, or has too many headers."""
-        if len(self.encoded) > options.head_limit:
-            return errors.head_too_large(options.head_limit)
-        if len(self.head.lines) > 4 * options.header_count:
-            return errors.too_many_headers(options.header_count)
-        return None
 
     def abandon(self) -> None:
         """Nobody waits for the answer of the instance any more."""
@@ -127,4 +176,4 @@ class Exchange:
 
     def __repr__(self) -> str:
         where = self.instance.id if self.instance else "no instance"
-        return f"<Exchange {self.method.decode()} {self.head.target.decode()} {self.status or 'unanswered'} by {where}>"
+        return f"<Exchange {self.method.decode()} {self.target.decode()} {self.status or 'unanswered'} by {where}>"

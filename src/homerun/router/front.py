@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from homerun.router import errors
 from homerun.router.errors import Refusal
 from homerun.router.exchange import Exchange
-from homerun.router.headers import RequestHead
 from homerun.router.protocol import ClientConnection
 
 if TYPE_CHECKING:
+    from homerun.router.routes import Routes
     from homerun.router.server import Router
 
 _CHALLENGE = b"/.well-known/acme-challenge/"
@@ -31,17 +31,18 @@ class Front:
     secure_port: int | None = None
     challenges: Path | None = None
 
-    def answer(self, head: RequestHead, known: bool) -> Refusal | None:
-        """Instead of the service's. `known`: there is one for that host."""
-        if self.challenges is not None and head.target.startswith(_CHALLENGE):
-            proof = _read(self.challenges, head.target.removeprefix(_CHALLENGE))
+    def answer(self, exchange: Exchange, routes: Routes) -> Refusal | None:
+        """Instead of the service's."""
+        target, host = exchange.target, exchange.head.host
+        if self.challenges is not None and target.startswith(_CHALLENGE):
+            proof = _read(self.challenges, target.removeprefix(_CHALLENGE))
             if proof is not None:
                 return Refusal(200, proof)
-        if self.secure_port is None or not known or not head.target.startswith(b"/"):
+        if self.secure_port is None or not target.startswith(b"/") or routes.find(host) is None:
             return None
-        host = head.host.decode("latin-1").partition(":")[0]
+        name = host.decode("latin-1").partition(":")[0]
         port = "" if self.secure_port == 443 else f":{self.secure_port}"
-        return errors.moved_to(f"https://{host}{port}{head.target.decode('latin-1')}")
+        return errors.moved_to(f"https://{name}{port}{target.decode('latin-1')}")
 
 
 class FrontConnection(ClientConnection):
@@ -53,9 +54,8 @@ class FrontConnection(ClientConnection):
         self._front = front
 
     def _begin(self, exchange: Exchange) -> None:
-        head = exchange.head
         if exchange.refusal is None:
-            exchange.refusal = self._front.answer(head, self._router.routes.find(head.host) is not None)
+            exchange.refusal = self._front.answer(exchange, self._router.routes)
         super()._begin(exchange)
 
 

@@ -37,12 +37,12 @@ class Gate:
     def __repr__(self) -> str:
         return f"<Gate {self._service} ingress {self._ingress}, {self._access or 'public'}>"
 
-    def check(self, head: RequestHead, origin: Origin, passports: Passports, now: float) -> Refusal | None:
-        """None: let it in; its token has lost its signature then. `now`: seconds since 1970."""
+    def check(self, head: RequestHead, origin: Origin, passports: Passports, now: float) -> RequestHead | Refusal:
+        """The head that the container gets, in which the token has lost its signature. `now`: seconds since 1970."""
         if self._ingress != "all" and (self._ingress == "none" or not origin.private):
             return errors.blocked(head.host.decode("latin-1"))
         if self._access is None:
-            return None
+            return head
         found = _find(head.lines, _PREFERRED) or _find(head.lines, _USUAL)
         if not found:
             return errors.UNAUTHENTICATED
@@ -57,10 +57,8 @@ class Gate:
             claims = passports.check(token, now)
         except BadToken as error:
             return errors.bad_token(str(error))
-        refusal = self._admit(claims)
-        if refusal is None:
-            head.lines[at] = b"%b %b.%b" % (scheme, token.rpartition(b".")[0], REMOVED)
-        return refusal
+        unsigned = b"%b %b.%b" % (scheme, token.rpartition(b".")[0], REMOVED)
+        return self._admit(claims) or head.replaced(at, unsigned)
 
     def _admit(self, claims: Claims) -> Refusal | None:
         access = self._access

@@ -7,12 +7,14 @@ these than Host, so all that is done for the others is done only when there are 
 
 from __future__ import annotations
 
+import copy
 import re
+from typing import Protocol, Self
 
 from homerun.router import errors
 from homerun.router.errors import Refusal
 from homerun.router.origin import Origin
-from homerun.router.trace import Trace
+from homerun.router.trace import Trace, Traced
 
 _AUTHORITY = re.compile(rb"https?://([^/?#@]+)(/[^#]*|\?[^#]*)?", re.IGNORECASE)
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d*)?")
@@ -41,13 +43,33 @@ SPECIAL = frozenset(
 """Headers that are not just passed on: for us, or ours to say, or worth a look."""
 
 
-class RequestHead:
-    """Filled by the parser, header by header."""
+class Asked(Traced, Protocol):
+    """What is of one request only."""
 
-    __slots__ = ("chunked", "continues", "host", "hosts", "length", "lines", "others", "target", "trace", "user_agent")
+    method: bytes
+    target: bytes
+
+
+class RequestHead:
+    """All but the first line. Filled by the parser, header by header; once it is checked nothing changes in it, and
+    several requests may share it (familiar.py)."""
+
+    __slots__ = (
+        "_context",
+        "_end",
+        "_fixed",
+        "_via",
+        "chunked",
+        "continues",
+        "host",
+        "hosts",
+        "length",
+        "lines",
+        "others",
+        "user_agent",
+    )
 
     def __init__(self) -> None:
-        self.target = b""
         self.lines: list[bytes] = []
         """The headers that are passed on as they are: name, ": ", value, CRLF, name, ..."""
         self.host = b""
@@ -59,7 +81,12 @@ class RequestHead:
         """It waits for "100 Continue" before it sends the body."""
         self.others: dict[bytes, bytes] | None = None
         """The other special headers, by name in lower case; of several with one name, joined by commas."""
-        self.trace = b""
+        self._fixed = self._end = b""
+        """What is the same in each request with this head, before and behind what is not. Empty: not put together."""
+        self._via: tuple[bytes, bytes] | None = None
+        """X-Forwarded-For and Forwarded, if it has one of them."""
+        self._context: tuple[bytes, bytes] | None = None
+        """X-Cloud-Trace-Context and traceparent, if it has one of them."""
 
     def add_special(self, key: bytes, name: bytes, value: bytes) -> None:
         """A header of SPECIAL; `key` is its name in lower case."""
@@ -111,19 +138,36 @@ class RequestHead:
             return errors.bad_request("it has more than one Host header" if self.hosts else "it has no Host header")
         if self.length > body_limit:
             return errors.body_too_large(body_limit)
-        if self.others is not None and (refusal := self._check_others(version)):
-            return refusal
-        return None if self.target[:1] == b"/" else self._resolve_target()
+        return self._check_others(version) if self.others is not None else None
 
-    def encode(self, method: bytes, origin: Origin, trace: Trace) -> bytes:
-        """As the container gets it. Sets `trace`."""
-        if self.others is None:
-            own = (origin.lines, *trace.start(self))
-            lines = self.lines
-        else:
-            own = (self._origin(origin), *self._trace(trace), self._connection())
-            lines = self._without_named()
-        return b"".join((method, b" ", self.target, b" HTTP/1.1\r\nHost: ", self.host, b"\r\n", *lines, *own, b"\r\n"))
+    def resolve(self, target: bytes) -> bytes:
+        """The path that the target means. Raises ValueError, saying why it means none. It may be in the absolute form
+        (RFC 9112 §3.2.2): its authority replaces Host."""
+        if target[:1] == b"/" or target == b"*":
+            return target
+        match = _AUTHORITY.fullmatch(target)
+        if match is None:
+            raise ValueError("its target is neither a path nor an http URL")
+        self.host = match[1]
+        path: bytes = match[2] or b"/"
+        return path if path.startswith(b"/") else b"/" + path
+
+    def replaced(self, at: int, value: bytes) -> Self:
+        """This head with another piece in `lines`."""
+        other = copy.copy(self)
+        other.lines = [*self.lines]
+        other.lines[at] = value
+        other._fixed = b""
+        return other
+
+    def encode(self, asked: Asked, origin: Origin, trace: Trace, h2c: bool = False) -> bytes:
+        """A request as the container gets it. Sets `asked.trace`. `h2c`: for one that is spoken to in HTTP/2, if the
+        head came that way too."""
+        if not self._fixed:
+            self._put_together()
+        own = origin.lines if self._via is None else origin.appended_to(*self._via)
+        traced = trace.start(asked) if self._context is None else trace.resume(asked, *self._context)
+        return b"".join([asked.method, b" ", asked.target, self._fixed, own, *traced, self._end])
 
     def well_formed_host(self) -> bool:
         return _HOST.fullmatch(self.host) is not None
@@ -145,29 +189,15 @@ class RequestHead:
             self.continues = version == "1.1" and (self.chunked or self.length > 0)
         return None
 
-    def _resolve_target(self) -> Refusal | None:
-        """The absolute form (RFC 9112 §3.2.2): its authority replaces Host, and the container gets the path."""
-        if self.target == b"*":
-            return None
-        match = _AUTHORITY.fullmatch(self.target)
-        if match is None:
-            return errors.bad_request("its target is neither a path nor an http URL")
-        self.host = match[1]
-        path = match[2] or b"/"
-        self.target = path if path.startswith(b"/") else b"/" + path
-        return None
-
-    def _origin(self, origin: Origin) -> bytes:
-        """The client was a proxy, or says that it was: only the last entries are ours."""
-        return origin.appended_to(self.other(b"x-forwarded-for"), self.other(b"forwarded"))
-
-    def _trace(self, trace: Trace) -> tuple[bytes, ...]:
-        context, parent = self.other(b"x-cloud-trace-context"), self.other(b"traceparent")
-        resumed = trace.resume(context, parent) if context or parent else None
-        if resumed is None:
-            return trace.start(self)
-        self.trace, lines = resumed
-        return (lines,)
+    def _put_together(self) -> None:
+        self._fixed = b"".join((b" HTTP/1.1\r\nHost: ", self.host, b"\r\n", *self._without_named()))
+        self._end = b"\r\n"
+        if self.others is not None:
+            self._end = self._connection() + b"\r\n"
+            via = self.other(b"x-forwarded-for"), self.other(b"forwarded")
+            self._via = via if any(via) else None
+            context = self.other(b"x-cloud-trace-context"), self.other(b"traceparent")
+            self._context = context if any(context) else None
 
     def _connection(self) -> bytes:
         lines = b""

@@ -13,20 +13,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import httptools
 
 from homerun.router import chunked, crowd, errors, resume
+from homerun.router.admission import admit
 from homerun.router.boundary import Boundary
 from homerun.router.errors import Refusal
-from homerun.router.exchange import CLIENT_LEFT, LONG_HEAD, Exchange
+from homerun.router.exchange import CLIENT_LEFT, Exchange
+from homerun.router.familiar import first_line, memorable
 from homerun.router.half_closed import look_after
 from homerun.router.headers import SPECIAL, RequestHead, Trailers
 from homerun.router.http2.client import take_over
 from homerun.router.origin import Origin
-from homerun.router.routes import Elsewhere, Misdirected
+from homerun.router.routes import Misdirected
 from homerun.router.wheel import TICK
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ _FRAMING = 8
 
 class ClientConnection(asyncio.Protocol):
     __slots__ = (
-        "_add_lines",
+        "_block",
         "_boundary",
         "_current",
         "_deadline",
@@ -62,6 +64,7 @@ class ClientConnection(asyncio.Protocol):
         "_receiving",
         "_router",
         "_skipped",
+        "_target",
         "_tunnel",
         "choked",
         "origin",
@@ -80,11 +83,15 @@ class ClientConnection(asyncio.Protocol):
 
     def __init__(self, router: Router) -> None:
         self._router = router
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: httptools.HttpRequestParser | None = None
+        """None: it has not been needed yet."""
         self._head: RequestHead | None = None
         """The one that the parser is filling."""
-        self._add_lines: Callable[[Iterable[bytes]], None] = list[bytes]().extend
-        self._head_size = 0
+        self._target = b""
+        """That of the same request."""
+        self._block = b""
+        """All the headers of the request that comes next, if they have come with its first line."""
+        self._head_size = -1
         self._boundary = Boundary(router.loop) if router.peers is not None else None
         """None: no other router can want the connection."""
         self._receiving: Exchange | None = None
@@ -129,6 +136,8 @@ class ClientConnection(asyncio.Protocol):
         self._set_deadline(self._router.mono() + self._router.options.header_timeout)
 
     def data_received(self, data: bytes) -> None:
+        if self._current is None and self._head is None and self._receiving is None and self._take_whole(data):
+            return
         if self._tunnel is not None:
             self._tunnel.send_body(data)
             return
@@ -138,6 +147,8 @@ class ClientConnection(asyncio.Protocol):
             self._early += data
             self._steer_reading()
             return
+        if self._parser is None:
+            self._parser = httptools.HttpRequestParser(self)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -184,8 +195,7 @@ class ClientConnection(asyncio.Protocol):
         if exchange is not None and not exchange.over:
             exchange.status = exchange.status or CLIENT_LEFT
             self._leave(exchange)
-            if exchange.activator is not None:
-                self._router.stats.record(exchange, self._router.mono())
+            self._router.stats.record(exchange, self._router.mono())
         self._tunnel = None
 
     def pause_writing(self) -> None:
@@ -203,44 +213,48 @@ class ClientConnection(asyncio.Protocol):
     # The parser's callbacks
 
     def on_message_begin(self) -> None:
-        head = self._head = RequestHead()
-        self._add_lines = head.lines.extend
+        self._head = RequestHead()
+        self._target = b""
         self._head_size = -1
 
     def on_url(self, url: bytes) -> None:
-        assert self._head is not None
         # It comes in pieces when the request does.
-        self._head.target += url
+        self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        key = name.lower()
-        if key not in SPECIAL:
-            self._add_lines((name, b": ", value, b"\r\n"))
-        elif self._head is not None:
-            self._head.add_special(key, name, value)
+        head, key = self._head, name.lower()
+        if head is None:
+            return
+        if key in SPECIAL:
+            head.add_special(key, name, value)
+        else:
+            head.lines += (name, b": ", value, b"\r\n")
 
     def on_headers_complete(self) -> None:
         head, self._head = self._head, None
         if self._deaf or head is None:
             return
         parser, router = self._parser, self._router
+        assert parser is not None
         keep = parser.should_keep_alive()
         method = parser.get_method()
         # Without a Connection header only HTTP/1.1 stays open; and asking the parser costs more than knowing it.
         version = "1.1" if keep and head.others is None else parser.get_http_version()
-        exchange = Exchange(self, method, head, version == "1.0", keep and not router.stopping)
-        refusal = head.check(version, router.options.request_limit)
+        exchange = Exchange(self, method, self._target, head, version == "1.0", keep and not router.stopping)
+        refusal = head.check(version, router.options.request_limit) or _resolve(exchange)
         if version not in ("1.1", "1.0"):
             refusal = errors.VERSION
         elif method == b"CONNECT":
             refusal = errors.METHOD
         if refusal is not None:
             exchange.refusal, exchange.keep_alive, self._deaf = refusal, False, True
+        elif keep and self._block and version == "1.1" and memorable(head):
+            router.familiar.add(self._block, head)
         elif head.others is not None:
             head.settle_upgrade(parser.should_upgrade() and version == "1.1" and not head.length and not head.chunked)
             if head.chunked:
-                self._head = trailers = Trailers()
-                self._add_lines = trailers.lines.extend
+                self._head = Trailers()
+        self._block = b""
         exchange.body_done = not head.length and not head.chunked
         if exchange.body_done or head.others is None or not parser.should_upgrade():
             self._receiving = exchange
@@ -276,43 +290,41 @@ class ClientConnection(asyncio.Protocol):
 
     # Requests
 
+    def _take_whole(self, data: bytes) -> bool:
+        """A request in one piece with headers that came before, when there is no other one on the connection. False:
+        the parser has to see it."""
+        line = first_line(data)
+        if line is None or self._deaf or self.choked:
+            return False
+        start = line.end()
+        end = data.find(b"\r\n\r\n", start - 2) + 4
+        block = data[start:end]
+        head = self._router.familiar.known.get(block)
+        if head is None or head.length != len(data) - end:
+            self._block = block
+            return False
+        exchange = Exchange(self, line[1], line[2], head, False, not self._router.stopping)
+        exchange.body_done = True
+        if head.length:
+            exchange.received = head.length
+            exchange.pending.append(data[end:])
+        try:
+            self._begin(exchange)
+        except Misdirected as elsewhere:
+            self._head_size = -1
+            self._pass_on(elsewhere.owner, data)
+        return True
+
     def _begin(self, exchange: Exchange) -> None:
         """It is this request's turn. Raises Misdirected if it is another router's: nothing has been done then."""
-        router, head = self._router, exchange.head
         self._current = exchange
-        now = exchange.started = router.mono()
+        exchange.started = self._router.mono()
         if exchange.refusal is not None:
             self.refuse(exchange, exchange.refusal)
-            return
-        route = router.routes.find(head.host)
-        if route is None:
-            host = head.host.decode("latin-1")
-            bad = errors.bad_request("its Host is no host name")
-            self.refuse(exchange, errors.unknown_host(host) if head.well_formed_host() or not host else bad)
-            return
-        if route.gate is not None:
-            if isinstance(route.gate, Elsewhere):
-                raise Misdirected(route.gate.owner)
-            refusal = route.gate.check(head, self.origin, router.passports, router.clock.now())
-            if refusal is not None:
-                self.refuse(exchange, refusal)
-                router.stats.record_refused(exchange, route.any_revision, now)
-                return
-        revision = route.pick()
-        activator = router.activators.get(revision) if revision is not None else None
-        if activator is None:
-            self.refuse(exchange, errors.not_ready(route.service.rpartition("/")[2]))
-            return
-        exchange.activator = activator
-        exchange.encoded = head.encode(exchange.method, self.origin, router.trace)
-        if len(exchange.encoded) > LONG_HEAD and (refusal := exchange.weigh(router.options)):
-            self.refuse(exchange, refusal)
-            return
-        self._set_deadline(now + activator.timeout)
-        activator.submit(exchange, now)
+        else:
+            admit(self._router, exchange)
 
     def refuse(self, exchange: Exchange, refusal: Refusal) -> None:
-        """Answer in the instance's place."""
         if exchange.head.continues and not exchange.body_done:
             # Whether it will send the body nobody can know.
             exchange.keep_alive = False
@@ -326,7 +338,6 @@ class ClientConnection(asyncio.Protocol):
         self.finish(exchange, keep=True)
 
     def fail(self, exchange: Exchange, refusal: Refusal) -> None:
-        """The instance has let it down."""
         if exchange.over:
             return
         if not exchange.answered:
@@ -336,13 +347,11 @@ class ClientConnection(asyncio.Protocol):
         self.transport.abort()
 
     def finish(self, exchange: Exchange, *, keep: bool, now: float | None = None) -> None:
-        """The answer has been written to the end. `keep`: another request may follow, unless the client objects."""
         router = self._router
         now = router.mono() if now is None else now
         exchange.over = True
         self._held = False
-        if exchange.activator is not None:
-            router.stats.record(exchange, now)
+        router.stats.record(exchange, now)
         if not keep or not exchange.keep_alive:
             self._hang_up(exchange, now)
             return
@@ -358,7 +367,6 @@ class ClientConnection(asyncio.Protocol):
                 self.data_received(rest)
 
     def connected(self, exchange: Exchange) -> None:
-        """Its instance has the head; called when the body is still to come or the client to be waited for."""
         if exchange.head.continues and not exchange.body_done and not exchange.received:
             self.transport.write(_CONTINUE)
         if self.choked and exchange.upstream is not None:
@@ -366,26 +374,22 @@ class ClientConnection(asyncio.Protocol):
         self._steer_reading()
 
     def hold_body(self, held: bool) -> None:
-        """The instance takes the body more slowly than it comes."""
         self._held = held
         self._steer_reading()
 
     def allow(self, exchange: Exchange, seconds: float) -> None:
-        """It has other limits than was thought."""
         self._set_deadline(exchange.started + seconds)
 
     def persistence(self, exchange: Exchange) -> bytes:
-        """What the answer has to say about the connection."""
         if not exchange.keep_alive:
             return b"Connection: close\r\n"
         return b"Connection: keep-alive\r\n" if exchange.http10 else b""
 
-    def open_tunnel(self, exchange: Exchange) -> None:
-        """The instance has switched protocols."""
-        self._tunnel = exchange.upstream
+    def open_tunnel(self, tunnel: InstanceConnection) -> None:
+        self._tunnel = tunnel
         early, self._early = self._early, None
-        if early and self._tunnel is not None:
-            self._tunnel.send_body(early)
+        if early:
+            tunnel.send_body(early)
         self._steer_reading()
 
     def stop(self) -> None:
@@ -472,7 +476,7 @@ class ClientConnection(asyncio.Protocol):
                 self._leave(exchange)
                 self.refuse(exchange, refusal)
             return
-        exchange = Exchange(self, b"GET", self._head or RequestHead(), False, False)
+        exchange = Exchange(self, b"GET", self._target, self._head or RequestHead(), False, False)
         self._head = None
         exchange.refusal, exchange.body_done = refusal, True
         if self._current is None and not self.choked:
@@ -574,3 +578,12 @@ class ClientConnection(asyncio.Protocol):
         self._deadline = deadline
         if self.visit * TICK > deadline or not self.visit:
             self._router.wheel.add(self, deadline)
+
+
+def _resolve(exchange: Exchange) -> Refusal | None:
+    """Its target becomes a path, if it can."""
+    try:
+        exchange.target = exchange.head.resolve(exchange.target)
+    except ValueError as error:
+        return errors.bad_request(str(error))
+    return None

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from homerun.router.memory import Memory
+
 _TEXT = rb"[^\x00-\x08\x0a-\x1f\x7f]*+"
 """No control characters but the tab (contract §1.3)."""
 _LINES = rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:" + _TEXT + rb"\r\n)*\r\n"
@@ -35,6 +37,14 @@ _CONTENT_LENGTH_NAME = len(b"content-length")
 
 
 def read_plain(raw: bytes) -> tuple[int, int] | None:
+    """As `look_for_plain`; what was said of a head is remembered by its bytes, as most are the same as one before."""
+    found = _plain.known.get(raw)
+    if found is None and (found := look_for_plain(raw)) is not None:
+        _plain.add(raw, found)
+    return found
+
+
+def look_for_plain(raw: bytes) -> tuple[int, int] | None:
     """Status and length of the body, if this head (with its empty line) may be passed on as it is, and is followed by
     so many bytes of body. None: look closer, with ResponseHead."""
     special = _find_special(raw)
@@ -47,6 +57,9 @@ def read_plain(raw: bytes) -> tuple[int, int] | None:
     if status is None or _well_formed_and_plain(raw) is None:
         return None
     return status, int(length)
+
+
+_plain: Memory[tuple[int, int]] = Memory()
 
 
 class ResponseHead:

@@ -22,10 +22,12 @@ from homerun.router.crowd import TurnedAway
 from homerun.router.door import Door, shake_hands
 from homerun.router.front import Front, FrontConnection
 from homerun.router.handover import Peers, path_of
+from homerun.router.headers import RequestHead
 from homerun.router.http2.client import ClientConnection as Http2Client
 from homerun.router.http2.instance import Http2Instance
 from homerun.router.instance import RemoteInstance
 from homerun.router.link import ControlLink
+from homerun.router.memory import Memory
 from homerun.router.options import Options
 from homerun.router.origin import Origin
 from homerun.router.passports import Passports
@@ -72,6 +74,8 @@ class Router:
         self.peers = Peers(control.parent, share, options, loop, self.mono) if share.count > 1 else None
         """None: this router is alone."""
         self.passports = Passports()
+        self.familiar: Memory[RequestHead] = Memory(most=2048)
+        """Heads of requests that need no parser (familiar.py)."""
         self.activators: dict[str, Activator] = {}
         self.instances: dict[str, RemoteInstance] = {}
         self.sessions: dict[bytes, RemoteInstance] = {}

@@ -35,37 +35,33 @@ class Stats:
     def start(self, activator: Activator) -> None:
         """Traffic, after silence."""
         self.metered.append(activator)
-        if self._timer is None:
-            self._set_epoch()
-            self._timer = self._router.loop.call_later(PERIOD, self._turn)
+        self._start_timer()
 
-    def record_refused(self, exchange: Exchange, revision: str, now: float) -> None:
-        """One that did not get as far as its revision, which knows nothing of it."""
-        if self._timer is None:
-            self._set_epoch()
-            self._timer = self._router.loop.call_later(PERIOD, self._turn)
-        self.record(exchange, now, revision)
-
-    def record(self, exchange: Exchange, now: float, refused_by: str = "") -> None:
-        """A request has been answered, or given up."""
+    def record(self, exchange: Exchange, now: float) -> None:
+        """A request has been answered, or given up. One for nobody's revision is not reported."""
+        activator = exchange.activator
+        if activator is None:
+            if not exchange.refused_by:
+                return
+            self._start_timer()
         head, client = exchange.head, exchange.client
-        activator, instance, refusal = exchange.activator, exchange.instance, exchange.refusal
+        instance, refusal = exchange.instance, exchange.refusal
         origin = client.origin
         requests = self._requests
         requests.append(
             RequestLog(
-                activator.name if activator is not None else refused_by,
+                activator.name if activator is not None else exchange.refused_by,
                 instance.id if instance is not None else "",
                 self._epoch + exchange.started,
                 now - exchange.started,
                 exchange.method,
-                b"%b%b%b" % (origin.scheme, head.host, head.target),
+                origin.scheme + head.host + exchange.target,
                 exchange.status,
                 len(exchange.encoded) + exchange.received,
                 exchange.sent,
                 head.user_agent,
                 origin.ip,
-                head.trace,
+                exchange.trace,
                 refusal.logged if refusal is not None else "",
                 exchange.waited,
                 "HTTP/1.0" if exchange.http10 else client.protocol,
@@ -116,6 +112,11 @@ class Stats:
         self._timer = None
         self.flush()
         if self.metered:
+            self._timer = self._router.loop.call_later(PERIOD, self._turn)
+
+    def _start_timer(self) -> None:
+        if self._timer is None:
+            self._set_epoch()
             self._timer = self._router.loop.call_later(PERIOD, self._turn)
 
     def _set_epoch(self) -> None:

@@ -41,22 +41,23 @@ class Trace:
         self._block_between = end + b"\0\x0btraceparent\x37" + b"00-" + self._prefix
         self._block_after = b"-%016x-00" % span
 
-    def start(self, head: Traced) -> tuple[bytes, ...]:
-        """A new trace: its headers in pieces, its id in `head.trace`."""
+    def start(self, request: Traced) -> tuple[bytes, ...]:
+        """A new trace: its headers in pieces, its id in `request.trace`."""
         state = self._state = (self._state + _STEP) & _MASK
         id = b"%x" % (state | _TOP)
-        head.trace = self._prefix + id
+        request.trace = self._prefix + id
         return self._before, id, self._between, id, self._after
 
-    def start_block(self, head: Traced) -> bytes:
+    def start_block(self, request: Traced) -> bytes:
         """As `start`, for HTTP/2."""
         state = self._state = (self._state + _STEP) & _MASK
         id = b"%x" % (state | _TOP)
-        head.trace = self._prefix + id
+        request.trace = self._prefix + id
         return b"".join((self._block_before, id, self._block_between, id, self._block_after))
 
-    def resume(self, context: bytes, parent: bytes) -> tuple[bytes, bytes] | None:
-        """`ID/SPAN;o=SAMPLED`, and the headers. None: neither header can be understood, so it is nobody's trace."""
+    def resume(self, request: Traced, context: bytes, parent: bytes) -> tuple[bytes, ...]:
+        """A client's trace: its headers, and `ID/SPAN;o=SAMPLED` in `request.trace`. If no header can be understood
+        it is nobody's, and a new one begins."""
         if match := _PARENT.fullmatch(parent):
             trace, span, flags = match.groups()
             sampled = int(flags, 16) & 1
@@ -67,6 +68,6 @@ class Trace:
             sampled = (match[3] or b"0").strip(b"0") != b""
             parent = b"00-%b-%b-%02x" % (trace, span, sampled)
         else:
-            return None
-        said = b"%b/%b;o=%d" % (trace, span, sampled)
-        return said, b"X-Cloud-Trace-Context: %b\r\ntraceparent: %b\r\n" % (context, parent)
+            return self.start(request)
+        request.trace = b"%b/%b;o=%d" % (trace, span, sampled)
+        return (b"X-Cloud-Trace-Context: %b\r\ntraceparent: %b\r\n" % (context, parent),)

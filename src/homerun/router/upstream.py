@@ -21,6 +21,7 @@ from homerun.router.response import ResponseHead, read_plain
 if TYPE_CHECKING:
     from homerun.router.errors import Refusal
     from homerun.router.exchange import Exchange
+    from homerun.router.http2.message import Trailers
     from homerun.router.instance import RemoteInstance
 
 MAX_INTERIM = 64
@@ -40,6 +41,11 @@ class At(enum.Enum):
     """A body that ends with the connection."""
     TUNNEL = "tunnel"
     ABANDONED = "abandoned"
+
+
+# Used with every request: Python 3.11 takes longer to look up a member of an enumeration than to call a function.
+_IDLE, _HEAD, _BODY = At.IDLE, At.HEAD, At.BODY
+_ACTIVE = InstanceState.ACTIVE
 
 
 class InstanceConnection(asyncio.Protocol):
@@ -96,7 +102,7 @@ class InstanceConnection(asyncio.Protocol):
     def send(self, exchange: Exchange) -> None:
         """The request, and as much of its body as is there; the rest comes over `send_body`."""
         self._exchange = exchange
-        self._at = At.HEAD
+        self._at = _HEAD
         exchange.upstream = self
         if exchange.pending:
             exchange.pending.insert(0, exchange.encoded)
@@ -109,6 +115,14 @@ class InstanceConnection(asyncio.Protocol):
 
     def send_body(self, data: bytes) -> None:
         self.transport.write(data)
+
+    def send_last(self, data: bytes) -> None:
+        """The last piece of a body, from a client of HTTP/2."""
+        self.transport.write(data)
+
+    def send_trailers(self, trailers: Trailers) -> None:
+        """Behind a body in chunks, from a client of HTTP/2."""
+        self.transport.write(chunked.end(trailers.lines))
 
     def end(self) -> bool:
         """The client sends nothing more through the tunnel. False: it is of no use to wait then."""
@@ -173,9 +187,9 @@ class InstanceConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         at = self._at
         try:
-            if at is At.HEAD:
+            if at is _HEAD:
                 self._take_head(data)
-            elif at is At.BODY:
+            elif at is _BODY:
                 self._take_body(data)
             elif at is At.CHUNKS:
                 self._take_chunks(b"", data)
@@ -258,7 +272,7 @@ class InstanceConnection(asyncio.Protocol):
             self._break(errors.answer_too_large(length, self._router.options.response_limit))
             return
         self._left = end + length
-        self._at = At.BODY
+        self._at = _BODY
         self._take_body(data)
 
     def _take_uncommon_head(self, exchange: Exchange, raw: bytes, rest: bytes) -> None:
@@ -300,7 +314,7 @@ class InstanceConnection(asyncio.Protocol):
             self._at = At.TUNNEL
             own = b"Connection: upgrade\r\nUpgrade: %b\r\n" % head.upgrade + _session_lines(exchange, head)
             self._forward(head.rewrite(raw, own) + rest)
-            exchange.client.open_tunnel(exchange)
+            exchange.client.open_tunnel(self)
             return
         if self._interim_of is not exchange:
             self._interim_of, self._interim = exchange, 0
@@ -315,7 +329,7 @@ class InstanceConnection(asyncio.Protocol):
 
     def _start_streaming(self, exchange: Exchange, head: ResponseHead, raw: bytes, rest: bytes) -> None:
         """No length: chunks for those who know them; for HTTP/1.0 the end of the connection is the end."""
-        self._rechunk = not exchange.http10 and not exchange.http2
+        self._rechunk = not exchange.http10 and exchange.stream is None
         if exchange.http10:
             exchange.keep_alive = False
         extra = _own_lines(exchange, head)
@@ -343,19 +357,19 @@ class InstanceConnection(asyncio.Protocol):
         if before or payload:
             self._forward(before + payload)
         if decoder.done:
-            if decoder.trailers and self._exchange is not None and self._exchange.http2:
-                self._exchange.client.end_http1(decoder.trailers)
+            if decoder.trailers and self._exchange is not None and self._exchange.stream is not None:
+                self._exchange.stream.end_http1(decoder.trailers)
             self._close = self._close or bool(decoder.rest)
             self._decoder = None
             self._complete()
 
     def _head_for(self, exchange: Exchange, head: ResponseHead, rewritten: bytes) -> bytes:
         """What goes before the body: nothing for clients of HTTP/2, who get the head apart."""
-        if not exchange.http2:
+        if exchange.stream is None:
             return rewritten
         if head.status >= 200:
             exchange.answered = True
-        exchange.client.start_http1(head.status, rewritten, head.length == 0 and head.status >= 200)
+        exchange.stream.start_http1(head.status, rewritten, head.length == 0 and head.status >= 200)
         return b""
 
     def _last_chunk(self, trailers: Sequence[bytes]) -> bytes:
@@ -380,12 +394,12 @@ class InstanceConnection(asyncio.Protocol):
         exchange, instance = self._exchange, self._instance
         assert exchange is not None
         self._exchange = exchange.upstream = None
-        self._at = At.IDLE
+        self._at = _IDLE
         now = self._router.mono()
         self._used += 1
         if self._paused:
             self.resume()
-        if self._close or not exchange.body_done or instance.state is not InstanceState.ACTIVE:
+        if self._close or not exchange.body_done or instance.state is not _ACTIVE:
             self.transport.close()
         else:
             self._until = now
@@ -407,8 +421,7 @@ class InstanceConnection(asyncio.Protocol):
 
 def _own_lines(exchange: Exchange, head: ResponseHead) -> bytes:
     """What is added to the answer."""
-    persistence: bytes = exchange.client.persistence(exchange)
-    return persistence + _session_lines(exchange, head)
+    return exchange.client.persistence(exchange) + _session_lines(exchange, head)
 
 
 def _session_lines(exchange: Exchange, head: ResponseHead) -> bytes:

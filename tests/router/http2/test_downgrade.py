@@ -29,7 +29,7 @@ def answering(method: bytes = b"GET", http10: bool = False, te: bytes = b"") -> 
     head = RequestHead()
     if te:
         head.others = {b"te": te}
-    return client, Http1Answer(Exchange(client, method, head, http10, True))
+    return client, Http1Answer(Exchange(client, method, b"/", head, http10, True))
 
 
 def test_an_answer_that_says_its_length_is_passed_on() -> None:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 from homerun.lib.http2 import frames
 from homerun.lib.http2.codes import Code, ConnectionFault, StreamFault
 from homerun.router import chunked, crowd, errors
-from homerun.router.exchange import CLIENT_LEFT, LONG_HEAD, Exchange
+from homerun.router.admission import admit
+from homerun.router.exchange import CLIENT_LEFT, Exchange
 from homerun.router.http2 import refusal
 from homerun.router.http2.budget import Budget
 from homerun.router.http2.connection import Connection
 from homerun.router.http2.message import Answer, Head, Trailers, answer_from_http1, read_request, read_trailers
 from homerun.router.http2.stream import Stream
-from homerun.router.routes import Elsewhere, Misdirected
+from homerun.router.routes import Misdirected
 from homerun.router.wheel import TICK
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from homerun.router.front import Front
     from homerun.router.origin import Origin
     from homerun.router.server import Router
+    from homerun.router.upstream import InstanceConnection
 
 _log = logging.getLogger("homerun.router")
 
@@ -88,7 +90,6 @@ class ClientStream(Stream):
             exchange.body_done = end
             if head.chunked:
                 data = chunked.encode(data) + (chunked.LAST if end else b"")
-            end = False
         elif end:
             exchange.body_done = True
         upstream = exchange.upstream
@@ -111,18 +112,15 @@ class ClientStream(Stream):
         if head.sized and exchange.received < head.length:
             raise StreamFault(Code.PROTOCOL_ERROR, "the body is not as long as Content-Length says")
         exchange.body_done = True
-        upstream = exchange.upstream
-        if exchange.activator is not None and exchange.activator.h2c:
-            if upstream is None:
-                self.trailers = trailers
-            else:
-                upstream.send_trailers(trailers)
-        elif head.chunked:
-            last = chunked.end(trailers.lines)
-            if upstream is None:
-                exchange.pending.append(last)
-            else:
-                upstream.send_body(last)
+        h2c = exchange.activator is not None and exchange.activator.h2c
+        if not h2c and not head.chunked:
+            return
+        if exchange.upstream is not None:
+            exchange.upstream.send_trailers(trailers)
+        elif h2c:
+            self.trailers = trailers
+        else:
+            exchange.pending.append(chunked.end(trailers.lines))
 
     def on_reset(self, code: int) -> None:
         """The client has lost interest, or is lost."""
@@ -130,7 +128,7 @@ class ClientStream(Stream):
         if exchange is not None and not exchange.over:
             exchange.status = exchange.status or CLIENT_LEFT
             exchange.abandon()
-            self._record(exchange, self.connection.router.mono())
+            self.connection.router.stats.record(exchange, self.connection.router.mono())
 
     def on_room(self) -> None:
         exchange = self.exchange
@@ -188,6 +186,9 @@ class ClientStream(Stream):
     def persistence(self, exchange: Exchange) -> bytes:
         return b""
 
+    def open_tunnel(self, tunnel: InstanceConnection) -> None:
+        raise AssertionError("nobody asks for another protocol within HTTP/2")
+
     def refuse(self, exchange: Exchange, refused: Refusal) -> None:
         exchange.status, exchange.refusal = refused.status, refused
         exchange.answered = True
@@ -219,7 +220,7 @@ class ClientStream(Stream):
         """Its answer is complete."""
         now = self.connection.router.mono() if now is None else now
         exchange.over = True
-        self._record(exchange, now)
+        self.connection.router.stats.record(exchange, now)
         self.exchange = None
         self.whole = exchange.body_done
         if not self.sent_end and self.last_block is None:
@@ -257,10 +258,6 @@ class ClientStream(Stream):
         elif not self.ended:
             # What it still sends of the request nobody wants (§8.1).
             self.connection.reset(self, Code.NO_ERROR)
-
-    def _record(self, exchange: Exchange, now: float) -> None:
-        if exchange.activator is not None:
-            self.connection.router.stats.record(exchange, now)
 
 
 class ClientConnection(Connection, asyncio.Protocol):
@@ -364,8 +361,8 @@ class ClientConnection(Connection, asyncio.Protocol):
             raise StreamFault(Code.REFUSED_STREAM, f"more than {MAX_STREAMS} streams at a time")
         stream = self.streams[id] = ClientStream(self, id)
         stream.ended = end
-        exchange = stream.exchange = Exchange(stream, head.method, head, False, True)
-        exchange.http2, exchange.plain, exchange.body_done = True, False, end
+        exchange = stream.exchange = Exchange(stream, head.method, head.target, head, False, True)
+        exchange.stream, exchange.plain, exchange.body_done = stream, False, end
         self._begin(stream, exchange, head)
         self._said = None
 
@@ -433,47 +430,20 @@ class ClientConnection(Connection, asyncio.Protocol):
 
     def _begin(self, stream: ClientStream, exchange: Exchange, head: Head) -> None:
         router = self.router
-        now = exchange.started = router.mono()
-        stream.deadline = now + router.options.header_timeout
+        exchange.started = router.mono()
+        stream.deadline = exchange.started + router.options.header_timeout
         refused = self._object(head)
         if refused is None and self._front is not None:
-            refused = self._front.answer(head, router.routes.find(head.host) is not None)
+            refused = self._front.answer(exchange, router.routes)
         if refused is not None:
             stream.refuse(exchange, refused)
             return
-        route = router.routes.find(head.host)
-        if route is None:
-            stream.refuse(exchange, errors.unknown_host(head.host.decode("latin-1")))
-            return
-        if route.gate is not None:
-            if isinstance(route.gate, Elsewhere):
-                if self._may_be_given():
-                    raise Misdirected(route.gate.owner)
-                stream.refuse(exchange, errors.MISDIRECTED)
-                return
-            head.own_lines()
-            refused = route.gate.check(head, self.origin, router.passports, router.clock.now())
-            if refused is not None:
-                stream.refuse(exchange, refused)
-                router.stats.record_refused(exchange, route.any_revision, now)
-                return
-            head.settle()
-        revision = route.pick()
-        activator = router.activators.get(revision) if revision is not None else None
-        if activator is None:
-            stream.refuse(exchange, errors.not_ready(route.service.rpartition("/")[2]))
-            return
-        exchange.activator = activator
-        if activator.h2c:
-            exchange.encoded = head.encode_http2(self.origin, router.trace)
-        else:
-            exchange.encoded = head.encode(head.method, self.origin, router.trace)
-        if len(exchange.encoded) > LONG_HEAD and (refused := exchange.weigh(router.options)):
-            stream.refuse(exchange, refused)
-            return
-        stream.deadline = now + activator.timeout
-        self.visit_by(stream.deadline)
-        activator.submit(exchange, now)
+        try:
+            admit(router, exchange)
+        except Misdirected:
+            if self._may_be_given():
+                raise
+            stream.refuse(exchange, errors.MISDIRECTED)
 
     def _may_be_given(self) -> bool:
         """The request in hand is the first one, and all is there of what was said before it."""

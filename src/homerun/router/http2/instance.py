@@ -54,7 +54,7 @@ class InstanceStream(Stream):
     def __init__(self, connection: InstanceConnection, id: int, exchange: Exchange) -> None:
         super().__init__(connection, id)
         self.exchange: Exchange | None = exchange
-        self._answer = exchange.client if exchange.http2 else Http1Answer(exchange)
+        self._answer = exchange.stream or Http1Answer(exchange)
         self._interim = 0
         self._kept: list[bytes] | None = []
         self._kept_size = 0
@@ -69,8 +69,9 @@ class InstanceStream(Stream):
         """The head, and what is there of the body."""
         body, exchange.pending = exchange.pending, []
         connection = self.connection
-        if exchange.http2:
-            trailers = exchange.client.trailers
+        client = exchange.stream
+        if client is not None:
+            trailers = client.trailers
             connection.send_headers(self, exchange.encoded, exchange.body_done and not body and trailers is None)
             last = body.pop() if body and exchange.body_done and trailers is None else None
             for piece in body:
@@ -78,7 +79,7 @@ class InstanceStream(Stream):
             if last is not None:
                 self.send_last(last)
             elif trailers is not None:
-                exchange.client.trailers = None
+                client.trailers = None
                 self.send_trailers(trailers)
         else:
             if exchange.head.chunked:
@@ -105,7 +106,7 @@ class InstanceStream(Stream):
                     self.connection.send_headers(self, encode_lines(self._decoder.trailers), True)
                     return
                 end = True
-        elif not exchange.http2:
+        elif exchange.stream is None:
             end = exchange.received >= exchange.head.length
         self._send(data, end)
 
@@ -276,8 +277,8 @@ class InstanceStream(Stream):
         instance = self.connection.instance
         instance.activator.release(instance)
         refusal = errors.instance_error(cause)
-        if exchange.http2:
-            exchange.client.fail(exchange, refusal, code)
+        if exchange.stream is not None:
+            exchange.stream.fail(exchange, refusal, code)
         else:
             exchange.client.fail(exchange, refusal)
         self.connection.settle(self.connection.router.mono())
@@ -410,7 +411,7 @@ class InstanceConnection(Connection, asyncio.Protocol):
     def resume_writing(self) -> None:
         self.choked = False
         for exchange in self._exchanges():
-            if exchange.upstream is not None and exchange.upstream.queue is None:
+            if isinstance(exchange.upstream, InstanceStream) and exchange.upstream.queue is None:
                 exchange.client.hold_body(False)
 
     # Connection

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Generic, TypeVar
+from typing import Self
 
 from homerun.lib.http2.codes import Code, StreamFault
-from homerun.router.headers import SPECIAL, RequestHead
+from homerun.router.headers import SPECIAL, Asked, RequestHead
 from homerun.router.http2.hpack import MEMORABLE_FIELD, BlockReader, Fields, encode
+from homerun.router.memory import Memory
 from homerun.router.origin import Origin
 from homerun.router.trace import Trace
 
@@ -29,35 +30,16 @@ _STATUS = {b"%d" % status: status for status in range(100, 600)}
 _BODILESS = frozenset((204, 304))
 _ON_THE_WAY = frozenset((b"forwarded", b"x-forwarded-for", b"x-cloud-trace-context", b"traceparent"))
 _GRPC = b"application/grpc"
-_MEMORABLE, _REMEMBERED = 2048, 1024
-"""Bytes of a block that is remembered, and how many are."""
-
-T = TypeVar("T")
-
-
-class Memory(Generic[T]):
-    """What blocks said. Only those are remembered whose meaning does not depend on the connection."""
-
-    __slots__ = ("known",)
-
-    def __init__(self) -> None:
-        self.known: dict[bytes, T] = {}
-
-    def add(self, block: bytes, meaning: T) -> None:
-        if len(block) <= _MEMORABLE:
-            if len(self.known) >= _REMEMBERED:
-                self.known.clear()
-            self.known[block] = meaning
 
 
 class Head(RequestHead):
     """A request's head that came over HTTP/2. `block` is what an instance gets of it in HTTP/2."""
 
-    __slots__ = ("block", "direct", "grpc", "method", "sized")
+    __slots__ = ("block", "direct", "grpc", "method", "sized", "target")
 
     def __init__(self) -> None:
         super().__init__()
-        self.method = b""
+        self.method = self.target = b""
         self.grpc = False
         self.sized = False
         """It says how long its body is."""
@@ -66,28 +48,32 @@ class Head(RequestHead):
         self.block = b""
 
     def fresh(self, bodiless: bool) -> Head:
-        """For one request. `lines` and `others` are still those of all."""
+        """For one request: whether its body comes in chunks, to an instance of HTTP/1.1, does not depend on the head
+        alone. `lines` and `others` are those of all."""
         head = _new(Head)
         head.method, head.grpc, head.sized, head.direct = self.method, self.grpc, self.sized, self.direct
         head.target, head.lines, head.host, head.hosts = self.target, self.lines, self.host, self.hosts
         head.user_agent, head.length, head.continues = self.user_agent, self.length, self.continues
-        head.others, head.block, head.trace = self.others, self.block, b""
-        # For an instance that is spoken to in HTTP/1.1.
+        head.others, head.block, head._fixed = self.others, self.block, b""
+        head._via = head._context = None
         head.chunked = not bodiless and not self.sized
         if head.chunked and head.others is None:
             head.others = {}
         return head
 
-    def encode_http2(self, origin: Origin, trace: Trace) -> bytes:
-        """As `encode`, for an instance that speaks HTTP/2."""
-        if self.direct:
-            return self.block + _origin_block(origin) + trace.start_block(self)
-        return self.block + encode_text(b"".join((self._origin(origin), *self._trace(trace))))
+    def replaced(self, at: int, value: bytes) -> Self:
+        other = super().replaced(at, value)
+        other.settle()
+        return other
 
-    def own_lines(self) -> list[bytes]:
-        """The lines to change, of this request only; `settle` afterwards."""
-        self.lines = list(self.lines)
-        return self.lines
+    def encode(self, asked: Asked, origin: Origin, trace: Trace, h2c: bool = False) -> bytes:
+        if not h2c:
+            return super().encode(asked, origin, trace)
+        if self.direct:
+            return self.block + _origin_block(origin) + trace.start_block(asked)
+        own = origin.appended_to(self.other(b"x-forwarded-for"), self.other(b"forwarded"))
+        traced = trace.resume(asked, self.other(b"x-cloud-trace-context"), self.other(b"traceparent"))
+        return self.block + encode_text(b"".join((own, *traced)))
 
     def settle(self) -> None:
         """The lines are as they are to be."""
@@ -133,6 +119,7 @@ class Trailers:
         self.block = encode_lines(lines)
 
 
+# Of blocks whose meaning does not depend on the connection.
 _requests: Memory[Head] = Memory()
 _answers: Memory[Answer] = Memory()
 _trailers: Memory[Trailers] = Memory()
