@@ -21,7 +21,8 @@ FUNCTION_CAP = 70
 
 TESTED_THROUGH = {
     # Ports and what all implementations share: one suite for each.
-    "tests/contract/test_engine.py": ("engine/base.py",),
+    "tests/contract/test_engine.py": ("engine/base.py", "engine/fake_output.py", "engine/output.py"),
+    "tests/contract/test_log_store.py": ("store/log_base.py", "store/log_memory.py", "store/log_segment.py"),
     "tests/contract/test_store.py": ("store/base.py", "store/sqlite_file.py", "store/sqlite_writer.py"),
     # Reconcilers only make sense together: the whole control process in virtual time.
     "tests/controllers/test_service.py": (
@@ -47,6 +48,11 @@ TESTED_THROUGH = {
         "wire/filter_functions.py",
         "wire/filter_nodes.py",
         "wire/filter_values.py",
+    ),
+    "tests/apis/logging/test_handlers.py": (
+        "apis/logging/keeper.py",
+        "apis/logging/reading.py",
+        "apis/logging/writing.py",
     ),
     # What the two versions of the API do alike, seen through them.
     "tests/apis/run_v2/test_handlers.py": (

@@ -42,6 +42,10 @@ class Settings:
     """Tasks that run at the same time on this machine, over all executions."""
     runtime: str = ""
     """OCI runtime to use: `crun`, `runc` or a path; empty chooses the first one that works."""
+    log_size: int = 1024
+    """MiB of log entries that are kept of each project; the oldest go."""
+    log_days: float = 30
+    """Days that log entries are kept."""
     grace: float = 10
     """Seconds between SIGTERM and SIGKILL."""
     request_limit: int = 32

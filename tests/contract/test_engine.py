@@ -376,16 +376,70 @@ async def test_logs_are_chosen_by_labels_time_and_count(world: World) -> None:
     assert [line for line in everything if line.time <= third] == list(await world.engine.logs({}, until=third))
 
 
-async def test_logs_outlive_their_instance_until_they_are_forgotten(world: World) -> None:
+async def taken(world: World, seconds: float = 30) -> dict[str, list[str]]:
+    """All that was written, taken out of the engine in small steps, until nothing more comes."""
+    found: dict[str, list[str]] = {}
+    positions: dict[str, str] = {}
+    output, woken = world.engine.output, asyncio.Event()
+    keys = output.changed()
+    while True:
+        while keys:
+            key = keys.pop()
+            read = output.read(key, positions.get(key, ""), SystemClock().now())
+            if read is None or not (safe := [n for n, line in enumerate(read.lines) if line.position]):
+                continue
+            until = safe[len(safe) // 2]  # the rest comes again
+            found.setdefault(read.instance, []).extend(line.text for line in read.lines[: until + 1])
+            positions[key] = read.lines[until].position
+            output.settled(key, positions[key])
+            keys.add(key)
+        try:
+            async with asyncio.timeout(0.5):
+                output.watch(woken.set)
+                await woken.wait()
+        except TimeoutError:
+            return found
+        woken.clear()
+        keys |= output.changed()
+
+
+async def test_output_can_be_taken_line_by_line_each_once(world: World) -> None:
     for id in ("i1", "i2"):
         await world.engine.start(await world.spec("talk", id, job="j"))
+    for id in ("i1", "i2"):
         await world.until(Exited, id)
+    written: dict[str, list[str]] = {}
+    lines = await world.engine.logs({"job": "j"})
+    for line in lines:
+        written.setdefault(line.instance, []).append(line.text)
+    assert {id: sorted(texts) for id, texts in (await taken(world)).items()} == {
+        id: sorted(texts) for id, texts in written.items()
+    }
+
+
+async def test_output_of_an_instance_that_was_removed_is_gone_once_it_was_taken(world: World) -> None:
+    await world.engine.start(await world.spec("talk", job="j"))
+    await world.until(Exited)
     await world.engine.remove("i1")
-    assert len(await world.engine.logs({"job": "j"})) == 4
-    await world.engine.forget_logs({"job": "other"})
-    assert len(await world.engine.logs({"job": "j"})) == 4
-    await world.engine.forget_logs({"job": "j"})
-    assert {line.instance for line in await world.engine.logs({"job": "j"})} == {"i2"}
+    [key] = world.engine.output.changed()
+    read = world.engine.output.read(key, "", SystemClock().now())
+    assert read is not None and read.ended and len(read.lines) == 2
+    last = read.lines[-1].position
+    assert world.engine.output.read(key, last, SystemClock().now()) is None
+    assert world.engine.output.read(key, "", SystemClock().now()) is None
+
+
+async def test_an_engine_that_was_opened_again_tells_of_all_output(world: World) -> None:
+    await world.engine.start(await world.spec("talk", job="j"))
+    await world.until(Exited)
+    [key] = world.engine.output.changed()
+    before = world.engine.output.read(key, "", SystemClock().now())
+    assert before is not None
+    await world.engine.close()
+    await world.reopen()
+    assert key in world.engine.output.changed()
+    after = world.engine.output.read(key, before.lines[0].position, SystemClock().now())
+    assert after is not None and list(after.lines) == list(before.lines[1:])
 
 
 # Restarting

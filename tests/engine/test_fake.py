@@ -263,17 +263,6 @@ async def test_lines_come_in_time_and_the_last_one_before_the_exit() -> None:
     assert await engine.logs({"task": "1"}, limit=0) == []
 
 
-async def test_only_lines_of_removed_instances_are_forgotten() -> None:
-    engine, _ = await engine_with(Script(exit=Exit(code=0), lines=(Line("hi"),)))
-    for id in ("removed", "kept"):
-        await engine.start(spec(engine, id, probe=None, job="j"))
-    await asyncio.sleep(5)
-    await engine.remove("removed")
-    assert len(await engine.logs({"job": "j"})) == 2
-    await engine.forget_logs({"job": "j"})
-    assert [line.instance for line in await engine.logs({"job": "j"})] == ["kept"]
-
-
 async def test_a_script_can_point_to_a_real_address() -> None:
     here = Address("127.0.0.1", 4321)
     engine, events = await engine_with(Script(address=here))

@@ -1,12 +1,11 @@
-import json
-from dataclasses import replace
-
 import pytest
 
 from homerun.engine.base import Exit, Probed
 from homerun.meter.system_logs import SystemLogs
 from homerun.model.probe import Check
 from homerun.model.revision import RevisionSpec
+from homerun.model.severity import severity_name
+from homerun.store.log_base import LogRow
 
 NAME = "projects/p/locations/r/services/hello/revisions/hello-1"
 
@@ -15,17 +14,22 @@ def spec(**container: object) -> RevisionSpec:
     return RevisionSpec.parse({"name": NAME, "containers": [{"image": "i", **container}]})
 
 
-def said(logs: SystemLogs) -> list[tuple[str, str]]:
-    found = [json.loads(line.text) for line in logs.lines({"service": "projects/p/locations/r/services/hello"})]
-    return [(entry["severity"], entry["message"]) for entry in found]
+class Told(list[tuple[str, LogRow]]):
+    def __call__(self, project: str, row: LogRow) -> None:
+        self.append((project, row))
+
+
+def said(told: Told) -> list[tuple[str, str | None]]:
+    return [(severity_name(row.severity), row.text) for _, row in told]
 
 
 def test_the_life_of_an_instance_is_told_in_the_words_of_cloud_run() -> None:
-    logs = SystemLogs()
+    told = Told()
+    logs = SystemLogs(told)
     logs.starting(spec(), "i1", "demand", "1 waiting", 1)
     logs.probed(spec(), probed(Check.STARTUP, True, 1, at=2))
     logs.ended(spec(), "i1", Exit(1), "Container called exit(1).", 3)
-    assert said(logs) == [
+    assert said(told) == [
         ("INFO", "Starting new instance. Reason: AUTOSCALING - 1 waiting."),
         ("INFO", 'Default STARTUP TCP probe succeeded after 1 attempt for container "hello-1" on port 8080.'),
         ("WARNING", "Container called exit(1)."),
@@ -37,9 +41,10 @@ def test_the_life_of_an_instance_is_told_in_the_words_of_cloud_run() -> None:
     [("check", "DEPLOYMENT_ROLLOUT"), ("manual", "MANUAL_OR_CUSTOMER_MIN_INSTANCE"), ("cpu", "AUTOSCALING")],
 )
 def test_why_an_instance_starts(driver: str, why: str) -> None:
-    logs = SystemLogs()
+    told = Told()
+    logs = SystemLogs(told)
     logs.starting(spec(), "i1", driver, "because", 1)
-    assert said(logs)[0][1] == f"Starting new instance. Reason: {why} - because."
+    assert said(told)[0][1] == f"Starting new instance. Reason: {why} - because."
 
 
 PROBES = {
@@ -106,30 +111,34 @@ def probed(check: Check, well: bool, times: int, wrong: str = "", at: float = 1)
     ],
 )
 def test_probes_in_the_words_of_cloud_run(container: dict[str, object], event: Probed, line: tuple[str, str]) -> None:
-    logs = SystemLogs()
+    told = Told()
+    logs = SystemLogs(told)
     logs.probed(spec(**container), event)
-    assert said(logs) == [line]
+    assert said(told) == [line]
 
 
 def test_what_never_ran_is_said_to_have_failed_to_start() -> None:
-    logs = SystemLogs()
+    told = Told()
+    logs = SystemLogs(told)
     logs.not_started(spec(), "i1", "no such command", 1)
-    assert said(logs) == [("ERROR", "Application failed to start: no such command")]
+    assert said(told) == [("ERROR", "Application failed to start: no such command")]
 
 
 def test_want_of_memory_is_an_error() -> None:
-    logs = SystemLogs()
+    told = Told()
+    logs = SystemLogs(told)
     logs.ended(spec(), "i1", Exit(signal=9, oom=True), "killed", 1)
-    [(severity, text)] = said(logs)
+    [(severity, text)] = said(told)
     assert severity == "ERROR"
-    assert text.startswith("Memory limit of 512 MiB exceeded. Consider increasing the memory limit, see https://")
+    assert (text or "").startswith(
+        "Memory limit of 512 MiB exceeded. Consider increasing the memory limit, see https://"
+    )
 
 
-def test_time_and_labels_select_and_the_limit_keeps_the_last() -> None:
-    logs = SystemLogs(kept=5)
-    for at in range(1, 8):
-        logs.probed(spec(), replace(probed(Check.STARTUP, True, 1, at=at), id=f"i{at}"))
-    assert [line.time for line in logs.lines({})] == [3, 4, 5, 6, 7]
-    assert [line.time for line in logs.lines({}, since=3, until=6, limit=2)] == [5, 6]
-    assert [line.instance for line in logs.lines({"instance": "i4"})] == ["i4"]
-    assert not logs.lines({"service": "another"})
+def test_entries_are_of_the_instance_and_in_the_log_of_the_system() -> None:
+    told = Told()
+    SystemLogs(told).probed(spec(), probed(Check.STARTUP, True, 1, at=1.5))
+    [(project, row)] = told
+    assert (project, row.time, row.origin.log) == ("p", 1_500_000, "run.googleapis.com/varlog/system")
+    assert row.origin.labels == (("instanceId", "i1"),)
+    assert dict(row.origin.resource)["revision_name"] == "hello-1"

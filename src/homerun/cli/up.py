@@ -23,6 +23,8 @@ OPTIONS = {
     "routers": ("N", "1", "Router processes; more pay with several busy services and as many CPUs."),
     "max_tasks": ("N", "4 for each CPU", "Tasks of jobs that run at the same time on this machine."),
     "runtime": ("NAME|PATH", "the first that works", "OCI runtime: crun, runc or a path."),
+    "log_size": ("MIB", "1024", "Of log entries of each project; the oldest go."),
+    "log_days": ("DAYS", "30", "For which log entries are kept."),
     "grace": ("SECONDS", "10", "Between SIGTERM and SIGKILL."),
     "request_limit": ("MIB", "32", "Largest body of an HTTP/1 request; 0: no limit."),
     "response_limit": ("MIB", "0", "Largest HTTP/1 answer that is not streamed; 0: no limit."),

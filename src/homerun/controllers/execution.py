@@ -249,7 +249,6 @@ class ExecutionController:
         job = await self._store.get("Job", names.parent(document.name))
         news = {"deleteTime": document.body["deleteTime"]}
         await self._store.apply(*gone, *ran, *ended, *job_writes(job, document.body, news))
-        await self._engine.forget_logs({labels.EXECUTION: document.name})
 
     def close(self) -> None:
         """No more timers: nothing happens from here on."""

@@ -8,14 +8,13 @@ import functools
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from homerun.aio.pieces import in_pieces
 from homerun.aio.tasks import Supervisor
 from homerun.apis.identity.issuer import Issuer
 from homerun.apis.protocol import ApiProtocol, Take
@@ -41,17 +40,20 @@ from homerun.controllers.worker_pool import PoolSize
 from homerun.daemon.insight import DaemonInsight
 from homerun.daemon.keys import certificate_folder, issuer_url, open_certificate, open_keys
 from homerun.daemon.observatory import Observatory
-from homerun.engine.base import Engine, Event, LogLine
+from homerun.engine.base import Engine, Event
 from homerun.engine.images.store import ImageStore
 from homerun.engine.oci.engine import OciEngine
 from homerun.lib.clock import Clock, SystemClock
+from homerun.meter.log_book import LogBook, in_thread
 from homerun.meter.meter import Meter
-from homerun.meter.requests import log_line
 from homerun.model.conditions import SUCCEEDED
 from homerun.model.urls import Addresses
 from homerun.settings import Settings
 from homerun.store.base import Store
 from homerun.store.certificate_files import CertificateFiles
+from homerun.store.log_base import LogStore
+from homerun.store.log_files import SqliteLogStore
+from homerun.store.log_memory import MemoryLogStore
 from homerun.store.sqlite import SqliteStore
 from homerun.wire.keys import KeyRing
 from homerun.wire.link import KeySet
@@ -70,8 +72,9 @@ class Control:
         clock: Clock,
         keys: KeyRing | None = None,
         certificates: CertificateController | None = None,
+        logs: LogStore | None = None,
     ) -> None:
-        """Without `keys` no token is issued, and none is good; without `certificates` no domain gets one."""
+        """Without `keys` no token is good, without `certificates` no domain has one; memory does for `logs`."""
         self.settings, self.store, self.engine, self.clock = settings, store, engine, clock
         self.issuer = Issuer(keys or KeyRing(), issuer_url(settings))
         self.supervisor = Supervisor()
@@ -90,14 +93,14 @@ class Control:
             queue_wait=settings.queue_wait,
         )
         self.crews = Crews(engine, self.supervisor, clock, self.meter, self.discards)
-        self.observatory = Observatory(lambda revision: self.capacity.group(revision) is not None, clock)
+        self.logs = _log_book(logs, engine, self.supervisor, clock)
+        self.observatory = Observatory(self._has, clock, self.logs.write)
         self.capacity.observer = self.observatory
         self.plane.reports, self.plane.on_request = self.capacity, self.observatory.answered
         self.executions = ExecutionController(
             store, engine, self.supervisor, self.discards, clock, max_tasks=settings.max_tasks
         )
-        addresses = Addresses.of_listeners(settings.domain, settings.http, settings.https)
-        self._routes = routes = ServiceRoutes(store, self.plane, addresses)
+        self._routes = routes = ServiceRoutes(store, self.plane, _addresses(settings))
         services = RolloutController(service.SHAPE, store, clock, routes)
         revisions = RevisionController(
             "Service", store, engine, self.capacity, self.supervisor, clock, self.capacity.standing
@@ -141,7 +144,9 @@ class Control:
         stored = await self.store.list("Revision")
         revisions = {d.name for d in stored}
         unfinished = {d.name for d in await self.store.list("Execution") if "completionTime" not in d.body}
+        await self.logs.open()
         await self.engine.open(self._on_event)
+        self.logs.start()
         # Nothing is awaited from here until each instance has somebody who hears what becomes of it.
         found = self.engine.instances()
         if found:
@@ -180,13 +185,27 @@ class Control:
         self.executions.close()
         await self.plane.close()
         await self.meter.close()
+        await self.logs.close()
         await self.supervisor.close()
         await self.engine.close()
+
+    def _has(self, revision: str) -> bool:
+        return self.capacity.group(revision) is not None
 
     def _on_event(self, event: Event) -> None:
         owners = (self.capacity, self.crews, self.executions, self.discards)
         if not any(owner.on_event(event) for owner in owners):
             _log.debug("an event of an instance that nobody owns: %s", event)
+
+
+def _addresses(settings: Settings) -> Addresses:
+    return Addresses.of_listeners(settings.domain, settings.http, settings.https)
+
+
+def _log_book(store: LogStore | None, engine: Engine, supervisor: Supervisor, clock: Clock) -> LogBook:
+    if store is None:
+        return LogBook(MemoryLogStore(), engine.output, supervisor, clock)
+    return LogBook(store, engine.output, supervisor, clock, in_thread, in_thread)
 
 
 @dataclass(slots=True)
@@ -221,32 +240,11 @@ def server_config(app: ASGIApp, http2: Take) -> uvicorn.Config:
     )
 
 
-LINES_AT_ONCE = 200
-"""Of the request log, written in one turn of the loop: some milliseconds."""
-
-
-class Logs:
-    """What can be read as logs: lines of containers and of the platform, and answered requests (LogSource)."""
-
-    def __init__(self, engine: Engine, observatory: Observatory) -> None:
-        self._engine, self._observatory = engine, observatory
-
-    async def logs(
-        self, labels: Mapping[str, str], *, since: float = 0, until: float | None = None, limit: int | None = None
-    ) -> Sequence[LogLine]:
-        lines = await self._engine.logs(labels, since=since, until=until, limit=limit)
-        answered = self._observatory.requests.matching(labels, since=since, until=until, limit=limit)
-        requests = await in_pieces(log_line, answered, LINES_AT_ONCE)
-        system = self._observatory.system.lines(labels, since=since, until=until, limit=limit)
-        merged = sorted([*lines, *requests, *system], key=lambda line: line.time)
-        return merged if limit is None else merged[-limit:]
-
-
 def api(control: Control, shutdown: Callable[[], None], certificate: str = "") -> ASGIApp:
     """The API port's application. `certificate`: what it shows to those who speak TLS."""
     return create_app(
         store=control.store,
-        logs=Logs(control.engine, control.observatory),
+        logs=control.logs,
         insight=DaemonInsight(control, shutdown, certificate),
         issuer=control.issuer,
         clock=control.clock,
@@ -270,6 +268,10 @@ def create_certificates(settings: Settings, store: Store, clock: Clock) -> Certi
     return CertificateController(store, files, server, clock, ThreadPoolExecutor(1, thread_name_prefix="acme"))
 
 
+def open_logs(settings: Settings) -> SqliteLogStore:
+    return SqliteLogStore(settings.state / "entries", size=settings.log_size << 20, days=settings.log_days)
+
+
 async def run(settings: Settings, listener: socket.socket) -> None:
     """Serve until SIGTERM or a shutdown over the API; then stop all instances and return."""
     clock = SystemClock()
@@ -277,7 +279,8 @@ async def run(settings: Settings, listener: socket.socket) -> None:
     certificate = await asyncio.get_running_loop().run_in_executor(None, open_certificate, settings.state)
     store = await SqliteStore.open(settings.state / "homerun.db")
     engine = OciEngine(settings.state, ImageStore(settings.state / "images"), clock=clock, runtime=settings.runtime)
-    control = Control(settings, store, engine, clock, keys, create_certificates(settings, store, clock))
+    logs = await asyncio.to_thread(open_logs, settings)
+    control = Control(settings, store, engine, clock, keys, create_certificates(settings, store, clock), logs)
     stopping = Stopping()
     stopping.watch_signals()
     await control.open()
@@ -291,3 +294,4 @@ async def run(settings: Settings, listener: socket.socket) -> None:
     await control.close()
     await grpc.close()
     await store.close()
+    await asyncio.to_thread(logs.close)

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from homerun.controllers.capacity import Observer
 from homerun.core.autoscaler import Decision
 from homerun.engine.base import Exited, Probed, Ready
 from homerun.lib.clock import Clock
 from homerun.meter.cold_starts import ColdStarts
+from homerun.meter.log_book import Making
 from homerun.meter.metrics import Metrics
-from homerun.meter.requests import RequestLogs
+from homerun.meter.requests import request_row
 from homerun.meter.system_logs import SystemLogs
 from homerun.model.revision import RevisionSpec
 from homerun.wire.link import RequestLog
 
 
 class Observatory(Observer):
-    """`exists`: whether there is such a revision."""
+    """`exists`: whether there is such a revision. `write` keeps what is made of it, soon (meter.log_book)."""
 
-    def __init__(self, exists: Callable[[str], bool], clock: Clock) -> None:
-        self._clock = clock
-        self.requests = RequestLogs()
-        self.system = SystemLogs()
+    def __init__(self, exists: Callable[[str], bool], clock: Clock, write: Callable[[Making], None]) -> None:
+        self._clock, self._write = clock, write
+        self.system = SystemLogs(lambda project, row: write(lambda: (project, row)))
         self.starts = ColdStarts()
         self.metrics = Metrics(exists)
 
@@ -31,7 +32,8 @@ class Observatory(Observer):
         start = self.starts.start_of(request.instance)
         delayed = start is not None and start.delayed(request)
         self.metrics.answered(request, start if delayed else None)
-        self.requests.record(request, start, delayed=delayed)
+        if request.revision:
+            self._write(partial(request_row, request, start, delayed=delayed))
 
     # controllers.capacity.Observer
 

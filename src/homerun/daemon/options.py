@@ -13,6 +13,8 @@ from homerun.settings import Settings
 _NUMBERS: dict[str, type[float]] = {
     "idle_timeout": float,
     "grace": float,
+    "log_size": int,
+    "log_days": float,
     "routers": int,
     "max_tasks": int,
     "request_limit": int,

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from homerun.engine.images.reference import repository
+from homerun.engine.output import OutputSource
 from homerun.lib.errors import HomerunError, Invalid, NotFound
 from homerun.model.probe import Check, Probe
 
@@ -277,6 +278,11 @@ class LogLine:
 
 
 class Engine(Protocol):
+    @property
+    def output(self) -> OutputSource:
+        """What containers write, to be moved to where logs are kept."""
+        ...
+
     async def open(self, listener: Listener) -> None:
         """Check the host, adopt what runs, then tell `listener` everything that happens, from the event loop.
 
@@ -329,12 +335,9 @@ class Engine(Protocol):
     ) -> Sequence[LogLine]:
         """Lines with `since < time` (and `<= until`) of instances that carry all of `labels`, removed ones too.
 
-        In time order; with `limit`, the last so many.
+        In time order; with `limit`, the last so many. Those that were taken from `output` may be missing, except for
+        the last of an instance that was not removed.
         """
-        ...
-
-    async def forget_logs(self, labels: Mapping[str, str]) -> None:
-        """Delete the log lines of removed instances that carry all of `labels`."""
         ...
 
     async def close(self) -> None:

@@ -31,6 +31,7 @@ from homerun.engine.base import (
     Probed,
     Ready,
 )
+from homerun.engine.fake_output import FakeOutput
 from homerun.lib.clock import Clock
 from homerun.lib.errors import AlreadyExists, FailedPrecondition, HomerunError, NotFound
 from homerun.model.probe import Check
@@ -192,10 +193,12 @@ class FakeEngine:
         self._untold: deque[Event] = deque()
         """What happened while nobody listened."""
         self._logs: list[LogLine] = []
+        self.output = FakeOutput(self._ended, lambda id: id not in self._instances)
         self._addresses = 0
 
     async def open(self, listener: Listener) -> None:
         self._listener = listener
+        self.output.reopen()
         for id in self._instances:
             self.allot(id, None)
         while self._untold:
@@ -273,6 +276,7 @@ class FakeEngine:
         if instance.state.phase is not Phase.EXITED:
             raise FailedPrecondition(f"instance {id} is {instance.state.phase}: stop it, and remove it once it exited")
         del self._instances[id]
+        self.output.touch(id)
 
     def allot(self, id: str, cores: float | None) -> None:
         instance = self._instances.get(id)
@@ -301,11 +305,6 @@ class FakeEngine:
         ]
         found.sort(key=lambda line: line.time)
         return found if limit is None else found[max(0, len(found) - limit) :]
-
-    async def forget_logs(self, labels: Mapping[str, str]) -> None:
-        self._logs = [
-            line for line in self._logs if line.instance in self._instances or not _carries(line.labels, labels)
-        ]
 
     # What happens to instances from outside, and what tests ask about; not part of the port.
 
@@ -338,7 +337,13 @@ class FakeEngine:
         """It writes a line now: `container`, or the first."""
         spec = self._instances[id].spec
         name = container or spec.containers[0].name
-        self._logs.append(LogLine(self._clock.now(), id, stream, text, spec.labels, name))
+        line = LogLine(self._clock.now(), id, stream, text, spec.labels, name)
+        self._logs.append(line)
+        self.output.write(line, alone=len(spec.containers) == 1)
+
+    def _ended(self, id: str) -> bool:
+        instance = self._instances.get(id)
+        return instance is None or instance.state.phase is Phase.EXITED
 
     def _run(self, instance: _Instance, spec: ContainerSpec, script: Script) -> None:
         instance.births.pop(spec.name, None)
@@ -417,6 +422,7 @@ class FakeEngine:
         at, spec = self._clock.now(), instance.spec
         first, exit = instance.first or (spec.main, KILLED)  # stopped before it began
         instance.state = replace(instance.state, phase=Phase.EXITED, exited=at, exit=exit, container=first)
+        self.output.touch(spec.id)
         self._tell(Exited(spec.id, at, exit, first))
 
     def _address(self, instance: _Instance) -> Address | None:

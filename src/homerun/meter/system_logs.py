@@ -1,21 +1,20 @@
 """What the platform itself has to say about the instances of services, in the words of Cloud Run (contract §1.11 and
-§1.12), as log lines beside those of the containers. In memory, the newest so many, as the request log is."""
+§1.12), as log entries beside those of the containers."""
 
 from __future__ import annotations
 
-import json
-from collections import deque
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable
 
-from homerun.engine.base import Exit, LogLine, Probed
+from homerun.engine.base import Exit, Probed
+from homerun.meter.log_rows import SYSTEM, microseconds, origin
 from homerun.model import labels
+from homerun.model.names import Name
 from homerun.model.probe import Check
 from homerun.model.probe_words import outcome
 from homerun.model.revision import RevisionSpec
+from homerun.model.severity import severity_number
+from homerun.store.log_base import LogRow
 
-KEPT = 10_000
-STREAM = "varlog/system"
 _WHY = {"check": "DEPLOYMENT_ROLLOUT", "manual": "MANUAL_OR_CUSTOMER_MIN_INSTANCE"}
 """Drivers of the autoscaler that are not traffic."""
 _EFFECTS = {
@@ -27,19 +26,10 @@ _EFFECTS = {
 
 
 class SystemLogs:
-    def __init__(self, kept: int = KEPT) -> None:
-        self._lines: deque[LogLine] = deque(maxlen=kept)
+    """`write` hears each of them: a project, and the entry."""
 
-    def lines(
-        self, wanted: Mapping[str, str], *, since: float = 0, until: float | None = None, limit: int | None = None
-    ) -> Sequence[LogLine]:
-        """As Engine.logs: with `limit`, the last so many, in time order."""
-        matching = (
-            line
-            for line in reversed(self._lines)
-            if since < line.time and (until is None or line.time <= until) and wanted.items() <= line.labels.items()
-        )
-        return list(islice(matching, limit))[::-1]
+    def __init__(self, write: Callable[[str, LogRow], None]) -> None:
+        self._say = write
 
     def starting(self, spec: RevisionSpec, instance: str, driver: str, reason: str, at: float) -> None:
         """`driver` of the autoscaler wanted it, for `reason`."""
@@ -70,5 +60,6 @@ class SystemLogs:
         self._write(spec, instance, at, "ERROR" if exit.oom else "WARNING", text)
 
     def _write(self, spec: RevisionSpec, instance: str, at: float, severity: str, text: str) -> None:
-        line = json.dumps({"severity": severity, "message": text})
-        self._lines.append(LogLine(at, instance, STREAM, line, labels.of_revision(spec, instance)))
+        name = Name.parse(spec.service)
+        said = origin(SYSTEM, name, labels.of_revision(spec, instance), instance)
+        self._say(name.project, LogRow(microseconds(at), said, severity_number(severity), text))

@@ -8,6 +8,7 @@ import pytest
 
 from homerun.engine.base import LogLine
 from homerun.engine.oci.logs import Logs
+from homerun.engine.oci.spool import link
 from tests.engine.oci.test_logfile import SECOND, record
 
 
@@ -74,14 +75,15 @@ def test_the_index_survives_a_restart_and_a_torn_line(logs: Logs, tmp_path: Path
     assert not (tmp_path / "orphan.log").exists()
 
 
-def test_forgetting_spares_other_labels_and_those_to_keep(logs: Logs, tmp_path: Path) -> None:
-    write(logs, "other", {"job": "k"}, 0)
-    logs.forget({"job": "j"}, keep={"i2"})
-    assert sorted(path.stem for path in tmp_path.glob("*.log")) == ["i2", "other"]
-    assert "i1" not in logs
+def test_what_was_discarded_has_no_files_and_its_id_is_not_free(logs: Logs, tmp_path: Path) -> None:
+    link(logs.file("i1"), logs.held("i1"))
+    logs.discard("i1")
+    logs.discard("i1")
+    assert not list(tmp_path.glob("i1.*"))
+    assert "i1" in logs and logs.entry("i1") is None
     again = Logs(tmp_path)
     again.open()
-    assert "i2" in again and "i1" not in again
+    assert again.keys() == ["i0", "i2", "i3", "i4"]
 
 
 def test_a_dropped_start_was_never_there(logs: Logs) -> None:

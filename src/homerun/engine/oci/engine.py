@@ -41,6 +41,7 @@ from homerun.engine.oci.monitor import Monitor, kill_tree
 from homerun.engine.oci.network import NetworkPool
 from homerun.engine.oci.records import Record, Running
 from homerun.engine.oci.sandbox import Sandboxes
+from homerun.engine.oci.spool import Spool
 from homerun.engine.oci.subnet import Subnet
 from homerun.lib.clock import Clock
 from homerun.lib.errors import AlreadyExists, FailedPrecondition, Invalid, NotFound
@@ -70,6 +71,7 @@ class OciEngine:
         self._task_limit = tasks
         self._threads = threads
         self._logs = Logs(self._layout.logs)
+        self.output = Spool(self._logs, self._is_over, lambda id: id not in self._instances)
         self._instances: dict[str, Instance] = {}
         self._listener: Listener = lambda event: None
         self._tasks = Supervisor()
@@ -95,6 +97,7 @@ class OciEngine:
             for id in found.unborn:
                 self._logs.drop(id)
             await asyncio.to_thread(self._open_network, found)
+            self.output.open()
         except BaseException:
             self._sandboxes.close()
             os.close(self._lock)
@@ -134,6 +137,7 @@ class OciEngine:
         left = [each for each in self._instances.values() if each.phase is not Phase.EXITED]
         for instance in left:
             self._let_go(instance)
+        self.output.close()
         await asyncio.to_thread(self._close_host, remove=not left)
         os.close(self._lock)
         self._lock = None
@@ -345,6 +349,7 @@ class OciEngine:
             instance.network = None
         instance.exited, instance.exit, instance.ended_first = ended.at, ended.exit, ended.container
         instance.phase = Phase.EXITED
+        self.output.touch(instance.id)
         if instance.abandoned:
             await self.remove(instance.id)
         self._tell(instance, Exited(instance.id, ended.at, ended.exit, ended.container))
@@ -360,6 +365,7 @@ class OciEngine:
         if instance.phase is not Phase.EXITED:
             raise FailedPrecondition(f"instance {id} is {instance.phase}: stop it first")
         del self._instances[id]
+        self.output.touch(id)
         await asyncio.to_thread(instance.record.delete)
 
     # CPU
@@ -385,6 +391,10 @@ class OciEngine:
 
     # Reading
 
+    def _is_over(self, id: str) -> bool:
+        instance = self._instances.get(id)
+        return instance is None or instance.phase is Phase.EXITED
+
     def instances(self) -> Sequence[InstanceState]:
         """Without those whose start may still fail."""
         return [instance.state() for instance in self._instances.values() if instance.launched]
@@ -399,6 +409,3 @@ class OciEngine:
     ) -> Sequence[LogLine]:
         running = {each.id for each in self._instances.values() if each.phase is not Phase.EXITED}
         return await asyncio.to_thread(self._logs.read, labels, since, until, limit, running)
-
-    async def forget_logs(self, labels: Mapping[str, str]) -> None:
-        await asyncio.to_thread(self._logs.forget, labels, set(self._instances))

@@ -6,7 +6,7 @@ STATE/
   runtime.json           which OCI runtime works here, since this boot
   sandbox/               the mount point of every instance, each in a mount namespace of its own
   instances/ID/          the record of an instance: spec.json, process.json, ready, exit.json, conmon's exit file
-  logs/ID.log            its output, in conmon's k8s-file format; labels in logs/index.jsonl
+  logs/ID.log            its output, in conmon's k8s-file format; ID.held is what is being read; labels in index.jsonl
   run/RUNTIME/ID/        the OCI runtime's own state
 """
 

@@ -38,6 +38,8 @@ class Logs:
         self._folder = folder
         self._index = folder / "index.jsonl"
         self._entries: dict[str, _Entry] = {}
+        self._past: dict[str, None] = {}
+        """Ids of instances that were discarded, the last ones."""
         self._lock = threading.Lock()
 
     def open(self) -> None:
@@ -49,16 +51,46 @@ class Logs:
                 continue  # the last line before a crash
             if self.file(entry.id).exists():
                 self._entries[entry.id] = entry
-        for file in self._folder.glob("*.log"):
+        for file in [*self._folder.glob("*.log"), *self._folder.glob("*.held")]:
             if file.stem not in self._entries:
                 file.unlink()  # of a start that was cut short
         self._rewrite()
+
+    @property
+    def folder(self) -> Path:
+        return self._folder
+
+    def keys(self) -> list[str]:
+        with self._lock:
+            return list(self._entries)
+
+    def keys_of(self, id: str) -> list[str]:
+        with self._lock:
+            return [key for key in (id,) if key in self._entries]
+
+    def entry(self, key: str) -> _Entry | None:
+        return self._entries.get(key)
+
+    def held(self, key: str) -> Path:
+        """The file that is being moved elsewhere (spool.py): that of the log, or the one that it replaced."""
+        return self._folder / f"{key}.held"
+
+    def discard(self, key: str) -> None:
+        """All of it is elsewhere. Its id stays known, so that it is not used again."""
+        with self._lock:
+            entry = self._entries.pop(key, None)
+            if entry is not None:
+                self._past[entry.id] = None
+            while len(self._past) > _REMEMBERED:
+                del self._past[next(iter(self._past))]
+        self.file(key).unlink(missing_ok=True)
+        self.held(key).unlink(missing_ok=True)
 
     def file(self, id: str) -> Path:
         return self._folder / f"{id}.log"
 
     def __contains__(self, id: str) -> bool:
-        return id in self._entries
+        return id in self._entries or id in self._past
 
     def add(self, id: str, labels: Mapping[str, str], container: str = "") -> None:
         entry = _Entry(id, dict(labels), container)
@@ -72,17 +104,7 @@ class Logs:
         with self._lock:
             self._entries.pop(id, None)
         self.file(id).unlink(missing_ok=True)
-
-    def forget(self, labels: Mapping[str, str], keep: Collection[str]) -> None:
-        """Delete the files of all that carry `labels`, except for the instances in `keep`."""
-        chosen = [entry.id for entry in self._matching(labels) if entry.id not in keep]
-        for id in chosen:
-            self.file(id).unlink(missing_ok=True)
-        with self._lock:
-            for id in chosen:
-                self._entries.pop(id, None)
-            if chosen:
-                self._rewrite()
+        self.held(id).unlink(missing_ok=True)
 
     def read(
         self, labels: Mapping[str, str], since: float, until: float | None, limit: int | None, running: Collection[str]
@@ -132,5 +154,6 @@ class Logs:
         fresh.rename(self._index)
 
 
+_REMEMBERED = 10_000
 _SLACK = 0.02
 """Times of change come from the kernel's coarse clock, which lags by a tick."""
