@@ -54,10 +54,19 @@ def test_where_an_entry_comes_from() -> None:
 
 
 def test_a_line_has_time_source_and_text() -> None:
-    given = {
-        "timestamp": "2024-11-24T11:00:00.123456Z",
-        "logName": "x%2Fstdout",
-        "textPayload": "hi",
-        "severity": "ERROR",
-    }
-    assert [click.unstyle(line) for line in lines([given])] == ["11:00:00.123 stdout   hi"]
+    given = {"timestamp": "2024-11-24T11:00:00.123456Z", "logName": "x%2Fstdout", "textPayload": "hi"}
+    assert shown(given) == "11:00:00.123 stdout   hi"
+    assert shown({**given, "severity": "INFO"}) == "11:00:00.123 stdout   hi"
+
+
+def test_what_is_severe_is_named_and_a_stack_trace_is_below_its_first_line() -> None:
+    given = {"timestamp": "2024-11-24T11:00:00Z", "logName": "x%2Fstderr", "severity": "ERROR"}
+    assert shown({**given, "textPayload": "Error: x\n  at y"}) == "11:00:00 stderr   ERROR Error: x\n      at y"
+    assert shown({**given, "httpRequest": {"requestMethod": "GET", "status": 500}}).endswith(" GET 500 0 ms ")
+    [line] = lines([{**given, "textPayload": "x"}])
+    assert click.style("ERROR x", fg="red") in line
+
+
+def shown(entry: dict[str, Any]) -> str:
+    [line] = lines([entry])
+    return click.unstyle(line)

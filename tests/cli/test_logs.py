@@ -4,6 +4,7 @@ from typing import Any
 import click
 import pytest
 
+from homerun.cli.errors import Unreachable
 from homerun.cli.logs import parse_since
 from tests.cli.conftest import Invoke
 from tests.support.fake_api import FakeApi
@@ -68,21 +69,43 @@ def test_a_name_of_nothing_says_where_to_look(homerun: Invoke) -> None:
     assert "no service, no job and no worker pool called nothing in r of p" in result.stderr
 
 
-def test_following_prints_each_entry_once_until_ctrl_c(homerun: Invoke, api: FakeApi) -> None:
-    later = "2024-11-24T11:00:01Z"
-    api.on(
-        "POST",
-        LIST,
-        {"entries": [entry("1")]},
-        {"entries": [entry("2"), entry("1")]},
-        {"entries": [entry("3", later), entry("2"), entry("1")]},
-        {"entries": [entry("3", later)]},
-        KeyboardInterrupt(),  # type: ignore[arg-type]
-    )
-    result = homerun("logs", "hello", "--service", "--follow")
+TAIL = "/homerun/v1/projects/p/entries:tail"
+
+
+def test_following_prints_each_entry_once_until_ctrl_c_and_over_a_restart(homerun: Invoke, api: FakeApi) -> None:
+    def breaks(body: Any) -> Any:
+        yield {"entries": [entry("1"), entry("2")], "last": 7}
+        yield {"entries": [], "last": 9}
+        raise Unreachable("h:1", "the connection broke")
+
+    def ends(body: Any) -> Any:
+        yield {"entries": [entry("3")], "last": 10}
+        raise KeyboardInterrupt
+
+    api.on("STREAM", TAIL, breaks, Unreachable("h:1", "connection refused"), ends)
+    result = homerun("logs", "hello", "--service", "--follow", "--limit", "5")
     assert result.exit_code == 0
     assert [line.split()[-1] for line in result.stdout.splitlines()] == ["1", "2", "3"]
-    assert filters(api)[-1].endswith(f'timestamp>="{later}"')
+    assert result.stderr.count("waiting for homerun") == 1
+    asked = api.sent("STREAM", TAIL)
+    assert [body.get("after") for body in asked] == [None, 9, 9]
+    assert asked[0]["limit"] == 5 and "service_name = hello" in asked[0]["filter"]
+
+
+def test_following_where_nobody_is_fails_at_once(homerun: Invoke, api: FakeApi) -> None:
+    api.on("STREAM", TAIL, Unreachable("h:1", "connection refused"))
+    assert homerun("logs", "--follow").exit_code == 3
+
+
+def test_without_a_name_all_logs_of_the_project_are_meant(homerun: Invoke, api: FakeApi) -> None:
+    api.on("POST", LIST, {})
+    assert (
+        homerun("logs", "--filter", 'a="b" OR c', "--severity", "error", "--since", "2024-11-24T10:00:00Z").exit_code
+        == 0
+    )
+    assert filters(api) == ['severity >= ERROR AND (a="b" OR c) AND timestamp>="2024-11-24T10:00:00.000000Z"']
+    assert homerun("logs", "--job").exit_code == 2
+    assert homerun("logs", "--execution", "x").exit_code == 2
 
 
 def test_a_task_without_its_execution_is_wrong_usage(homerun: Invoke) -> None:

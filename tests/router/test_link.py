@@ -137,6 +137,17 @@ async def test_logs_go_in_one_piece_and_are_dropped_when_control_does_not_listen
     assert len(ends.control.heard) == 101 + 40_000 - ends.link.dropped + 1
 
 
+async def test_the_last_logs_wait_for_control_to_come_back(ends: Ends) -> None:
+    assert not ends.link.up
+    ends.link.send_logs([log(n) for n in range(10_010)])
+    assert ends.link.dropped == 10
+    await ends.control.listen()
+    await until(lambda: len(ends.control.heard) == 10_001)
+    assert ends.control.heard[1:] == [log(n) for n in range(10, 10_010)]
+    ends.link.send_logs([log(1)])
+    await until(lambda: len(ends.control.heard) == 10_002)
+
+
 @pytest.mark.looptime
 async def test_a_long_absence_of_control_is_said_once_and_a_short_one_not_at_all(
     tmp_path: Path, caplog: pytest.LogCaptureFixture

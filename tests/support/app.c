@@ -10,6 +10,7 @@
  *   cat PATH...              print files
  *   lines N [BYTES]          N lines on stdout, each followed by one on stderr; at least BYTES long
  *   print                    a partial line, a long line, stderr, bytes that are no UTF-8, no newline at the end
+ *   flood SECONDS            lines of 128 bytes, as fast as they are taken; then `the end of the flood`
  *   connect HOST PORT        print `connected` or the error, exit
  *   env                      print the environment
  *   id                       uid, gid, groups, cwd, no_new_privs, capabilities, open files limit, pid
@@ -353,6 +354,14 @@ static int write_file(const char *path, long mib) {
     return errno != 0;
 }
 
+static void flood(long seconds) {
+    static char lines[1 << 16];
+    time_t end = time(NULL) + seconds;
+    for (size_t i = 0; i < sizeof lines; i++) lines[i] = i % 128 == 127 ? '\n' : 'x';
+    while (time(NULL) < end) if (write(1, lines, sizeof lines) < 0) exit(99);
+    say("the end of the flood\n");
+}
+
 static void identify(void) {
     char cwd[4096];
     gid_t groups[64];
@@ -406,6 +415,7 @@ int main(int argc, char **argv) {
             fprintf(stderr, "err %ld%*s\n", i, width, "");
         }
     } else if (!strcmp(what, "print")) print_oddities();
+    else if (!strcmp(what, "flood")) flood(n);
     else if (!strcmp(what, "connect")) printf("%s\n", try_connect(argv[2], atoi(argv[3])));
     else if (!strcmp(what, "id")) identify();
     else { fprintf(stderr, "unknown behaviour %s\n", what); return 2; }

@@ -61,6 +61,9 @@ class _FakeClient(Client):
         json.dumps(body)
         return answer
 
+    def stream(self, url: str, body: Json) -> Iterator[Json]:
+        yield from self._api.answer("STREAM", url, body, {})
+
     def upload(self, url: str, body: BinaryIO, size: int, **query: str) -> Iterator[Json]:
         content = body.read()
         assert len(content) == size

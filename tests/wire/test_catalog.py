@@ -56,3 +56,15 @@ def test_every_method_of_the_description_is_an_rpc_unless_the_client_has_none() 
 
 def test_every_rpc_of_the_run_api_is_a_method_of_the_description() -> None:
     assert [rpc.path for rpc in catalog().values() if rpc.path.startswith(RUN) and not rpc.methods] == []
+
+
+def test_the_rpcs_of_cloud_logging() -> None:
+    found = {path.rpartition("/")[2]: rpc for path, rpc in catalog().items() if ".LoggingServiceV2/" in path}
+    assert {name: [method.id.removeprefix("logging.") for method in rpc.methods] for name, rpc in found.items()} == {
+        "DeleteLog": ["projects.logs.delete"],
+        "ListLogEntries": ["entries.list"],
+        "ListLogs": ["projects.logs.list"],
+        "ListMonitoredResourceDescriptors": ["monitoredResourceDescriptors.list"],
+        "TailLogEntries": ["entries.tail"],
+        "WriteLogEntries": ["entries.write"],
+    }

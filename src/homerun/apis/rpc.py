@@ -6,7 +6,7 @@ Messages pass the grpc library as bytes, so that it is us who say what is wrong 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import NoReturn
 
 import grpc
@@ -17,10 +17,11 @@ from homerun.apis.failure import bug
 from homerun.apis.rest import Call, Handler
 from homerun.lib.errors import HomerunError, Unimplemented
 from homerun.wire import transcode
-from homerun.wire.catalog import catalog
+from homerun.wire.catalog import Rpc, catalog
 from homerun.wire.status import rpc_status
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
+Metadata = Iterable[tuple[str, str | bytes]] | None
 
 MANY = 10
 """More elements than these become a message beside the event loop: each takes half a millisecond."""
@@ -28,15 +29,26 @@ MANY = 10
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
-class RpcApp(grpc.GenericRpcHandler):
-    """Every RPC of the catalog. `handlers`: by method id, as RestApp takes them. `authenticate`: that of
-    apis.access.Access."""
+Stream = Callable[[Rpc, AsyncIterator[bytes], Caller], AsyncIterator[bytes]]
+"""Messages of a client to messages for it. Raises HomerunError."""
 
-    def __init__(self, handlers: Mapping[str, Handler], authenticate: Callable[[str], Caller]) -> None:
-        self._handlers, self._authenticate = handlers, authenticate
+
+class RpcApp(grpc.GenericRpcHandler):
+    """Every RPC of the catalog. `handlers`: by method id, as RestApp takes them; `streams` likewise, for those that
+    send without end. `authenticate`: that of apis.access.Access."""
+
+    def __init__(
+        self,
+        handlers: Mapping[str, Handler],
+        authenticate: Callable[[str], Caller],
+        streams: Mapping[str, Stream] | None = None,
+    ) -> None:
+        self._handlers, self._authenticate, self._streams = handlers, authenticate, streams or {}
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
         path, metadata = details.method, details.invocation_metadata
+        if (rpc := catalog().get(path)) is not None and rpc.methods and rpc.methods[0].id in self._streams:
+            return self._streaming(rpc, metadata)
 
         async def serve(data: bytes, context: Context) -> bytes:
             try:
@@ -48,6 +60,22 @@ class RpcApp(grpc.GenericRpcHandler):
             await refuse(context, failure)
 
         return grpc.unary_unary_rpc_method_handler(serve)
+
+    def _streaming(self, rpc: Rpc, metadata: Metadata) -> grpc.RpcMethodHandler[bytes, bytes]:
+        stream = self._streams[rpc.methods[0].id]
+
+        async def serve(messages: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
+            try:
+                async for answer in stream(rpc, messages, self._authenticate(_authorization(metadata))):
+                    yield answer
+                return
+            except HomerunError as error:
+                failure = error
+            except Exception as error:
+                failure = bug(rpc.path, error)
+            await refuse(context, failure)
+
+        return grpc.stream_stream_rpc_method_handler(serve)
 
     async def answer(self, path: str, data: bytes, caller: Caller = THE_OWNER) -> bytes:
         """`path`: `/google.cloud.run.v2.Services/GetService`. Raises HomerunError."""
@@ -67,7 +95,7 @@ class RpcApp(grpc.GenericRpcHandler):
         return transcode.answer(rpc, result)
 
 
-def _authorization(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
+def _authorization(metadata: Metadata) -> str:
     return ", ".join(str(value) for key, value in metadata or () if key == "authorization")
 
 

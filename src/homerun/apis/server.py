@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -17,10 +18,11 @@ from homerun.apis.homerun import handlers as extension
 from homerun.apis.homerun.insight import Insight
 from homerun.apis.identity import handlers as identity
 from homerun.apis.identity.issuer import Issuer
+from homerun.apis.logging import following
 from homerun.apis.logging import handlers as logging
 from homerun.apis.logging.keeper import LogKeeper
 from homerun.apis.resourcemanager import handlers as resourcemanager
-from homerun.apis.rest import RestApp
+from homerun.apis.rest import Handler, RestApp
 from homerun.apis.rpc import RpcApp
 from homerun.apis.run.backend import Backend
 from homerun.apis.run_v1 import handlers as run_v1
@@ -32,6 +34,7 @@ from homerun.model.project import Projects
 from homerun.model.urls import Addresses, is_loopback
 from homerun.settings import Settings
 from homerun.store.base import Store
+from homerun.wire.discovery import Method
 
 
 def create_app(
@@ -43,24 +46,39 @@ def create_app(
     rest.mount("run.v2", authorized(backend, run_v2.handlers(backend)))
     rest.mount("run.v1", authorized(backend, run_v1.handlers(backend)))
     rest.mount("iamcredentials.v1", identity.handlers(issuer, clock))
-    for method, handler in (*logging.methods(backend, logs), *serviceusage.methods(backend)):
-        rest.add(method, handler if method.id == logging.WRITE else owner_only(handler))  # all may say something
+    for method, handler in _logging(backend, logs):
+        rest.add(method, handler)
+    for method, handler in serviceusage.methods(backend):
+        rest.add(method, owner_only(handler))
     for method, handler in resourcemanager.methods(backend):
         rest.add(method, handler)  # no secret: it is in every URL of a service
     app = Starlette(
-        routes=[*extension.routes(insight), *identity.routes(issuer, clock), Mount("/", app=rest)],
+        routes=[
+            *extension.routes(insight),
+            *following.routes(backend, logs),
+            *identity.routes(issuer, clock),
+            Mount("/", app=rest),
+        ],
         exception_handlers={HomerunError: on_homerun_error, Exception: on_bug},
     )
     access = create_access(issuer, clock, settings)
     return Guard(Authentication(app, access), names={settings.api.rpartition(":")[0]}, any_name=access.required)
 
 
-def create_rpc(*, store: Store, issuer: Issuer, clock: Clock, settings: Settings) -> RpcApp:
+def create_rpc(*, store: Store, logs: LogKeeper, issuer: Issuer, clock: Clock, settings: Settings) -> RpcApp:
     """What the API port serves to those who speak gRPC: the same handlers."""
     backend = create_backend(store, clock, settings)
     locations = "run.projects.locations.list"  # only the first version has it
     methods = {locations: run_v1.handlers(backend)[locations], **run_v2.handlers(backend)}
-    return RpcApp(authorized(backend, methods), create_access(issuer, clock, settings).authenticate)
+    said = {method.id: handler for method, handler in _logging(backend, logs)}
+    tail = following.streams(backend, logs)
+    return RpcApp(authorized(backend, methods) | said, create_access(issuer, clock, settings).authenticate, tail)
+
+
+def _logging(backend: Backend, logs: LogKeeper) -> Iterator[tuple[Method, Handler]]:
+    """All may say something, and only the owner may read."""
+    for method, handler in logging.methods(backend, logs):
+        yield method, handler if method.id == logging.WRITE else owner_only(handler)
 
 
 def create_access(issuer: Issuer, clock: Clock, settings: Settings) -> Access:

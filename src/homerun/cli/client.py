@@ -74,7 +74,14 @@ class Client:
     def upload(self, url: str, body: BinaryIO, size: int, **query: str) -> Iterator[Json]:
         """Send a file, then yield the lines of JSON that come back as they come."""
         headers = {"Content-Type": "application/gzip", "Content-Length": str(size)}
-        response = self._send("POST", _with_query(url, query), body, headers)
+        return self._lines(self._send("POST", _with_query(url, query), body, headers))
+
+    def stream(self, url: str, body: Json) -> Iterator[Json]:
+        """The lines of JSON that come back, as they come."""
+        headers = {"Content-Type": "application/json"}
+        return self._lines(self._send("POST", url, json.dumps(body).encode(), headers))
+
+    def _lines(self, response: http.client.HTTPResponse) -> Iterator[Json]:
         if response.status >= 400:
             self._parse(response, response.read())
         try:

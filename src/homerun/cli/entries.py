@@ -11,6 +11,10 @@ import click
 from homerun.cli.client import Client, Json
 from homerun.cli.output import clock_time
 
+SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
+_SAID = SEVERITIES[4:]
+"""Those that are named in a line."""
+_INDENT = " " * 4
 _COLOURS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red", "ALERT": "red", "EMERGENCY": "red"}
 
 
@@ -18,21 +22,18 @@ def service_filter(region: str, service: str) -> str:
     """As gcloud writes it."""
     return (
         f"resource.type = cloud_run_revision AND resource.labels.service_name = {service} "
-        f"AND resource.labels.location = {region} AND severity >= DEFAULT"
+        f"AND resource.labels.location = {region}"
     )
 
 
 def job_filter(region: str, job: str) -> str:
-    return (
-        f"resource.type = cloud_run_job AND resource.labels.job_name = {job} "
-        f"AND resource.labels.location = {region} AND severity >= DEFAULT"
-    )
+    return f"resource.type = cloud_run_job AND resource.labels.job_name = {job} AND resource.labels.location = {region}"
 
 
 def worker_pool_filter(region: str, pool: str) -> str:
     return (
         f"resource.type = cloud_run_worker_pool AND resource.labels.worker_pool_name = {pool} "
-        f"AND resource.labels.location = {region} AND severity >= DEFAULT"
+        f"AND resource.labels.location = {region}"
     )
 
 
@@ -93,6 +94,10 @@ def source_of(entry: Json) -> str:
 
 
 def lines(entries: Iterable[Json]) -> Iterable[str]:
+    """What a person reads. The further lines of a stack trace are below its first."""
     for entry in entries:
         head = click.style(f"{clock_time(entry.get('timestamp', ''))} {source_of(entry):<8}", dim=True)
-        yield f"{head} {click.style(text_of(entry), fg=_COLOURS.get(entry.get('severity', '')))}"
+        severity, text = str(entry.get("severity", "")), text_of(entry).replace("\n", f"\n{_INDENT}")
+        if severity in _SAID and "httpRequest" not in entry:
+            text = f"{severity} {text}"  # of a request the status says it
+        yield f"{head} {click.style(text, fg=_COLOURS.get(severity))}"

@@ -7,7 +7,9 @@ import re
 
 import click
 
+from homerun.cli.client import Json, path
 from homerun.cli.entries import (
+    SEVERITIES,
     execution_filter,
     job_filter,
     lines,
@@ -16,7 +18,7 @@ from homerun.cli.entries import (
     worker_pool_filter,
 )
 from homerun.cli.entries import since as newer_than
-from homerun.cli.errors import ApiError, CommandFailed
+from homerun.cli.errors import ApiError, CommandFailed, Unreachable
 from homerun.cli.output import print_json
 from homerun.cli.session import Session, session_options
 from homerun.cli.waiting import ticks
@@ -26,16 +28,25 @@ from homerun.lib.timestamps import from_rfc3339, to_rfc3339
 _FILTERS = {"services": service_filter, "jobs": job_filter, "workerPools": worker_pool_filter}
 """By collection, in the order in which a name is looked for."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-PAGE = 1000
+_RECONNECT = 0.5
+"""Seconds between two tries to go on with following."""
 
 
-@click.command(short_help="Print the log of a service, a job, one execution or a worker pool.")
-@click.argument("name")
+@click.command(short_help="Print the log of a service, a job, one execution, a worker pool or a project.")
+@click.argument("name", required=False)
 @click.option("--job", "kind", flag_value="jobs", help="NAME is a job, even if a service has the same name.")
 @click.option("--service", "kind", flag_value="services", help="NAME is a service.")
 @click.option("--worker-pool", "kind", flag_value="workerPools", help="NAME is a worker pool.")
 @click.option("--execution", metavar="EXECUTION", help="Of this execution of the job only.")
 @click.option("--task", type=click.IntRange(0), help="Of this task only (with --execution).")
+@click.option(
+    "--severity",
+    type=click.Choice(SEVERITIES, case_sensitive=False),
+    default=SEVERITIES[0],
+    show_default=True,
+    help="Of this severity and above.",
+)
+@click.option("--filter", "more", metavar="EXPRESSION", help="Only what this matches, in Cloud Logging's language.")
 @click.option(
     "--since", default="1d", show_default=True, metavar="TIME", help="Not before: 30s, 10m, 2h, 1d or RFC 3339."
 )
@@ -44,35 +55,46 @@ PAGE = 1000
 @session_options
 def logs(
     session: Session,
-    name: str,
+    name: str | None,
     kind: str | None,
     execution: str | None,
     task: int | None,
+    severity: str,
+    more: str | None,
     since: str,
     limit: int,
     follow: bool,
 ) -> None:
     """Print what the containers of NAME wrote, and the requests that a service answered. Times are UTC.
 
-    NAME is a service, a job or a worker pool; of several with the same name, the first of these.
+    NAME is a service, a job or a worker pool; of several with the same name, the first of these. Without it, all logs
+    of the project are meant.
 
     \b
     Examples:
       homerun logs hello --since 10m
+      homerun logs hello --follow --severity warning
       homerun logs ingest --execution ingest-x7k2p --task 3
-      homerun logs hello --follow
+      homerun logs --filter 'SEARCH("timed out") AND httpRequest.status>=500'
     """
     if task is not None and not execution:
         raise click.UsageError("--task needs --execution: a task is one of an execution.")
-    start = parse_since(since, SystemClock().now())
-    filter = _filter(session, name, kind, execution, task)
-    entries = read(session.client, session.project, f"{filter} AND {newer_than(start)}", limit)
-    if session.json and not follow:
-        print_json(entries)
-        return
-    _show(session, entries)
+    if not name and (kind or execution):
+        raise click.UsageError("whose? Give the NAME as well, or neither it nor a kind for all logs of the project.")
+    parts = [_filter(session, name, kind, execution, task)] if name else []
+    parts.append(f"severity >= {severity.upper()}")
+    if more:
+        parts.append(f"({more})")
+    parts.append(newer_than(parse_since(since, SystemClock().now())))
+    filter = " AND ".join(parts)
     if follow:
-        _follow(session, filter, entries, start)
+        _follow(session, filter, limit)
+        return
+    entries = read(session.client, session.project, filter, limit)
+    if session.json:
+        print_json(entries)
+    else:
+        _show(session, entries)
 
 
 def parse_since(text: str, now: float) -> str:
@@ -108,21 +130,27 @@ def _kind(session: Session, name: str) -> str:
     )
 
 
-def _show(session: Session, entries: list[dict[str, object]]) -> None:
+def _show(session: Session, entries: list[Json]) -> None:
     for line in map(json.dumps, entries) if session.json else lines(entries):
         click.echo(line)
 
 
-def _follow(session: Session, filter: str, seen: list[dict[str, object]], start: str) -> None:
-    """Entries of one instant may come in two answers: ask again for the last instant, and skip what was shown."""
+def _follow(session: Session, filter: str, limit: int) -> None:
+    """Each entry has a number, and homerun goes on behind the last one that was shown, also after a restart."""
+    url = f"/homerun/v1/{path('projects', session.project)}/entries:tail"
+    asked: Json = {"filter": filter, "limit": limit}
+    told = False
     try:
-        for _ in ticks(1.0):
-            if seen:
-                start = str(seen[-1]["timestamp"])
-            shown = {entry.get("insertId") for entry in seen if entry["timestamp"] == start}
-            found = read(session.client, session.project, f"{filter} AND {newer_than(start)}", PAGE)
-            new = [entry for entry in found if entry.get("insertId") not in shown]
-            _show(session, new)
-            seen = [*(entry for entry in seen if entry["timestamp"] == start), *new]
+        for _ in ticks(_RECONNECT):
+            try:
+                for batch in session.client.stream(url, asked):
+                    _show(session, batch["entries"])
+                    asked["after"], told = batch["last"], False
+            except Unreachable:
+                if "after" not in asked:
+                    raise
+                if not told:
+                    click.echo(f"The connection to {session.api} broke: waiting for homerun to be back", err=True)
+                told = True
     except KeyboardInterrupt:
         return

@@ -254,7 +254,9 @@ def api(control: Control, shutdown: Callable[[], None], certificate: str = "") -
 
 def rpc(control: Control) -> RpcApp:
     """The same over gRPC."""
-    return create_rpc(store=control.store, issuer=control.issuer, clock=control.clock, settings=control.settings)
+    return create_rpc(
+        store=control.store, logs=control.logs, issuer=control.issuer, clock=control.clock, settings=control.settings
+    )
 
 
 def create_certificates(settings: Settings, store: Store, clock: Clock) -> CertificateController | None:

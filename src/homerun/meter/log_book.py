@@ -291,12 +291,9 @@ class LogBook:
     async def delete(self, project: str, log: str) -> int:
         return await self._run(lambda: self._store.delete(project, log))
 
-    async def written(self, seconds: float) -> None:
-        """Until something more was written, or so long."""
-        event = self._written
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await event.wait()
+    def news(self) -> asyncio.Event:
+        """Set as soon as there is more to read than now."""
+        return self._written
 
     def _tell(self) -> None:
         event, self._written = self._written, asyncio.Event()

@@ -1,11 +1,12 @@
 """The router's end of the link to control. While control is away the router serves what it knows, and tries to reach
-it again; what it would have said meanwhile is lost, except for what the Hello repeats."""
+it again; what it would have said meanwhile is lost, except for what the Hello repeats and the last logs of requests."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,6 +18,8 @@ _log = logging.getLogger("homerun.router")
 _FIRST_DELAY, _LAST_DELAY = 0.05, 1.0
 _BACKLOG = 16 << 20
 """Bytes that control may leave unread before the logs of requests are dropped."""
+_KEPT = 10_000
+"""Logs of requests that wait for control while it is away."""
 
 
 class ControlLink(asyncio.Protocol):
@@ -25,6 +28,8 @@ class ControlLink(asyncio.Protocol):
         self._frames = FrameDecoder()
         self._transport: asyncio.WriteTransport | None = None
         self._lost = asyncio.Event()
+        self._kept: deque[RequestLog] = deque(maxlen=_KEPT)
+        """What control has not heard of while it is away."""
         self.dropped = 0
         """Request logs that control had no time for."""
 
@@ -59,7 +64,11 @@ class ControlLink(asyncio.Protocol):
 
     def send_logs(self, requests: Sequence[RequestLog]) -> None:
         """In one piece. They are the first thing to do without when control does not keep up."""
-        if not requests or self._transport is None:
+        if self._transport is None:
+            self.dropped += max(0, len(self._kept) + len(requests) - _KEPT)
+            self._kept.extend(requests)
+            return
+        if not requests:
             return
         if self._transport.get_write_buffer_size() > _BACKLOG:
             self.dropped += len(requests)
@@ -77,6 +86,8 @@ class ControlLink(asyncio.Protocol):
         self._frames = FrameDecoder()
         self._lost.clear()
         self.send(self._hello())
+        self.send_logs([*self._kept])
+        self._kept.clear()
 
     def data_received(self, data: bytes) -> None:
         try:

@@ -12,7 +12,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -50,15 +50,29 @@ class Rpc:
 
 @cache
 def catalog() -> Mapping[str, Rpc]:
-    """All RPCs of Cloud Run and of the services that every Google API has, by path."""
+    """All RPCs of Cloud Run, of Cloud Logging and of the services that every Google API has, by path."""
+    from google.cloud.logging_v2.services import logging_service_v2 as logging_v2  # large, and few call it
+
     clients = [getattr(run_v2, name) for name in run_v2.__all__ if re.fullmatch(r"(?!.*Async)\w+Client", name)]
-    found = {rpc.path: rpc for client in clients for rpc in _of_client(client)}
+    found = {rpc.path: rpc for client in clients for rpc in _of_client(client, "run.v2")}
+    found |= {rpc.path: rpc for rpc in _of_client(logging_v2.LoggingServiceV2Client, "logging.v2")}
     for descriptor, api in (
         (operations_pb2.DESCRIPTOR.services_by_name["Operations"], "run.v2"),
         (locations_pb2.DESCRIPTOR.services_by_name["Locations"], "run.v1"),
     ):
         found |= {rpc.path: rpc for rpc in _of_descriptor(descriptor, api)}
     return found
+
+
+_NAMED = {
+    "ListLogEntries": "logging.entries.list",
+    "WriteLogEntries": "logging.entries.write",
+    "TailLogEntries": "logging.entries.tail",
+    "ListLogs": "logging.projects.logs.list",
+    "DeleteLog": "logging.projects.logs.delete",
+    "ListMonitoredResourceDescriptors": "logging.monitoredResourceDescriptors.list",
+}
+"""Those of Cloud Logging are one service over gRPC, and several collections in REST."""
 
 
 class _Listener(grpc.Channel):
@@ -69,11 +83,12 @@ class _Listener(grpc.Channel):
 
     def unary_unary(self, method: str, *_: Any, **__: Any) -> Any:
         self.path = method
-        return self._refuse
+        return partial(self._refuse, method)
 
     unary_stream = stream_unary = stream_stream = unary_unary
 
-    def _refuse(self, *_: Any, **__: Any) -> Any:
+    def _refuse(self, method: str, *_: Any, **__: Any) -> Any:
+        self.path = method  # transports ask for streams beforehand
         raise ConnectionError("this channel leads nowhere")
 
     def subscribe(self, *_: Any, **__: Any) -> None: ...
@@ -88,7 +103,7 @@ class _Listener(grpc.Channel):
     def __exit__(self, *_: object) -> None: ...
 
 
-def _of_client(client: Any) -> Iterator[Rpc]:
+def _of_client(client: Any, api: str) -> Iterator[Rpc]:
     listener = _Listener()
     transport = client.get_transport_class("grpc")(channel=listener)
     for name, member in vars(type(transport)).items():
@@ -97,7 +112,7 @@ def _of_client(client: Any) -> Iterator[Rpc]:
             with contextlib.suppress(Exception):
                 getattr(transport, name)(types[0]())
             if not listener.path.startswith("/google.longrunning."):
-                yield _rpc(listener.path, *types, "run.v2")
+                yield _rpc(listener.path, *types, api)
 
 
 def _types(member: Any) -> tuple[type[Message], type[Message]] | None:
@@ -134,6 +149,8 @@ def _rpc(path: str, request: type[Message], response: type[Message], api: str) -
 
 def _published(api: str, collection: str, rpc: str) -> tuple[Method, ...]:
     """Both `getIamPolicy` and `get` could be meant by GetIamPolicy: the longer name, where there is one."""
+    if rpc in _NAMED:
+        return (description(api).methods[_NAMED[rpc]],)
     methods = [m for m in description(api).methods.values() if m.id.split(".")[-2] == collection]
     word = re.split(r"(?<=[a-z])(?=[A-Z])", rpc)[0]
     verbs = (_lower(rpc), {"Update": "patch"}.get(word, _lower(word)))

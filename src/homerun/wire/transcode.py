@@ -77,8 +77,11 @@ def _json(message: Message) -> dict[str, Any]:
 def _resource(rpc: Rpc, fields: dict[str, Any], body: dict[str, Any]) -> Match[Method]:
     """Which of the methods is meant: that whose path has the form of the name. Takes the name out of `fields`."""
     method = rpc.methods[0]
-    field = _NAME.findall(method.short)[0]
-    inside = field not in rpc.request.DESCRIPTOR.fields_by_name
+    named = _NAME.findall(method.short)
+    if not named:
+        return Match(method, {})
+    field = named[0]
+    inside = field not in {each.json_name for each in rpc.request.DESCRIPTOR.fields}
     name = body.get(field, "") if inside else fields.pop(field, "")
     path = _NAME.sub(lambda _: quote(name, safe="/"), method.short, count=1)
     match = _router(rpc.methods).match(method.verb, path)

@@ -13,7 +13,7 @@ from homerun.apis.rest import Call, Handler
 from homerun.apis.run.backend import Backend
 from homerun.lib.errors import NotFound
 from homerun.store.log_base import log_name
-from homerun.wire.discovery import description
+from homerun.wire.discovery import Method, description
 from homerun.wire.filter_functions import ABSENT
 from homerun.wire.paging import next_token, page
 
@@ -66,7 +66,7 @@ def handlers(backend: Backend, keeper: LogKeeper) -> dict[str, Handler]:
     return {LIST: list_entries, WRITE: write_entries, LOGS: list_logs, DELETE: delete_log, RESOURCES: list_resources}
 
 
-def methods(backend: Backend, keeper: LogKeeper) -> Iterator[tuple[Any, Handler]]:
+def methods(backend: Backend, keeper: LogKeeper) -> Iterator[tuple[Method, Handler]]:
     known = description("logging.v2").methods
     return ((known[id], handler) for id, handler in handlers(backend, keeper).items())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
@@ -32,8 +33,8 @@ class LogKeeper(Protocol):
         """The seq of the last entry that came."""
         ...
 
-    async def written(self, seconds: float) -> None:
-        """Returns when something more was written, or after so long."""
+    def news(self) -> asyncio.Event:
+        """Set as soon as there is more to read than when it was asked for."""
         ...
 
     async def origins(self, project: str) -> set[Origin]: ...
