@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,10 +34,16 @@ PROBE = Probe(port=8080)
 IMPATIENT = Probe(port=8080, period=0.3, timeout=0.3)
 
 
+SLOW = 0.5
+"""Seconds until the `slow` sidecar is well."""
+SIDE = Probe(port=9000, period=30)
+ENV = {"hang": ["ON_TERM=ignore"], "spin": ["SPIN=1"], "slow": [f"START_DELAY_MS={SLOW * 1000:.0f}"]}
+
+
 class World:
     """An engine, what it said, and how to get an image that behaves in a certain way."""
 
-    BEHAVIOURS = ("serve", "talk", "fail", "hang", "broken", "spin")
+    BEHAVIOURS = ("serve", "talk", "fail", "hang", "broken", "spin", "sidecar", "slow", "done")
 
     def __init__(self, make: Callable[[], Engine], references: dict[str, str]) -> None:
         self._make = make
@@ -60,6 +67,10 @@ class World:
         image = await self.engine.pull(self._references[behaviour])
         container = ContainerSpec(image.pinned, memory=64 << 20, startup=probe)
         return InstanceSpec(id, (container,), labels, None if probe is None else probe.port)
+
+    async def container(self, name: str, behaviour: str, **fields: Any) -> ContainerSpec:
+        image = await self.engine.pull(self._references[behaviour])
+        return ContainerSpec(image.pinned, name=name, memory=64 << 20, **fields)
 
     async def until(self, kind: type[Event], id: str = "i1") -> Event:
         """Wait for an event of this kind and instance."""
@@ -102,6 +113,9 @@ def fake_world(folder: Path) -> World:
         "hang": Script(ready=9999, stop_after=9999),
         "broken": Script(start_error=Invalid("no such command")),
         "spin": Script(ready=0.01, on_term=Exit(code=0), cpu=1),
+        "sidecar": Script(ready=0.01, on_term=Exit(code=0)),
+        "slow": Script(ready=SLOW, on_term=Exit(code=0)),
+        "done": Script(exit=Exit(code=0), exit_after=0.01),
     }
     engine = FakeEngine(LoopClock(), {f"docker://registry.test/{name}": script for name, script in scripts.items()})
     return World(lambda: engine, {name: f"docker://registry.test/{name}" for name in scripts})
@@ -115,10 +129,13 @@ def oci_world(folder: Path) -> World:
         "hang": ["/app", "sleep"],
         "broken": ["/no-such-command"],
         "spin": ["/app", "serve"],
+        "sidecar": ["/app", "serve", "9000"],
+        "slow": ["/app", "serve", "9000"],
+        "done": ["/app", "exit", "0"],
     }
     references = {}
     for name, command in commands.items():
-        env = {"hang": ["ON_TERM=ignore"], "spin": ["SPIN=1"]}.get(name, [])
+        env = ENV.get(name, [])
         path = make_image(folder / f"{name}.tar", [app_layer()], cmd=command, env=env)
         references[name] = f"oci-archive:{path}"
     state = folder / "state"
@@ -296,6 +313,129 @@ async def test_only_an_exited_instance_can_be_removed(world: World) -> None:
     await world.engine.remove("i1")
     await world.engine.remove("i1")
     assert not world.engine.instances()
+
+
+# Several containers
+
+
+async def test_it_is_ready_when_all_its_containers_are_well(world: World) -> None:
+    web = await world.container("web", "serve", startup=PROBE)
+    side = await world.container("side", "slow", startup=SIDE)
+    await world.engine.start(InstanceSpec("i1", (web, side), port=8080))
+    ready = await world.until(Ready)
+    [state] = world.engine.instances()
+    assert isinstance(ready, Ready) and ready.address is not None and ready.address.port == 8080
+    assert ready.at - state.started > 0.9 * SLOW
+    await world.engine.stop("i1")
+    exited = await world.until(Exited)
+    assert isinstance(exited, Exited) and exited.exit == Exit(code=0)
+    assert [type(event) for event in world.events if not isinstance(event, Probed)] == [Ready, Exited]
+
+
+async def test_a_container_begins_when_those_that_it_depends_on_are_well(world: World) -> None:
+    main = await world.container("main", "talk", depends_on=("side",))
+    side = await world.container("side", "slow", startup=SIDE)
+    await world.engine.start(InstanceSpec("i1", (main, side), main="main"))
+    exited = await world.until(Exited)
+    assert isinstance(exited, Exited) and (exited.exit, exited.container) == (Exit(code=0), "main")
+    [state] = world.engine.instances()
+    lines = [line for line in await world.engine.logs({}) if line.container == "main"]
+    assert len(lines) == 2
+    assert lines[0].time - state.started > 0.9 * SLOW
+
+
+async def test_whichever_ends_takes_the_others_with_it(world: World) -> None:
+    web = await world.container("web", "serve", startup=PROBE)
+    side = await world.container("side", "fail")
+    await world.engine.start(InstanceSpec("i1", (web, side), port=8080))
+    exited = await world.until(Exited)
+    assert isinstance(exited, Exited) and (exited.exit, exited.container) == (Exit(code=7), "side")
+    [state] = world.engine.instances()
+    assert (state.phase, state.exit, state.container) == (Phase.EXITED, Exit(code=7), "side")
+
+
+async def test_who_does_not_follow_is_killed_after_the_grace_period(world: World) -> None:
+    hang, side = await world.container("hang", "hang"), await world.container("side", "done")
+    await world.engine.start(InstanceSpec("i1", (hang, side), grace=0.3))
+    exited = await world.until(Exited)
+    assert isinstance(exited, Exited) and (exited.exit, exited.container) == (Exit(code=0), "side")
+
+
+async def test_beside_a_main_container_others_may_end_well(world: World) -> None:
+    first = await world.container("first", "done")
+    main = await world.container("main", "talk", depends_on=("first", "side"))
+    side = await world.container("side", "slow", startup=SIDE)
+    await world.engine.start(InstanceSpec("i1", (first, main, side), main="main"))
+    exited = await world.until(Exited)
+    assert isinstance(exited, Exited) and (exited.exit, exited.container) == (Exit(code=0), "main")
+    assert [type(event) for event in world.events if not isinstance(event, Probed)] == [Ready, Exited]
+
+
+async def test_beside_a_main_container_others_may_not_fail(world: World) -> None:
+    main, side = await world.container("main", "hang"), await world.container("side", "fail")
+    await world.engine.start(InstanceSpec("i1", (main, side), main="main", grace=0.3))
+    exited = await world.until(Exited)
+    assert isinstance(exited, Exited) and (exited.exit, exited.container) == (Exit(code=7), "side")
+
+
+async def test_a_stopped_task_ends_as_its_main_container_does(world: World) -> None:
+    main, side = await world.container("main", "hang"), await world.container("side", "sidecar")
+    await world.engine.start(InstanceSpec("i1", (main, side), main="main"))
+    await world.until(Ready)
+    await world.engine.stop("i1", grace=0.3)
+    exited = await world.until(Exited)
+    assert isinstance(exited, Exited) and (exited.exit, exited.container) == (Exit(signal=9), "main")
+
+
+async def test_what_has_not_begun_when_it_is_stopped_never_does(world: World) -> None:
+    main = await world.container("main", "talk", depends_on=("side",))
+    side = await world.container("side", "hang", startup=SIDE)
+    await world.engine.start(InstanceSpec("i1", (main, side), main="main"))
+    await world.engine.stop("i1", grace=0.1)
+    exited = await world.until(Exited)
+    assert isinstance(exited, Exited) and not exited.exit.ok
+    assert not [line for line in await world.engine.logs({}) if line.container == "main"]
+    assert [type(event) for event in world.events if not isinstance(event, Probed)] == [Exited]
+
+
+async def test_a_container_that_is_not_well_in_time_fails_them_all(world: World) -> None:
+    web = await world.container("web", "serve", startup=PROBE)
+    side = await world.container("side", "hang", startup=replace(SIDE, period=0.3, timeout=0.3))
+    await world.engine.start(InstanceSpec("i1", (web, side), port=8080))
+    await world.until(Exited)
+    *_, failed, exited = world.events
+    assert isinstance(failed, Probed) and (failed.container, failed.well) == ("side", False)
+    assert "9000" in failed.message
+    assert isinstance(exited, Exited) and (exited.exit, exited.container) == (Exit(signal=9), "side")
+
+
+async def test_of_several_one_that_cannot_start_is_enough(world: World) -> None:
+    web, broken = await world.container("web", "serve"), await world.container("side", "broken")
+    with pytest.raises(Invalid):
+        await world.engine.start(InstanceSpec("i1", (web, broken)))
+    assert not world.engine.instances() and not world.events
+
+
+async def test_a_start_goes_on_over_a_restart_of_who_ordered_it(world: World) -> None:
+    web = await world.container("web", "serve", startup=PROBE, depends_on=("side",))
+    side = await world.container("side", "slow", startup=SIDE)
+    await world.engine.start(InstanceSpec("i1", (web, side), port=8080))
+    await world.engine.close()
+    await world.reopen()
+    ready = await world.until(Ready)
+    assert isinstance(ready, Ready) and ready.address is not None and ready.address.port == 8080
+
+
+async def test_what_ended_while_nobody_watched_takes_the_others_with_it(world: World) -> None:
+    web = await world.container("web", "serve", startup=PROBE)
+    side = await world.container("side", "fail", startup=None)
+    main = await world.container("hang", "hang")
+    await world.engine.start(InstanceSpec("i1", (web, main, side), port=8080, grace=0.3))
+    await world.engine.close()
+    await asyncio.sleep(0.5)
+    await world.reopen()
+    exited = await world.until(Exited)
+    assert isinstance(exited, Exited) and (exited.exit, exited.container) == (Exit(code=7), "side")
 
 
 # CPU

@@ -7,7 +7,9 @@ import itertools
 import os
 import subprocess
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,6 +88,14 @@ class Rig:
         id = next(self.ids)
         container = ContainerSpec(image.pinned, args=args, env=env or {}, memory=memory, cpu=cpu, startup=probe)
         await self.engine.start(InstanceSpec(id, (container,), labels or {}, None if probe is None else probe.port))
+        return id
+
+    async def several(self, *containers: ContainerSpec, **fields: Any) -> str:
+        """An instance of these; those without an image get the test program's."""
+        image = self.image = self.image or await self.pull()
+        id = next(self.ids)
+        chosen = tuple(replace(each, image=each.image or image.pinned) for each in containers)
+        await self.engine.start(InstanceSpec(id, chosen, **fields))
         return id
 
     async def until(self, kind: type[Event], id: str, limit: float = 30) -> Event:

@@ -1,7 +1,8 @@
 """A process that controls an engine, to be killed: starts what stdin says and reports what happens, as lines of JSON.
 
 `python -m tests.engine.oci.controller STATE IMAGES [stuck]`, then on stdin one JSON object per start: id, image, args,
-port, memory. Stuck, it never lets a program begin.
+port, memory; or instead of image, args and memory: containers, each with name, image, args, port, depends_on. Stuck, it
+never lets a program begin.
 """
 
 from __future__ import annotations
@@ -26,6 +27,17 @@ def say(**what: Any) -> None:
     print(json.dumps(what), flush=True)
 
 
+def container(order: dict[str, Any]) -> ContainerSpec:
+    return ContainerSpec(
+        order["image"],
+        order.get("name", ""),
+        args=tuple(order["args"]),
+        memory=order.get("memory", 64 << 20),
+        depends_on=tuple(order.get("depends_on", ())),
+        startup=Probe(port=order["port"]) if order.get("port") else None,
+    )
+
+
 async def main(state: Path, images: Path) -> None:
     engine = OciEngine(state, ImageStore(images), clock=SystemClock())
 
@@ -38,10 +50,8 @@ async def main(state: Path, images: Path) -> None:
     say(event="Open")
 
     async def start(order: dict[str, Any]) -> None:
-        probe = Probe(port=order["port"]) if order.get("port") else None
-        memory = order.get("memory", 64 << 20)
-        container = ContainerSpec(order["image"], args=tuple(order["args"]), memory=memory, startup=probe)
-        await engine.start(InstanceSpec(order["id"], (container,), {"batch": "b"}, order.get("port")))
+        containers = tuple(container(each) for each in order.get("containers", [order]))
+        await engine.start(InstanceSpec(order["id"], containers, {"batch": "b"}, order.get("port")))
         say(event="Started", id=order["id"])
 
     async with Supervisor() as tasks:

@@ -17,7 +17,7 @@ from homerun.engine.base import Exit, Exited, InstanceState, Phase, Ready
 from homerun.engine.oci import monitor, procfs
 from homerun.engine.oci.cgroup import Cgroups
 from homerun.engine.oci.layout import Layout
-from homerun.engine.oci.records import Record, Running
+from homerun.engine.oci.records import Pair, Record, Running
 from homerun.lib.errors import AlreadyExists
 from tests.engine.oci.conftest import PROBE, Rig
 
@@ -43,8 +43,10 @@ class Controller:
         return controller
 
     def start(self, id: str, image: str, *args: str, **how: Any) -> None:
+        self.order(id=id, image=image, args=args, **how)
+
+    def order(self, **order: Any) -> None:
         assert self._process.stdin
-        order = {"id": id, "image": image, "args": args, **how}
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
 
     async def until(self, event: str, id: str | None = None) -> None:
@@ -185,7 +187,7 @@ async def test_a_network_of_an_adopted_instance_is_not_given_to_another(closed: 
 
 async def test_a_killed_monitor_takes_its_container_down_and_nobody_knows_how_it_ended(rig: Rig) -> None:
     id = await rig.start("sleep")
-    [pid] = monitor.find(rig.state / "instances").values()
+    [[pid]] = monitor.find(rig.state / "instances").values()
     os.kill(pid, signal.SIGKILL)
     assert await rig.exit(id) == Exit()
     assert rig.footprint()["cgroups"] == set()
@@ -197,7 +199,7 @@ async def test_a_monitor_killed_while_nobody_watched(closed: Rig) -> None:
     controller.start("i0", image, "sleep")
     await controller.until("Started", "i0")
     await controller.kill()
-    [pid] = monitor.find(rig.state / "instances").values()
+    [[pid]] = monitor.find(rig.state / "instances").values()
     os.kill(pid, signal.SIGKILL)
     await rig.open()
     assert await rig.exit("i0") == Exit()
@@ -212,12 +214,13 @@ async def test_a_record_of_before_a_reboot_ended_in_a_way_that_nobody_saw(closed
     record = Record(rig.state / "instances" / id)
     running = record.running()
     assert running is not None
-    running.init.send(signal.SIGKILL)
-    await asyncio.to_thread(os.waitpid, running.monitor.pid, 0)
+    [pair] = running.pairs
+    pair.init.send(signal.SIGKILL)
+    await asyncio.to_thread(os.waitpid, pair.monitor.pid, 0)
     (record.folder / id).unlink()
     me = procfs.Process.of(os.getpid())
     assert me is not None
-    record.write_running(Running("another boot", me, me, running.started, running.address))
+    record.write_running(Running("another boot", (Pair(me, me),), running.started, running.address))
     rig.engine = rig.make()
     await rig.open()
     assert await rig.exit(id) == Exit()

@@ -22,7 +22,7 @@ def logs(tmp_path: Path) -> Logs:
 
 
 def write(logs: Logs, id: str, labels: dict[str, str], at: float) -> None:
-    logs.add(id, labels)
+    logs.add(id, labels, {id: "web"})
     logs.file(id).write_bytes(record(at, f"{id} begins") + record(at + 5, f"{id} ends"))
     os.utime(logs.file(id), (SECOND + at + 5, SECOND + at + 5))
 
@@ -40,7 +40,7 @@ def texts(
 
 def test_lines_carry_the_labels_of_their_instance(logs: Logs) -> None:
     line = logs.read({"task": "3"}, 0, None, None, ())[0]
-    assert line == LogLine(SECOND + 30, "i3", "stdout", "i3 begins", {"job": "j", "task": "3"})
+    assert line == LogLine(SECOND + 30, "i3", "stdout", "i3 begins", {"job": "j", "task": "3"}, "web")
 
 
 def test_lines_of_several_instances_are_merged_by_time(logs: Logs) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from homerun.engine.base import ContainerSpec, Exit, InstanceSpec, MemoryVolume, Mount
 from homerun.engine.oci.procfs import Process
-from homerun.engine.oci.records import Ended, Record, Running
+from homerun.engine.oci.records import Ended, Pair, Record, Running
 from homerun.lib.errors import AlreadyExists
 from homerun.model.probe import Probe
 
@@ -28,7 +28,7 @@ SPEC = InstanceSpec(
 
 def test_everything_comes_back(tmp_path: Path) -> None:
     record = Record.create(tmp_path, SPEC)
-    running = Running("boot", Process(1, 2), Process(3, 4), 5.5, "10.0.0.1")
+    running = Running("boot", (Pair(Process(1, 2), Process(3, 4)),), 5.5, "10.0.0.1")
     record.write_running(running)
     record.write_ready(1700000000.25)
     record.write_ended(Ended(Exit(signal=9, oom=True), 6.5))
@@ -48,7 +48,7 @@ def test_what_may_be_secret_is_not_kept(tmp_path: Path) -> None:
 
 def test_a_fresh_record_has_nothing_but_its_spec(tmp_path: Path) -> None:
     record = Record.create(tmp_path, SPEC)
-    assert (record.running(), record.ready(), record.ended(), record.status()) == (None, None, None, None)
+    assert (record.running(), record.ready(), record.ended(), record.status("i1")) == (None, None, None, None)
 
 
 def test_an_id_can_be_taken_once(tmp_path: Path) -> None:
@@ -75,9 +75,9 @@ def test_the_exit_status_is_conmons(tmp_path: Path) -> None:
     record = Record.create(tmp_path, SPEC)
     (record.folder / "i1").write_text("137")
     os.utime(record.folder / "i1", (7, 7))
-    assert record.status() == (137, 7)
+    assert record.status("i1") == (137, 7)
     (record.folder / "i1").write_text("")
-    assert record.status() is None
+    assert record.status("i1") is None
 
 
 def test_a_torn_file_counts_as_none(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from homerun.engine.base import Address, Phase
 from homerun.engine.oci import launch, monitor, procfs
-from homerun.engine.oci.instance import Instance
+from homerun.engine.oci.instance import Instance, owner
 from homerun.engine.oci.launch import Host
 from homerun.engine.oci.network import Network
 from homerun.engine.oci.records import Record, Running
@@ -51,6 +51,7 @@ def _sort(found: Found, host: Host, instance: Instance, running: Running, boot: 
     spec, record = instance.spec, instance.record
     if running.address and spec.port:
         instance.address = Address(running.address, spec.port)
+    instance.launched = True
     instance.ready = record.ready()
     instance.phase = Phase.STARTING if instance.ready is None else Phase.READY
     if ended := record.ended():
@@ -58,37 +59,45 @@ def _sort(found: Found, host: Host, instance: Instance, running: Running, boot: 
         instance.phase = Phase.EXITED
         found.exited.append(instance)
         return
-    instance.monitor, instance.init = running.monitor, running.init
-    if running.boot != boot or not running.monitor.alive:
+    if running.boot != boot:
         found.ended.append(instance)
         return
-    host.runtime.resume(instance.id, running.init)  # it may have been cut short just before its program
+    for part, pair in zip(instance.parts, running.pairs, strict=True):
+        part.monitor, part.init = pair.monitor, pair.init
+        part.begun = record.begun(part.key) if part.spec.depends_on else running.started
+        if pair.monitor.alive and part.begun is not None:
+            host.runtime.resume(part.key, pair.init)  # it may have been cut short just before its program
     instance.network = _network(running)
-    found.running.append(instance)
+    alive = any(pair.monitor.alive for pair in running.pairs)
+    (found.running if alive else found.ended).append(instance)
 
 
 def _network(running: Running) -> Network | None:
-    """Take hold of the namespace, so that it can be used again. None: its first process just ended."""
+    """Take hold of the namespace, so that it can be used again. None: its first processes just ended."""
     if running.address is None:
         return None
-    try:
-        fd = os.open(f"/proc/{running.init.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    if running.init.alive:
-        return Network(fd, running.address)
-    os.close(fd)
+    for pair in running.pairs:
+        try:
+            fd = os.open(f"/proc/{pair.init.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            continue
+        if pair.init.alive:
+            return Network(fd, running.address)
+        os.close(fd)
     return None
 
 
 def _sweep(host: Host, known: set[str]) -> None:
     """Kill and remove what belongs to no instance."""
-    for id, pid in monitor.find(host.layout.instances).items():
+    for id, pids in monitor.find(host.layout.instances).items():
         if id not in known:
-            _kill_monitor(pid)
-    for id in host.cgroups.names() | host.runtime.known():
-        if id not in known:
-            launch.discard(host, id)
+            for pid in pids:
+                _kill_monitor(pid)
+    keys: dict[str, list[str]] = {id: [] for id in host.cgroups.names()}
+    for key in host.runtime.known():
+        keys.setdefault(owner(key), []).append(key)
+    for id in keys.keys() - known:
+        launch.discard(host, id, keys[id])
 
 
 def _kill_monitor(pid: int) -> None:

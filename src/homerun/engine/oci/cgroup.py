@@ -1,7 +1,8 @@
 """Control groups in all three layouts: v1, hybrid (v1 plus a cgroup2 mount without controllers) and v2.
 
 The OCI runtime makes an instance's cgroup and puts its limits; we read what became of it, kill what is left in it, and
-remove it. All paths are `<mount>/<parent>/<instance>`; with v1 there is one per hierarchy.
+remove it. All paths are `<mount>/<parent>/<group>`; with v1 there is one per hierarchy. The group of an instance with
+one container is its id; of several, each has its own below that.
 """
 
 from __future__ import annotations
@@ -94,9 +95,15 @@ class Cgroups:
         memory = self.controllers.get("memory")
         return memory is not None and (memory / "memory.memsw.limit_in_bytes").exists()
 
-    def path(self, instance: str) -> str:
+    def path(self, group: str) -> str:
         """For `cgroupsPath` of the runtime's config."""
-        return f"/{self._parent}/{instance}"
+        return f"/{self._parent}/{group}"
+
+    def divide(self, instance: str) -> None:
+        """It is going to have groups below its own."""
+        if self.layout is CgroupLayout.V2 and self.unified is not None:
+            (self.unified / self._parent / instance).mkdir(exist_ok=True)
+            self._hand_down(self.unified / self._parent / instance)
 
     def roots(self) -> list[Path]:
         """The parents of all instances that exist."""
@@ -108,8 +115,8 @@ class Cgroups:
             return [self.unified / self._parent]
         return [point / self._parent for point in dict.fromkeys(self.controllers.values())]
 
-    def _folders(self, instance: str) -> list[Path]:
-        return [root / instance for root in self._roots()]
+    def _folders(self, group: str) -> list[Path]:
+        return [root / group for root in self._roots()]
 
     def prepare(self) -> None:
         """With v2, hand the controllers down to the parent's children; the runtimes do not on every version."""
@@ -118,10 +125,14 @@ class Cgroups:
         parent = self.unified / self._parent
         parent.mkdir(exist_ok=True)
         for folder in (self.unified, parent):
-            enabled = (folder / "cgroup.subtree_control").read_text().split()
-            for name in _WANTED:
-                if name not in enabled:
-                    (folder / "cgroup.subtree_control").write_text(f"+{name}")
+            self._hand_down(folder)
+
+    @staticmethod
+    def _hand_down(folder: Path) -> None:
+        enabled = (folder / "cgroup.subtree_control").read_text().split()
+        for name in _WANTED:
+            if name not in enabled:
+                (folder / "cgroup.subtree_control").write_text(f"+{name}")
 
     def hasten(self) -> None:
         """Prepare the kernel for a process that will change its cgroup in some milliseconds. Blocks meanwhile.
@@ -143,58 +154,72 @@ class Cgroups:
             found.update(entry.name for entry in os.scandir(root) if entry.is_dir())
         return found
 
-    def oom_kills(self, instance: str) -> int:
+    def oom_kills(self, group: str) -> int:
         """How many of its processes the kernel killed for want of memory."""
-        file = self._file(instance, "memory", "memory.oom_control", "memory.events")
+        file = self._file(group, "memory", "memory.oom_control", "memory.events")
         try:
             return int(_fields(file.read_text()).get("oom_kill", 0))
         except OSError:
             return 0
 
-    def allot(self, instance: str, cores: float) -> None:
+    def allot(self, group: str, cores: float) -> None:
         """How much CPU it may use; holds at once, also for what waits for its next period. Raises OSError."""
-        file = self._file(instance, "cpu", "cpu.cfs_quota_us", "cpu.max")
+        file = self._file(group, "cpu", "cpu.cfs_quota_us", "cpu.max")
         file.write_text(str(quota(cores)) if self.controllers else f"{quota(cores)} {PERIOD}")
 
-    def cpu_used(self, instance: str) -> float:
+    def cpu_used(self, group: str) -> float:
         """Seconds, of all processes that are or were in it. Raises OSError."""
-        text = self._file(instance, "cpuacct", "cpuacct.usage", "cpu.stat").read_text()
+        text = self._file(group, "cpuacct", "cpuacct.usage", "cpu.stat").read_text()
         return int(text) / 1e9 if self.controllers else int(_fields(text)["usage_usec"]) / 1e6
 
-    def _file(self, instance: str, controller: str, v1: str, v2: str) -> Path:
-        """A file of the instance's, by its names with v1 and v2 of `controller`."""
+    def _file(self, group: str, controller: str, v1: str, v2: str) -> Path:
+        """A file of the group's, by its names with v1 and v2 of `controller`."""
         if self.controllers or self.unified is None:
-            return self.controllers.get(controller, Path("/nowhere")) / self._parent / instance / v1
-        return self.unified / self._parent / instance / v2
+            return self.controllers.get(controller, Path("/nowhere")) / self._parent / group / v1
+        return self.unified / self._parent / group / v2
 
-    def processes(self, instance: str) -> set[int]:
+    def processes(self, group: str) -> set[int]:
         found: set[int] = set()
-        for folder in self._folders(instance):
+        for folder in self._folders(group):
             try:
                 found.update(int(pid) for pid in (folder / "cgroup.procs").read_text().split())
             except OSError:
                 continue
         return found
 
-    def kill(self, instance: str) -> None:
+    def kill(self, group: str) -> None:
         """SIGKILL for everything in it."""
-        for folder in self._folders(instance):
+        for folder in self._folders(group):
             if (folder / "cgroup.kill").exists():
                 (folder / "cgroup.kill").write_text("1")
-        for pid in self.processes(instance):
+        for pid in self.processes(group):
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
 
-    def remove(self, instance: str, patience: float = 5) -> None:
+    def _below(self, group: str) -> list[str]:
+        """Groups in a group; deeper there are none."""
+        names: set[str] = set()
+        for folder in self._folders(group):
+            try:
+                names.update(entry.name for entry in os.scandir(folder) if entry.is_dir())
+            except FileNotFoundError:
+                continue
+        return [f"{group}/{name}" for name in names]
+
+    def remove(self, group: str, patience: float = 5) -> None:
         """Kill what is left in it, then remove it. A killed process leaves its cgroup when the kernel gets to it."""
-        for folder in self._folders(instance):
+        for folder in self._folders(group):
             pause, waited = 0.0005, 0.0
             while not _rmdir(folder):
+                if below := self._below(group):
+                    for each in below:
+                        self.remove(each, patience)
+                    continue
                 if waited > patience:
                     raise OSError(errno.EBUSY, "the cgroup still has processes", str(folder))
-                self.kill(instance)
+                self.kill(group)
                 time.sleep(pause)
                 waited += pause
                 pause = min(0.05, pause * 2)

@@ -9,10 +9,10 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from homerun.engine.base import ContainerSpec, EngineUnavailable, Image, InstanceSpec
+from homerun.engine.base import ContainerSpec, EngineUnavailable, Image
 from homerun.engine.oci import launch, runtime
 from homerun.engine.oci.cgroup import CgroupLayout, Cgroups
-from homerun.engine.oci.launch import Host, Order
+from homerun.engine.oci.launch import Host, Item, Order
 from homerun.engine.oci.layout import Layout
 from homerun.engine.oci.monitor import Monitor
 from homerun.engine.oci.records import Record
@@ -74,18 +74,18 @@ def trial(layout: Layout, cgroups: Cgroups, conmon: str) -> Callable[[Runtime], 
         (folder / "root/exit-zero").write_bytes(runtime.exit_zero())
         (folder / "root/exit-zero").chmod(0o755)
         network = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        spec = InstanceSpec(id, (ContainerSpec("", memory=64 << 20),))
+        container = ContainerSpec("", memory=64 << 20)
         image = Image("", "", entrypoint=("/exit-zero",))
-        order = Order(spec, image, [folder / "root"], folder, folder / "log", network)
+        item = Item(container, id, id, image, [folder / "root"], folder / "log")
         try:
-            created = launch.create(host, order, {})
+            [created] = launch.create(host, Order(id, [item], folder, network), {})
             candidate.start(id, created.init)
             return _outcome(created, Record(folder))
         except (HomerunError, OSError) as error:
             return str(error)
         finally:
             os.close(network)
-            launch.discard(host, id)
+            launch.discard(host, id, [id])
             shutil.rmtree(folder)
 
     return attempt
@@ -98,5 +98,5 @@ def _outcome(created: Monitor, record: Record) -> str | None:
         time.sleep(0.001)
     else:
         return f"a container that should exit at once still ran after {_PATIENCE} s"
-    status = record.status()
+    status = record.status(record.id)
     return None if status and status[0] == 0 else f"a container that should exit with 0 ended with {status}"

@@ -1,26 +1,29 @@
-"""One start, from a spec to a running program, step by step in a thread of its own mount namespace.
+"""One start, from a spec to containers that wait for their programs, in a thread of its own mount namespace.
 
-network -> mount -> create -> start. What can be checked is checked before the runtime is called, because then the
-answer can name the remedy. A failure leaves nothing: the mounts end with the namespace, the rest is taken back here.
+network -> mount -> create -> start. All containers of an instance are created at once, by so many runtimes side by
+side, also those that will have to wait for others: what is wrong with one is known before anything runs. What can be
+checked is checked before the runtime is called, because then the answer can name the remedy. A failure leaves nothing:
+the mounts end with the namespace, the rest is taken back here.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
 import posixpath
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from homerun.engine.base import Image, InstanceSpec
+from homerun.engine.base import ContainerSpec, Image
 from homerun.engine.oci import bundle, monitor, program, sandbox, users
 from homerun.engine.oci.cgroup import CgroupLayout, Cgroups
 from homerun.engine.oci.kernel import open_in_root
 from homerun.engine.oci.layout import Layout
-from homerun.engine.oci.monitor import CreateFailed, Monitor
+from homerun.engine.oci.monitor import CreateFailed, Creation, Monitor
 from homerun.engine.oci.runtime import Runtime
 from homerun.lib.errors import Internal, Invalid
 
@@ -40,53 +43,110 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What to start. `network`: descriptor of its network namespace."""
+class Item:
+    """One container of an order. `key` and `group` as in instance.Part."""
 
-    spec: InstanceSpec
+    container: ContainerSpec
+    key: str
+    group: str
     image: Image
     layers: Sequence[Path]
-    record: Path
     log: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to start: the instance `id`. `network`: descriptor of its network namespace."""
+
+    id: str
+    items: Sequence[Item]
+    record: Path
     network: int
 
 
-def create(host: Host, order: Order, phases: dict[str, float]) -> Monitor:
-    """Mount and create; the program waits. In a fresh mount namespace. Raises Invalid, Internal."""
+def create(host: Host, order: Order, phases: dict[str, float]) -> list[Monitor]:
+    """Mount and create; the programs wait. In a fresh mount namespace. Raises Invalid, Internal."""
     began = time.perf_counter()
-    document = _prepare(host, order)
-    folder = host.layout.sandbox / "bundle"
-    (folder / "config.json").write_text(json.dumps(document))
+    bundles = []
+    for number, item in enumerate(order.items):
+        with _named(order, item):
+            bundles.append(_lay_out(host, order, item, number))
     mounted = time.perf_counter()
     phases["mount"] = mounted - began
-    try:
-        created = monitor.create(
-            host.conmon,
-            host.runtime.path,
-            host.runtime.arguments,
-            id=order.spec.id,
-            bundle=folder,
-            record=order.record,
-            log=order.log,
-        )
-    except CreateFailed as error:
-        raise _explained(str(error), host.runtime) from None
+    if len(order.items) > 1:
+        host.cgroups.divide(order.id)
+    created = _create_all(host, order, bundles)
     phases["create"] = time.perf_counter() - mounted
     return created
 
 
-def discard(host: Host, id: str) -> None:
-    """Kill and remove whatever exists of a container. Fine to call when there is nothing."""
-    host.cgroups.kill(id)
+def _create_all(host: Host, order: Order, bundles: Sequence[Path]) -> list[Monitor]:
+    """All or none."""
+    under_way: list[Creation] = []
+    created = []
+    try:
+        for item, bundle in zip(order.items, bundles, strict=True):
+            under_way.append(
+                monitor.create(
+                    host.conmon,
+                    host.runtime.path,
+                    host.runtime.arguments,
+                    id=item.key,
+                    bundle=bundle,
+                    record=order.record,
+                    log=item.log,
+                )
+            )
+        for item, creation in zip(order.items, under_way, strict=True):
+            with _named(order, item):
+                created.append(_done(creation, host.runtime))
+    except BaseException:
+        for creation in under_way:
+            creation.abandon()
+        raise
+    return created
+
+
+def _done(creation: Creation, runtime: Runtime) -> Monitor:
+    try:
+        return creation.done()
+    except CreateFailed as error:
+        raise _explained(str(error), runtime) from None
+
+
+@contextlib.contextmanager
+def _named(order: Order, item: Item) -> Iterator[None]:
+    """What is wrong with one container of several says with which."""
+    try:
+        yield
+    except (Invalid, Internal) as error:
+        if len(order.items) == 1:
+            raise
+        raise type(error)(f"container {item.container.name}: {error.message}") from None
+
+
+def discard(host: Host, id: str, keys: Iterable[str]) -> None:
+    """Kill and remove whatever exists of an instance and its containers. Fine to call when there is nothing."""
     host.cgroups.remove(id)
-    host.runtime.forget(id)
+    for key in keys:
+        host.runtime.forget(key)
 
 
-def _prepare(host: Host, order: Order) -> dict[str, object]:
-    """Mount the root, look into it, write our files: the runtime's config."""
-    [container], image = order.spec.containers, order.image
+def _lay_out(host: Host, order: Order, item: Item, number: int) -> Path:
+    """Mount the root of the container that is the `number`th, with the runtime's config beside it: the bundle."""
     point = host.layout.sandbox
-    root = sandbox.mount_root(point, order.layers, container.memory)
+    if number:
+        point /= str(number)  # in the first one's memory; the rest of it is its own
+        point.mkdir()
+    document = _prepare(host, order, item, point)
+    (point / "bundle/config.json").write_text(json.dumps(document))
+    return point / "bundle"
+
+
+def _prepare(host: Host, order: Order, item: Item, point: Path) -> dict[str, object]:
+    """Mount the root, look into it, write our files: the runtime's config."""
+    container, image = item.container, item.image
+    root = sandbox.mount_root(point, item.layers, container.memory)
     fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         program.check_folders(fd)
@@ -109,8 +169,8 @@ def _prepare(host: Host, order: Order) -> dict[str, object]:
     )
     place = bundle.Place(
         str(root),
-        _files(point, container.name),
-        host.cgroups.path(order.spec.id),
+        _files(point, [each.container.name for each in order.items]),
+        host.cgroups.path(item.group),
         f"/proc/{os.getpid()}/fd/{order.network}",
     )
     return bundle.config(args, env, cwd, user, limits, place)
@@ -157,9 +217,10 @@ def _make_folder(root: int, path: str, user: users.User) -> None:
         raise Invalid(f"the working directory {path} cannot be used: {os.strerror(error.errno or 0)}") from None
 
 
-def _files(point: Path, name: str) -> dict[str, str]:
+def _files(point: Path, names: Sequence[str]) -> dict[str, str]:
+    """`names`: of all containers of the instance, which find each other by them (contract §1.10)."""
     hosts, resolv = point / "bundle/hosts", point / "bundle/resolv.conf"
-    hosts.write_text(f"127.0.0.1\tlocalhost{' ' + name if name else ''}\n")
+    hosts.write_text(" ".join(["127.0.0.1\tlocalhost", *filter(None, names)]) + "\n")
     resolv.write_text(resolvers())
     for file in (hosts, resolv):
         file.chmod(0o644)

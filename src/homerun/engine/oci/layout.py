@@ -5,9 +5,11 @@ STATE/
   network.json           the subnet, so that a restart keeps it
   runtime.json           which OCI runtime works here, since this boot
   sandbox/               the mount point of every instance, each in a mount namespace of its own
-  instances/ID/          the record of an instance: spec.json, process.json, ready, exit.json, conmon's exit file
-  logs/ID.log            its output, in conmon's k8s-file format; ID.held is what is being read; labels in index.jsonl
-  run/RUNTIME/ID/        the OCI runtime's own state
+  instances/ID/          the record of an instance: spec.json, process.json, ready, exit.json, conmon's exit files
+  logs/KEY.log           output of a container, in conmon's k8s-file format; KEY.held is what is being read; labels in
+                         logs/index.jsonl
+  run/RUNTIME/KEY/       the OCI runtime's own state
+KEY is the ID of the instance, of several containers with + and the container's name (instance.py).
 """
 
 from __future__ import annotations

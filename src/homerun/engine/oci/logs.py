@@ -19,9 +19,16 @@ from homerun.engine.oci import logfile
 
 
 class _Entry(msgspec.Struct, frozen=True):
+    """`id`: of the instance. `key`: what its container's file is called (instance.Part.key), if not so."""
+
     id: str
     labels: dict[str, str]
     container: str = ""
+    key: str = ""
+
+    @property
+    def file(self) -> str:
+        return self.key or self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,9 @@ class Logs:
         self._folder = folder
         self._index = folder / "index.jsonl"
         self._entries: dict[str, _Entry] = {}
+        """By key."""
+        self._keys: dict[str, list[str]] = {}
+        """Of each instance."""
         self._past: dict[str, None] = {}
         """Ids of instances that were discarded, the last ones."""
         self._lock = threading.Lock()
@@ -49,8 +59,8 @@ class Logs:
                 entry = msgspec.json.decode(line, type=_Entry)
             except msgspec.DecodeError:
                 continue  # the last line before a crash
-            if self.file(entry.id).exists():
-                self._entries[entry.id] = entry
+            if self.file(entry.file).exists():
+                self._enter(entry)
         for file in [*self._folder.glob("*.log"), *self._folder.glob("*.held")]:
             if file.stem not in self._entries:
                 file.unlink()  # of a start that was cut short
@@ -66,7 +76,7 @@ class Logs:
 
     def keys_of(self, id: str) -> list[str]:
         with self._lock:
-            return [key for key in (id,) if key in self._entries]
+            return list(self._keys.get(id, ()))
 
     def entry(self, key: str) -> _Entry | None:
         return self._entries.get(key)
@@ -78,33 +88,46 @@ class Logs:
     def discard(self, key: str) -> None:
         """All of it is elsewhere. Its id stays known, so that it is not used again."""
         with self._lock:
-            entry = self._entries.pop(key, None)
-            if entry is not None:
+            if (entry := self._entries.pop(key, None)) is not None:
+                self._keys[entry.id].remove(key)
+                if not self._keys[entry.id]:
+                    del self._keys[entry.id]
                 self._past[entry.id] = None
             while len(self._past) > _REMEMBERED:
                 del self._past[next(iter(self._past))]
         self.file(key).unlink(missing_ok=True)
         self.held(key).unlink(missing_ok=True)
 
-    def file(self, id: str) -> Path:
-        return self._folder / f"{id}.log"
+    def file(self, key: str) -> Path:
+        return self._folder / f"{key}.log"
 
     def __contains__(self, id: str) -> bool:
-        return id in self._entries or id in self._past
+        return id in self._keys or id in self._past
 
-    def add(self, id: str, labels: Mapping[str, str], container: str = "") -> None:
-        entry = _Entry(id, dict(labels), container)
+    def add(self, id: str, labels: Mapping[str, str], containers: Mapping[str, str]) -> None:
+        """An instance runs. `containers`: key of the file -> name."""
+        entries = [_Entry(id, dict(labels), name, "" if key == id else key) for key, name in containers.items()]
         with self._lock:
-            self._entries[id] = entry
+            for entry in entries:
+                self._enter(entry)
             with open(self._index, "ab") as index:
-                index.write(msgspec.json.encode(entry) + b"\n")
+                index.write(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
 
-    def drop(self, id: str) -> None:
-        """As if it had never been: its start failed."""
+    def _enter(self, entry: _Entry) -> None:
+        self._entries[entry.file] = entry
+        keys = self._keys.setdefault(entry.id, [])
+        if entry.file not in keys:
+            keys.append(entry.file)
+
+    def drop(self, id: str, keys: Collection[str] = ()) -> None:
+        """As if it had never been: its start failed. `keys`: of files that may be there, but not in the index yet."""
         with self._lock:
-            self._entries.pop(id, None)
-        self.file(id).unlink(missing_ok=True)
-        self.held(id).unlink(missing_ok=True)
+            files = {*keys, *self._keys.pop(id, ())}
+            for key in files:
+                self._entries.pop(key, None)
+        for key in files:
+            self.file(key).unlink(missing_ok=True)
+            self.held(key).unlink(missing_ok=True)
 
     def read(
         self, labels: Mapping[str, str], since: float, until: float | None, limit: int | None, running: Collection[str]
@@ -132,7 +155,7 @@ class Logs:
         """Files that may hold something after `since`, the last changed first."""
         sources = []
         for entry in self._matching(labels):
-            file = self.file(entry.id)
+            file = self.file(entry.file)
             try:
                 changed = file.stat().st_mtime
             except FileNotFoundError:

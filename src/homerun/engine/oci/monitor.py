@@ -37,10 +37,34 @@ class Monitor:
     init: Process
 
 
+class Creation:
+    """One that is under way: conmon runs and the runtime is at work."""
+
+    def __init__(self, pid: int, reader: int) -> None:
+        self._pid = pid
+        self._reader = reader
+
+    def done(self) -> Monitor:
+        """Wait for it. Raises CreateFailed, Internal; then `abandon` it."""
+        try:
+            init = _container(_read(self._reader))
+        finally:
+            os.close(self._reader)
+        process = Process.of(self._pid)
+        if process is None or init is None:
+            raise Internal("the container's first process vanished before it was started")
+        return Monitor(process, init)
+
+    def abandon(self) -> None:
+        """Nothing of it is left afterwards."""
+        kill_tree(self._pid)
+        os.waitpid(self._pid, 0)
+
+
 def create(
     conmon: str, runtime: str, runtime_args: Sequence[str], *, id: str, bundle: Path, record: Path, log: Path
-) -> Monitor:
-    """Spawn conmon in the calling thread's namespaces, wait for `create`. Raises CreateFailed, Internal."""
+) -> Creation:
+    """Spawn conmon in the calling thread's namespaces, which has the runtime create the container."""
     reader, writer = os.pipe()
     command = [conmon, "--cid", id, "--cuuid", id, "--name", id, "--runtime", runtime, "--bundle", str(bundle)]
     command += ["--sync", "--full-attach", "--no-sync-log", "--log-path", f"k8s-file:{log}"]
@@ -49,21 +73,12 @@ def create(
     for argument in runtime_args:
         command += ["--runtime-arg", argument]
     try:
-        pid = _spawn(command, writer)
-    finally:
-        os.close(writer)
-    try:
-        init = _container(_read(reader))
-        process = Process.of(pid)
-        if process is None or init is None:
-            raise Internal("the container's first process vanished before it was started")
+        return Creation(_spawn(command, writer), reader)
     except BaseException:
-        kill_tree(pid)
-        os.waitpid(pid, 0)
+        os.close(reader)
         raise
     finally:
-        os.close(reader)
-    return Monitor(process, init)
+        os.close(writer)
 
 
 def _spawn(command: list[str], writer: int) -> int:
@@ -113,14 +128,14 @@ def kill_tree(pid: int) -> None:
         each.send(signal.SIGKILL)
 
 
-def find(instances: Path) -> dict[str, int]:
-    """Monitors of this state folder that run: instance -> pid."""
-    found = {}
+def find(instances: Path) -> dict[str, list[int]]:
+    """Monitors of this state folder that run: instance -> pids."""
+    found: dict[str, list[int]] = {}
     for pid in procfs.pids():
         words = procfs.command_line(pid)
         if not words or os.path.basename(words[0]) != "conmon" or "--exit-dir" not in words:
             continue
         folder = Path(words[words.index("--exit-dir") + 1])
         if folder.parent == instances:
-            found[folder.name] = pid
+            found.setdefault(folder.name, []).append(pid)
     return found

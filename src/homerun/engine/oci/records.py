@@ -1,10 +1,11 @@
 """What is on disk about each instance: a folder `instances/ID`, whose making is what keeps an id from being used twice.
 
     spec.json      who it is: labels, containers with their limits and probes; written first
-    process.json   its monitor and its first process, written before the program is let go: an instance without it never
-                   ran and is swept away
+    process.json   the monitor and the first process of each container, written before any program is let go: an
+                   instance without it never ran and is swept away
+    begun.KEY      empty; its time of change is when a container was let go that had to wait for others
     ready          empty; its time of change is when the instance became ready
-    ID             written by conmon: the exit status
+    KEY            written by conmon: the exit status of a container (instance.Part.key)
     exit.json      the end; after it nothing changes
 Nothing is synced to disk: after a crash of the machine nothing runs, so a lost record describes nothing.
 """
@@ -30,12 +31,18 @@ _GONE = "."
 """No id begins like this."""
 
 
-class Running(msgspec.Struct, frozen=True):
-    """What process.json holds. `boot`: pids of another boot mean nothing."""
+class Pair(msgspec.Struct, frozen=True):
+    """A container's two processes that matter."""
 
-    boot: str
     monitor: Process
     init: Process
+
+
+class Running(msgspec.Struct, frozen=True):
+    """What process.json holds. `boot`: pids of another boot mean nothing. `pairs`: in the order of the containers."""
+
+    boot: str
+    pairs: tuple[Pair, ...]
     started: float
     address: str | None
 
@@ -111,16 +118,20 @@ class Record:
         self._write("exit.json", ended)
 
     def write_ready(self, at: float) -> None:
-        file = self.folder / "ready"
-        file.touch()
-        os.utime(file, (at, at))
+        _touch(self.folder / "ready", at)
 
     def ready(self) -> float | None:
         return _changed(self.folder / "ready")
 
-    def status(self) -> tuple[int, float] | None:
+    def write_begun(self, key: str, at: float) -> None:
+        _touch(self.folder / f"begun.{key}", at)
+
+    def begun(self, key: str) -> float | None:
+        return _changed(self.folder / f"begun.{key}")
+
+    def status(self, key: str) -> tuple[int, float] | None:
         """Exit status (128 + n: killed by signal n) and time, from conmon; None when conmon did not see the end."""
-        file = self.folder / self.id
+        file = self.folder / key
         try:
             return int(file.read_text()), file.stat().st_mtime
         except (OSError, ValueError):
@@ -144,6 +155,11 @@ class Record:
             return msgspec.json.decode((self.folder / name).read_bytes(), type=kind)
         except (FileNotFoundError, msgspec.DecodeError):
             return None
+
+
+def _touch(file: Path, at: float) -> None:
+    file.touch()
+    os.utime(file, (at, at))
 
 
 def _changed(file: Path) -> float | None:
