@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from homerun.cli.flags import (
     ContainerFlags,
-    first_container,
+    main_container,
     parse_duration,
     set_if_given,
     split_list,
@@ -119,5 +119,5 @@ def test_only_what_was_given_is_set() -> None:
 
 def test_a_template_without_containers_gets_one() -> None:
     template: dict[str, Any] = {}
-    first_container(template)["image"] = "x"
+    main_container(template)["image"] = "x"
     assert template == {"containers": [{"image": "x"}]}

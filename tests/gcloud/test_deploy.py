@@ -5,13 +5,31 @@ from __future__ import annotations
 import pytest
 
 from tests.gcloud.conftest import Stored
-from tests.support.api import WEB
+from tests.support.api import SLOW, WEB
 from tests.support.gcloud import Gcloud, needed
 
 pytestmark = [pytest.mark.sockets, pytest.mark.gcloud, needed]
 RUN = "run.googleapis.com/"
 KEY = "projects/p/locations/l/keyRings/r/cryptoKeys/k"
 PRIVATE = "--no-allow-unauthenticated"
+
+
+def test_several_containers(gcloud: Gcloud, stored: Stored) -> None:
+    printed = gcloud(
+        "deploy", "pair", PRIVATE,
+        "--container=web", f"--image={WEB}", "--port=9000", "--depends-on=cache", "--cpu=1", "--memory=256Mi",
+        "--container=cache", f"--image={SLOW}", "--args=cache", "--set-env-vars=A=1", "--cpu=500m",
+        "--memory=128Mi", "--startup-probe=tcpSocket.port=6379,periodSeconds=1,failureThreshold=100",
+    )  # fmt: skip
+    assert "has been deployed and is serving 100 percent of traffic." in printed
+    _, v2 = stored("services/pair")
+    cache, web = sorted(v2["template"]["containers"], key=lambda container: str(container["name"]))
+    assert (web["dependsOn"], web["ports"]) == (["cache"], [{"name": "http1", "containerPort": 9000}])
+    assert "ports" not in cache and cache["startupProbe"]["tcpSocket"] == {"port": 6379}
+    assert cache["resources"]["limits"] == {"cpu": "500m", "memory": "128Mi"}
+
+    printed = gcloud.refused("services", "update", "pair", "--container=cache", "--depends-on=web")
+    assert "itself waits for this container" in printed
 
 
 def test_what_runs_and_how_many(gcloud: Gcloud, stored: Stored) -> None:

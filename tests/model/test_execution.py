@@ -1,3 +1,5 @@
+from typing import Any
+
 from homerun.model.execution import ExecutionSpec
 
 NAME = "projects/p/locations/r/jobs/j/executions/j-abcde"
@@ -19,3 +21,13 @@ def test_a_task_finds_its_variables() -> None:
         "CLOUD_RUN_TASK_ATTEMPT": "1",
         "CLOUD_RUN_TASK_COUNT": "9",
     }
+
+
+def test_the_work_is_done_by_the_first_container_that_serves_no_other() -> None:
+    def main(*containers: dict[str, Any]) -> str:
+        bodies = [{"image": "i", **container} for container in containers]
+        return ExecutionSpec.parse({"name": NAME, "template": {"containers": bodies}}).main
+
+    assert main({}) == main({}, {}) == "j-1"
+    assert main({"name": "proxy"}, {"name": "work", "dependsOn": ["proxy"]}) == "work"
+    assert main({"name": "work"}, {"name": "log"}, {"name": "proxy", "dependsOn": ["log"]}) == "work"

@@ -15,7 +15,7 @@ from homerun.cli.flags import (
     ContainerFlags,
     Json,
     container_options,
-    first_container,
+    main_container,
     parse_duration,
     set_if_given,
     take_container_flags,
@@ -110,7 +110,7 @@ def wanted(service: str, existing: Json | None, container: ContainerFlags, image
     template: Json = body.setdefault("template", {})
     template.pop("revision", None)
     template.setdefault("labels", {})[NONCE] = ids.suffix(10)
-    main = first_container(template)
+    main = main_container(template)
     container.apply(main, image or main.get("image", ""))
     if flags.port is not None:
         main["ports"] = [{**(main.get("ports") or [{}])[0], "containerPort": flags.port}]

@@ -126,6 +126,7 @@ def set_if_given(target: Json, values: Mapping[str, Any]) -> None:
     target.update({key: value for key, value in values.items() if value is not None})
 
 
-def first_container(template: Json) -> Json:
+def main_container(template: Json) -> Json:
+    """What the flags of a container are about: of several, the one that takes the requests, or the first."""
     containers: Sequence[Json] = template.setdefault("containers", [{}])
-    return containers[0]
+    return next((container for container in containers if container.get("ports")), containers[0])

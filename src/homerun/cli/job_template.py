@@ -13,7 +13,7 @@ from homerun.cli.flags import (
     ContainerFlags,
     Json,
     container_options,
-    first_container,
+    main_container,
     parse_duration,
     set_if_given,
 )
@@ -55,7 +55,7 @@ def wanted(existing: Json | None, container: ContainerFlags, image: str, flags: 
     body["client"] = "homerun"
     execution: Json = body.setdefault("template", {})
     task: Json = execution.setdefault("template", {})
-    main = first_container(task)
+    main = main_container(task)
     container.apply(main, image or main.get("image", ""))
     if image:
         execution.setdefault("labels", {})[NONCE] = ids.suffix(10)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import click
 
 from homerun.cli import traffic
-from homerun.cli.flags import ContainerFlags, Json, first_container
+from homerun.cli.flags import ContainerFlags, Json, main_container
 from homerun.cli.job_template import NONCE
 from homerun.cli.output import last
 from homerun.lib import ids
@@ -28,7 +28,7 @@ def wanted(pool: str, existing: Json | None, container: ContainerFlags, image: s
     body: Json = copy.deepcopy(existing or {})
     body["client"] = "homerun"
     template: Json = body.setdefault("template", {})
-    main = first_container(template)
+    main = main_container(template)
     before = copy.deepcopy(main)
     container.apply(main, image or main.get("image", ""))
     if image:

@@ -38,8 +38,12 @@ class ExecutionSpec:
 
     @property
     def main(self) -> str:
-        """The container that does the work: the task's end is its end."""
-        return self.containers[0].name
+        """The container that does the work, and whose end is the task's: the first that no other depends on.
+
+        The real platform names none. Whoever others wait for is there to serve them.
+        """
+        serving = {name for container in self.containers for name in container.depends_on}
+        return next(container.name for container in self.containers if container.name not in serving)
 
     def task_name(self, index: int) -> str:
         return f"{self.name}/tasks/{names.last(self.name)}-task{index}"

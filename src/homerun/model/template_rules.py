@@ -11,7 +11,7 @@ from homerun.model.limits import AtMost
 from homerun.model.metadata_rules import METADATA
 from homerun.model.names import check_id, last
 from homerun.model.quantity import parse_bytes, parse_cpu, parse_seconds
-from homerun.model.rules import HOMERUN, Rule, field, required
+from homerun.model.rules import Rule, field, required
 from homerun.model.volume_rules import VOLUMES
 
 Json = Mapping[str, Any]
@@ -24,11 +24,6 @@ def _names_once(containers: Sequence[Json], owner: str) -> Iterator[tuple[str, s
         if name and name in seen:
             yield f"[{index}].name", f"{name!r} is the name of an earlier container as well"
         seen.add(name)
-
-
-def _only_one(containers: Sequence[Json], owner: str) -> Iterator[tuple[str, str]]:
-    if len(containers) > 1:
-        yield "[1]", "several containers per instance are not supported yet: give one"
 
 
 def _depends_on(containers: Sequence[Json], owner: str) -> Iterator[tuple[str, str]]:
@@ -89,7 +84,6 @@ def _some_network(interface: Json, owner: str) -> Iterator[tuple[str, str]]:
 TEMPLATE = (
     required("containers", "give one container with an image", "§1.3"),
     field("containers", AtMost(limits.CONTAINERS, "containers"), "§3"),
-    Rule("containers", "one", HOMERUN, _only_one),
     Rule("containers[].name", "only once", "§13.3", _names_once, at="containers"),
     Rule("containers[].dependsOn[]", "other containers, and no circle", "§13.3", _depends_on, at="containers"),
     Rule(

@@ -32,10 +32,7 @@ SERVICE = {
     "iapEnabled": "Identity-Aware Proxy is not supported: leave it out or false",
 }
 WORKER_POOL = {f"template.{path}": why for path, why in _TEMPLATE.items()}
-JOB = {
-    **{f"template.template.{path}": why for path, why in _TEMPLATE.items()},
-    "template.template.containers[].startupProbe": "startup probes of jobs are not supported yet: leave it out",
-}
+JOB = {f"template.template.{path}": why for path, why in _TEMPLATE.items()}
 
 OVERRIDES = {"containerOverrides[].env[].valueSource": _CONTAINER["env[].valueSource"]}
 
