@@ -46,6 +46,8 @@ class Settings:
     """MiB of log entries that are kept of each project; the oldest go."""
     log_days: float = 30
     """Days that log entries are kept."""
+    root_disk: int = 0
+    """GiB that a container may write to its own files, on disk; 0: in memory, within its limit, as on Cloud Run."""
     grace: float = 10
     """Seconds between SIGTERM and SIGKILL."""
     request_limit: int = 32

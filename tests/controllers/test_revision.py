@@ -65,6 +65,15 @@ async def test_a_revision_says_how_it_stands() -> None:
         await until_condition(a, second, "Active", revisionReason="RETIRED")
 
 
+async def test_a_revision_says_that_there_is_no_first_generation() -> None:
+    async with api() as a:
+        first = (await a.deploy(executionEnvironment="EXECUTION_ENVIRONMENT_GEN1"))["latestReadyRevision"]
+        found = await condition(a, first, "ResourcesAvailable")
+        assert found["state"] == "CONDITION_SUCCEEDED" and "no gVisor" in found["message"]
+        second = (await patch(a, service(executionEnvironment="EXECUTION_ENVIRONMENT_GEN2")))["latestReadyRevision"]
+        assert "message" not in await condition(a, second, "ResourcesAvailable")
+
+
 async def test_a_revision_without_traffic_is_in_reserve_as_v1_says_too() -> None:
     async with api() as a:
         first = (await a.deploy())["latestReadyRevision"]

@@ -383,7 +383,7 @@ class Capacity:
 
     async def _start(self, group: Group, id: str) -> None:
         try:
-            await self._engine.start(_instance_spec(group.spec, group.images, id))
+            await self._engine.start(_instance_spec(group.spec, group.images, id, self._discards.grace))
         except HomerunError as error:
             self.observer.not_started(group.spec, id, error.message)
             self._forget(group, id, error.message)
@@ -509,11 +509,12 @@ class Capacity:
             group.fleet.adopt([instance])
 
 
-def _instance_spec(spec: RevisionSpec, images: Sequence[str], id: str) -> InstanceSpec:
+def _instance_spec(spec: RevisionSpec, images: Sequence[str], id: str, grace: float) -> InstanceSpec:
     containers = container_specs(spec.containers, images, spec.environment)
     return InstanceSpec(
         id=id,
         containers=tuple(map(boosted_start, containers, spec.containers)),
         labels=labels.of_revision(spec, id),
         port=spec.ingress.port,
+        grace=grace,
     )

@@ -193,7 +193,7 @@ class Crews:
                 case Start(id, revision):
                     self._owners[id] = group
                     spec, images = group.specs[revision]
-                    instance = _instance_spec(spec, images, id)
+                    instance = _instance_spec(spec, images, id, self._discards.grace)
                     self._supervisor.spawn(self._start(group, instance), name=f"start {id[:8]}")
                 case Stop(id):
                     self._discards.stop(id)
@@ -247,10 +247,11 @@ class Crews:
             group.specs.pop(revision, None)
 
 
-def _instance_spec(spec: WorkerSpec, images: Sequence[str], id: str) -> InstanceSpec:
+def _instance_spec(spec: WorkerSpec, images: Sequence[str], id: str, grace: float) -> InstanceSpec:
     system = spec.environment()
     return InstanceSpec(
         id=id,
         containers=container_specs(spec.containers, images, lambda container: system),
         labels=labels.of_worker(spec, id),
+        grace=grace,
     )

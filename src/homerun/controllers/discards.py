@@ -10,7 +10,9 @@ from homerun.engine.base import Engine, Event, Exited, InstanceState, Phase
 
 class Discards:
     def __init__(self, engine: Engine, supervisor: Supervisor, grace: float) -> None:
-        self._engine, self._supervisor, self._grace = engine, supervisor, grace
+        self._engine, self._supervisor = engine, supervisor
+        self.grace = grace
+        """Seconds between SIGTERM and SIGKILL."""
         self._ending: set[str] = set()
 
     def add(self, states: Iterable[InstanceState]) -> None:
@@ -32,7 +34,7 @@ class Discards:
 
     def stop(self, id: str) -> None:
         """SIGTERM, then SIGKILL after the grace period; returns at once."""
-        self._supervisor.spawn(self._engine.stop(id, self._grace), name=f"stop {id[:8]}")
+        self._supervisor.spawn(self._engine.stop(id, self.grace), name=f"stop {id[:8]}")
 
     def remove(self, id: str) -> None:
         """Forget an instance that has ended; returns at once."""

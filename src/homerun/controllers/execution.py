@@ -207,7 +207,7 @@ class ExecutionController:
 
     async def _start(self, run: Run, id: str, index: int, attempt: int) -> None:
         try:
-            await self._engine.start(_instance_spec(run, id, index, attempt))
+            await self._engine.start(_instance_spec(run, id, index, attempt, self._discards.grace))
         except HomerunError as error:
             self._owners.pop(id, None)
             self._carry_out(run, run.machine.unstarted(index, attempt, error.message, self._clock.now()))
@@ -271,11 +271,12 @@ def instance_id(execution_uid: str, index: int, attempt: int) -> str:
     return hashlib.sha256(f"{execution_uid}/{index}/{attempt}".encode()).hexdigest()[:32]
 
 
-def _instance_spec(run: Run, id: str, index: int, attempt: int) -> InstanceSpec:
+def _instance_spec(run: Run, id: str, index: int, attempt: int, grace: float) -> InstanceSpec:
     system = run.spec.environment(index, attempt)
     return InstanceSpec(
         id=id,
         containers=container_specs(run.spec.containers, run.images, lambda container: system),
         labels=labels.of_attempt(run.spec, index, attempt, id),
         main=run.spec.main,
+        grace=grace,
     )

@@ -47,7 +47,7 @@ def imported(revision: Document, images: Sequence[Image], now: float) -> Put:
         revision,
         [
             condition("Ready", RECONCILING, now, message="Starting the container and waiting for it to be ready."),
-            condition("ResourcesAvailable", SUCCEEDED, now),
+            condition("ResourcesAvailable", SUCCEEDED, now, message=_generation(revision)),
             condition("ContainerHealthy", RECONCILING, now),
         ],
         now,
@@ -56,11 +56,18 @@ def imported(revision: Document, images: Sequence[Image], now: float) -> Put:
     )
 
 
+def _generation(revision: Document) -> str:
+    """The first generation of execution environments is a sandbox that we do not have (contract §1.6)."""
+    if revision.body.get("executionEnvironment") != "EXECUTION_ENVIRONMENT_GEN1":
+        return ""
+    return "Runs in the second-generation execution environment: this homerun has no gVisor, which the first one is."
+
+
 def ready(revision: Document, now: float) -> Put:
     skipped = "HEALTH_CHECK_SKIPPED" if revision.internal.get("skip_check") else ""
     stages = [
         condition("Ready", SUCCEEDED, now),
-        condition("ResourcesAvailable", SUCCEEDED, now),
+        condition("ResourcesAvailable", SUCCEEDED, now, message=_generation(revision)),
         condition("ContainerHealthy", SUCCEEDED, now, revision_reason=skipped),
     ]
     return _put(revision, [*stages, _active(revision, serves=False, now=now)], now, _settled(revision))

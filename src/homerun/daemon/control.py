@@ -280,7 +280,13 @@ async def run(settings: Settings, listener: socket.socket) -> None:
     keys = await asyncio.get_running_loop().run_in_executor(None, open_keys, settings.state)
     certificate = await asyncio.get_running_loop().run_in_executor(None, open_certificate, settings.state)
     store = await SqliteStore.open(settings.state / "homerun.db")
-    engine = OciEngine(settings.state, ImageStore(settings.state / "images"), clock=clock, runtime=settings.runtime)
+    engine = OciEngine(
+        settings.state,
+        ImageStore(settings.state / "images"),
+        clock=clock,
+        runtime=settings.runtime,
+        root_disk=settings.root_disk << 30,
+    )
     logs = await asyncio.to_thread(open_logs, settings)
     control = Control(settings, store, engine, clock, keys, create_certificates(settings, store, clock), logs)
     stopping = Stopping()

@@ -12,6 +12,7 @@ from homerun.settings import Settings
 
 _NUMBERS: dict[str, type[float]] = {
     "idle_timeout": float,
+    "root_disk": int,
     "grace": float,
     "log_size": int,
     "log_days": float,

@@ -100,6 +100,17 @@ async def test_the_kernel_knows_its_limits(either: Rig) -> None:
     assert {file.name: file.read_text().strip() for file in files if file.exists()} == wanted
 
 
+async def test_what_is_written_may_go_to_disk_instead(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, root_disk=64 << 20)
+    await rig.open()
+    try:
+        assert await rig.run("write", "/big", "48", memory=32 << 20) == ["/big: written"]
+        assert await rig.run("write", "/big", "100", memory=32 << 20) == ["/big: No space left on device"]
+        assert "/big: No such file or directory" in await rig.run("cat", "/big")
+    finally:
+        await rig.close()
+
+
 async def test_what_is_written_counts_as_memory(rig: Rig) -> None:
     exit = await rig.exit(await rig.start("write", "/big", "100", memory=32 << 20))
     assert exit.oom or exit == Exit(code=1)

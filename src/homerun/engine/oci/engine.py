@@ -37,7 +37,7 @@ from homerun.engine.oci.logs import Logs
 from homerun.engine.oci.monitor import Monitor, kill_tree
 from homerun.engine.oci.network import NetworkPool
 from homerun.engine.oci.records import Pair, Record, Running
-from homerun.engine.oci.sandbox import Sandboxes
+from homerun.engine.oci.sandbox import Disk, Sandboxes
 from homerun.engine.oci.spool import Spool
 from homerun.engine.oci.subnet import Subnet
 from homerun.lib.clock import Clock
@@ -57,10 +57,19 @@ class Images(Protocol):
 
 
 class OciEngine:
-    """`runtime`: crun, runc or a path; empty: the first that works. `tasks`: processes and threads per instance."""
+    """`runtime`: crun, runc or a path; empty: the first that works. `tasks`: processes and threads per container.
+    `root_disk`: bytes that a container may write, on disk; 0: in memory, within its limit."""
 
     def __init__(
-        self, state: Path, images: Images, *, clock: Clock, runtime: str = "", tasks: int = 4096, threads: int = 4
+        self,
+        state: Path,
+        images: Images,
+        *,
+        clock: Clock,
+        runtime: str = "",
+        tasks: int = 4096,
+        threads: int = 4,
+        root_disk: int = 0,
     ) -> None:
         self._layout = Layout(state.absolute())
         self._images = images
@@ -68,6 +77,7 @@ class OciEngine:
         self._wanted = runtime
         self._task_limit = tasks
         self._threads = threads
+        self._disk = Disk(self._layout.state, root_disk) if root_disk else None
         self._logs = Logs(self._layout.logs)
         self.output = Spool(self._logs, self._is_over, lambda id: id not in self._instances)
         self._instances: dict[str, Instance] = {}
@@ -87,7 +97,7 @@ class OciEngine:
         try:
             cgroups.prepare()
             runtime = await host.choose_runtime(self._wanted, self._layout, cgroups, conmon, self._sandboxes)
-            self._host = Host(self._layout, cgroups, runtime, conmon, self._task_limit)
+            self._host = Host(self._layout, cgroups, runtime, conmon, self._task_limit, self._disk)
             self._lives = Lives(self._host, self._clock, self._tell, self._over)
             await asyncio.to_thread(self._logs.open)
             found = await asyncio.to_thread(adopt.adopt, self._host)

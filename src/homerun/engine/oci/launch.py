@@ -25,6 +25,7 @@ from homerun.engine.oci.kernel import open_in_root
 from homerun.engine.oci.layout import Layout
 from homerun.engine.oci.monitor import CreateFailed, Creation, Monitor
 from homerun.engine.oci.runtime import Runtime
+from homerun.engine.oci.sandbox import Disk
 from homerun.lib.errors import Internal, Invalid
 
 _RESOLV = Path("/etc/resolv.conf")
@@ -33,13 +34,15 @@ _REAL_RESOLV = Path("/run/systemd/resolve/resolv.conf")
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What every start needs of the host. `tasks`: processes and threads that an instance may have."""
+    """What every start needs of the host. `tasks`: processes and threads that a container may have. `disk`: for what
+    it writes; None: memory."""
 
     layout: Layout
     cgroups: Cgroups
     runtime: Runtime
     conmon: str
     tasks: int
+    disk: Disk | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ def _lay_out(host: Host, order: Order, item: Item, number: int) -> Path:
 def _prepare(host: Host, order: Order, item: Item, point: Path) -> dict[str, object]:
     """Mount the root, look into it, write our files: the runtime's config."""
     container, image = item.container, item.image
-    root = sandbox.mount_root(point, item.layers, container.memory)
+    root = sandbox.mount_root(point, item.layers, container.memory, host.disk)
     fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         program.check_folders(fd)

@@ -13,10 +13,12 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from homerun.engine.oci import kernel
+from homerun.engine.oci.disk import mount_disk
 
 T = TypeVar("T")
 _OURS = 4 << 20  # room for our own files beside those of the instance
@@ -59,20 +61,35 @@ class Sandboxes:
         self._bases.clear()
 
 
-def mount_root(point: Path, layers: Sequence[Path], size: int) -> Path:
-    """Layers (topmost first) under a writable one in memory, at most `size` bytes of it. Returns the root folder.
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """Room on disk: `size` bytes at most, in a nameless file in `folder`."""
+
+    folder: Path
+    size: int
+
+
+def mount_root(point: Path, layers: Sequence[Path], size: int, disk: Disk | None = None) -> Path:
+    """Layers (topmost first) under a writable one: on `disk`, or in memory, `size` bytes at most. Returns the root.
 
     mount(2) takes one page of options, so the layers go by names of a few characters, relative to a folder of links.
     """
     kernel.mount("tmpfs", str(point), "tmpfs", _MOUNT_FLAGS, f"mode=700,size={size + _OURS}")
-    for name in ("upper", "work", "layers", "root", "bundle"):
+    for name in ("layers", "root", "bundle"):
         (point / name).mkdir(mode=0o755)
+    written = point
+    if disk is not None:
+        written = point / "disk"
+        written.mkdir()
+        mount_disk(disk.folder, disk.size, written)
+    for name in ("upper", "work"):
+        (written / name).mkdir(mode=0o755)
     for number, layer in enumerate(layers):
         (point / "layers" / str(number)).symlink_to(layer)
     names = ":".join(str(number) for number in range(len(layers)))
     os.chdir(point / "layers")
     try:
-        options = f"lowerdir={names},upperdir={point}/upper,workdir={point}/work"
+        options = f"lowerdir={names},upperdir={written}/upper,workdir={written}/work"
         kernel.mount("overlay", str(point / "root"), "overlay", _MOUNT_FLAGS, options)
     finally:
         os.chdir("/")
