@@ -31,12 +31,15 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     running = Running("boot", (Pair(Process(1, 2), Process(3, 4)),), 5.5, "10.0.0.1")
     record.write_running(running)
     record.write_ready(1700000000.25)
+    record.write_first("db")
+    record.write_begun("i1+web", 1700000000.5)
     record.write_ended(Ended(Exit(signal=9, oom=True), 6.5))
     [again] = Record.scan(tmp_path)
     assert again.id == "i1"
     assert again.spec() == SPEC
     assert again.running() == running
     assert again.ready() == 1700000000.25
+    assert (again.first(), again.begun("i1+web"), again.begun("i1+db")) == ("db", 1700000000.5, None)
     assert again.ended() == Ended(Exit(signal=9, oom=True), 6.5)
 
 

@@ -52,6 +52,8 @@ def _sort(found: Found, host: Host, instance: Instance, running: Running, boot: 
     if running.address and spec.port:
         instance.address = Address(running.address, spec.port)
     instance.launched = True
+    if first := record.first():
+        instance.first = instance.named(first)
     instance.ready = record.ready()
     instance.phase = Phase.STARTING if instance.ready is None else Phase.READY
     if ended := record.ended():

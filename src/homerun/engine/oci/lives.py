@@ -110,7 +110,7 @@ class Lives:
         if well:
             self._become_well(instance, part)
         else:
-            instance.first = instance.first or part
+            self._decide(instance, part)
             self.kill(instance)
 
     def _become_well(self, instance: Instance, part: Part) -> None:
@@ -219,8 +219,15 @@ class Lives:
             part.status = found[0]
         elif part.init:
             part.init.send(signal.SIGKILL)  # only its monitor is gone
-        if instance.first is None and instance.decides(part):
+        if instance.decides(part):
+            self._decide(instance, part)
+
+    def _decide(self, instance: Instance, part: Part) -> None:
+        """Its end is that of the instance, unless another one's is. On disk, before the others follow."""
+        if instance.first is None:
             instance.first = part
+            if len(instance.parts) > 1:
+                instance.record.write_first(part.spec.name)
 
     def _track(self, task: asyncio.Task[None]) -> None:
         self._ending.add(task)

@@ -4,6 +4,7 @@
     process.json   the monitor and the first process of each container, written before any program is let go: an
                    instance without it never ran and is swept away
     begun.KEY      empty; its time of change is when a container was let go that had to wait for others
+    first.json     the container that ended first, of several, before the others are told to end
     ready          empty; its time of change is when the instance became ready
     KEY            written by conmon: the exit status of a container (instance.Part.key)
     exit.json      the end; after it nothing changes
@@ -128,6 +129,13 @@ class Record:
 
     def begun(self, key: str) -> float | None:
         return _changed(self.folder / f"begun.{key}")
+
+    def write_first(self, container: str) -> None:
+        self._write("first.json", container)
+
+    def first(self) -> str | None:
+        """The container whose end is that of the instance, if that was known before all had ended."""
+        return self._read("first.json", str)
 
     def status(self, key: str) -> tuple[int, float] | None:
         """Exit status (128 + n: killed by signal n) and time, from conmon; None when conmon did not see the end."""
