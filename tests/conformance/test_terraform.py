@@ -180,14 +180,14 @@ POOLS: dict[str, Json] = {
     "secret": service({"env": [SECRET_ENV]}),
 }
 NOT_YET = {
-    "services": {"liveness probe", "secret", "sql", "mount gcs", "mount nfs", "multicontainer", "gpu"},
+    "services": {"secret", "sql", "mount gcs", "mount nfs", "multicontainer", "gpu"},
     "jobs": {"secret", "emptydir"},
     "workerPools": {"secret"},
-    "v1": {"liveness", "secret"},
+    "v1": {"secret"},
 }
 """What may be refused, by the paths of these: everything else is accepted."""
 
-_REFUSED = ("volume", "env", "livenessProbe", "containers[1]", "nvidia.com/gpu", "accelerator")
+_REFUSED = ("volume", "env", "containers[1]", "nvidia.com/gpu", "accelerator")
 TABLES = {"services": (SERVICE, SERVICES), "jobs": (JOB, JOBS), "workerPools": (WORKER_POOL, POOLS)}
 CASES = [(collection, name) for collection, (_, configs) in TABLES.items() for name in configs]
 

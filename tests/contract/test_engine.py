@@ -26,7 +26,7 @@ from homerun.engine.images.store import ImageStore
 from homerun.engine.oci.engine import OciEngine
 from homerun.lib.clock import SystemClock
 from homerun.lib.errors import AlreadyExists, FailedPrecondition, HomerunError, Invalid, NotFound
-from homerun.model.probe import Probe
+from homerun.model.probe import Check, Probe
 from tests.support.clock import LoopClock
 from tests.support.images import app_layer, make_image
 
@@ -78,6 +78,29 @@ class World:
             while True:
                 for event in self.events:
                     if isinstance(event, kind) and event.id == id:
+                        return event
+                self._heard.clear()
+                await self._heard.wait()
+
+    async def ail(self, check: Check, status: int, id: str = "i1") -> None:
+        """From now on that probe of it is answered with this status; 200: it is well."""
+        if isinstance(self.engine, FakeEngine):
+            self.engine.ail(id, "" if status == 200 else f"The answer had status {status}.", check)
+            return
+        [address] = [state.address for state in self.engine.instances() if state.id == id]
+        assert address is not None
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        key = "live" if check is Check.LIVENESS else "ready"
+        writer.write(f"GET /ail?{key}={status} HTTP/1.1\r\nHost: i\r\nConnection: close\r\n\r\n".encode())
+        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+    async def probed(self, check: Check, well: bool, id: str = "i1") -> Probed:
+        """Wait for this verdict."""
+        async with asyncio.timeout(30):
+            while True:
+                for event in self.events:
+                    if isinstance(event, Probed) and (event.id, event.check, event.well) == (id, check, well):
                         return event
                 self._heard.clear()
                 await self._heard.wait()
@@ -255,6 +278,89 @@ async def test_many_start_at_once(world: World) -> None:
         assert isinstance(ready, Ready)
         addresses.add(ready.address)
     assert len(addresses) == 12
+
+
+# Probes
+
+
+async def test_a_startup_probe_that_passes_is_told_before_the_instance_is_ready(world: World) -> None:
+    await world.engine.start(await world.spec("serve", probe=PROBE))
+    await world.until(Ready)
+    first, _ = world.events
+    assert isinstance(first, Probed)
+    assert (first.check, first.well, first.times) == (Check.STARTUP, True, 1)
+
+
+def watched(spec: InstanceSpec, **probes: Probe) -> InstanceSpec:
+    return replace(spec, containers=(replace(spec.containers[0], **probes),))
+
+
+LIVE = Probe(8080, "/livez", period=0.1, timeout=0.1, failure_threshold=3)
+READYZ = Probe(8080, "/readyz", period=0.1, timeout=0.1, failure_threshold=2, success_threshold=2)
+
+
+async def test_an_instance_that_is_not_alive_any_more_is_killed(world: World) -> None:
+    spec = watched(await world.spec("serve", probe=PROBE), liveness=LIVE)
+    await world.engine.start(spec)
+    first = await world.probed(Check.LIVENESS, well=True)
+    assert first.times == 1
+    await world.ail(Check.LIVENESS, 503)
+    failed = await world.probed(Check.LIVENESS, well=False)
+    assert (failed.times, failed.container, failed.wrong) == (3, spec.containers[0].name, "The answer had status 503.")
+    exited = await world.until(Exited)
+    assert isinstance(exited, Exited) and exited.exit == Exit(signal=9)
+
+
+async def test_an_instance_that_is_not_ready_lives_and_says_when_it_is_again(world: World) -> None:
+    await world.engine.start(watched(await world.spec("serve", probe=PROBE), readiness=READYZ))
+    assert (await world.probed(Check.READINESS, well=True)).times == 2
+    await world.ail(Check.READINESS, 503)
+    failed = await world.probed(Check.READINESS, well=False)
+    [state] = world.engine.instances()
+    assert (failed.times, failed.unready) == (2, state.unready) and len(state.unready) == 1
+    assert state.phase is Phase.READY
+    world.events.clear()
+    await world.ail(Check.READINESS, 200)
+    well = await world.probed(Check.READINESS, well=True)
+    assert (well.times, well.unready) == (2, ())
+    assert world.engine.instances()[0].unready == ()
+
+
+async def test_after_a_restart_probes_go_on_from_what_was_known(world: World) -> None:
+    await world.engine.start(watched(await world.spec("serve", probe=PROBE), liveness=LIVE, readiness=READYZ))
+    await world.probed(Check.LIVENESS, well=True)
+    await world.ail(Check.READINESS, 503)
+    await world.probed(Check.READINESS, well=False)
+    await world.engine.close()
+    world.events.clear()
+    await world.reopen()
+    assert len(world.engine.instances()[0].unready) == 1
+    await world.ail(Check.READINESS, 200)
+    assert (await world.probed(Check.READINESS, well=True)).unready == ()
+    await world.ail(Check.LIVENESS, 503)
+    await world.until(Exited)
+    assert not [e for e in world.events if isinstance(e, Probed) and e.well and e.check is Check.LIVENESS], "no news"
+
+
+async def test_what_stops_is_not_asked_any_more(world: World) -> None:
+    await world.engine.start(watched(await world.spec("serve", probe=PROBE), liveness=LIVE))
+    await world.probed(Check.LIVENESS, well=True)
+    await world.ail(Check.LIVENESS, 503)
+    await world.engine.stop("i1", grace=10)
+    exited = await world.until(Exited)
+    assert isinstance(exited, Exited) and exited.exit.ok
+    assert [e.well for e in world.events if isinstance(e, Probed) and e.check is Check.LIVENESS] == [True]
+
+
+async def test_a_throttled_instance_has_its_cpu_while_it_is_asked(world: World) -> None:
+    """It spins all the time: with nearly no CPU, it would answer too late."""
+    slow = replace(LIVE, period=0.5, timeout=0.4)
+    await world.engine.start(watched(await world.spec("spin", probe=PROBE), liveness=slow))
+    await world.until(Ready)
+    world.engine.allot("i1", THROTTLED)
+    await world.probed(Check.LIVENESS, well=True)
+    await asyncio.sleep(3)
+    assert not [e for e in world.events if isinstance(e, Exited)]
 
 
 # Stopping

@@ -1,12 +1,14 @@
 """Instances of services as the router's reports come in, on the whole control process in virtual time."""
 
 import asyncio
+import json
 
 import pytest
 
 from homerun.core.instance import State
 from homerun.engine.base import Exit
 from homerun.engine.fake import Line, Script
+from homerun.model.probe import Check
 from homerun.store.base import Put
 from homerun.wire.link import (
     Demand,
@@ -16,6 +18,7 @@ from homerun.wire.link import (
     InstanceUp,
     InstanceUse,
     RevisionSet,
+    Snapshot,
     Usage,
 )
 from tests.support.builders import IMAGE, LOCATION, service_put
@@ -114,6 +117,106 @@ async def test_an_instance_that_crashes_is_reported_gone_at_once() -> None:
         w.engine.crash(instance.id, Exit(code=1))
         await asyncio.sleep(0)
         assert w.router.last(InstanceGone) == InstanceGone(instance.id)
+
+
+PROBES = {
+    "livenessProbe": {"httpGet": {"path": "/livez"}, "periodSeconds": 5},
+    "readinessProbe": {"grpc": {"port": 50}},
+}
+REFUSED = "Connection failed with status ERROR_CONNECTION_FAILED."
+
+
+def unready(w: World) -> dict[str, bool]:
+    """What the router knows last of each instance."""
+    known = [up for snapshot in w.router.all(Snapshot) for up in snapshot.instances]
+    return {up.instance: up.unready for up in (*known, *w.router.all(InstanceUp))}
+
+
+def system_log(w: World) -> list[str]:
+    return [json.loads(line.text)["message"] for line in w.control.observatory.system.lines({})]
+
+
+async def test_an_instance_that_is_not_ready_gets_nothing_new_until_it_is() -> None:
+    async with world() as w:
+        revision = await deployed(w, containers=[{"image": IMAGE, **PROBES}], scaling={"minInstanceCount": 1})
+        [first] = w.engine.instances()
+        w.engine.ail(first.id, REFUSED, Check.READINESS)
+        await w.until(lambda: unready(w)[first.id], seconds=40)
+        assert w.engine.instances()[0].unready == ("hello-1",)
+        await w.until(lambda: len(w.engine.instances()) == 2)
+        group = w.control.capacity.group(revision)
+        assert group is not None
+        await w.until(lambda: group.fleet.count(State.READY) == 1 == group.fleet.count(State.UNREADY))
+        w.engine.ail(first.id, "", Check.READINESS)
+        await w.until(lambda: not unready(w)[first.id], seconds=30)
+        assert group.fleet.count(State.READY) == 2
+        well = 'READINESS GRPC probe succeeded after 2 attempts for container "hello-1" on port 50.'
+        lines = w.control.observatory.system.lines({"instance": first.id})
+        assert [text for line in lines if (text := json.loads(line.text)["message"]).startswith("READINESS")] == [
+            'READINESS GRPC probe failed 3 times consecutively for container "hello-1" on port 50. '
+            f"The instance gets no new requests until it is ready again.\n{REFUSED}",
+            well,
+        ]
+
+
+async def test_who_is_not_ready_is_known_after_a_restart_and_so_is_when_it_is_ready_again() -> None:
+    async with world(stop_instances=False) as before:
+        revision = await deployed(before, containers=[{"image": IMAGE, **PROBES}], scaling={"minInstanceCount": 1})
+        [first] = before.engine.instances()
+        before.engine.ail(first.id, REFUSED, Check.READINESS)
+        await before.until(lambda: before.engine.instances()[0].unready)
+    async with world(store=before.store, engine=before.engine) as after:
+        await after.until(lambda: after.control.capacity.group(revision))
+        await after.until(lambda: first.id in unready(after))
+        assert unready(after)[first.id]
+        after.engine.ail(first.id, "")
+        await after.until(lambda: not unready(after)[first.id])
+
+
+async def test_an_instance_that_is_not_alive_is_killed_and_another_takes_its_place() -> None:
+    async with world() as w:
+        revision = await deployed(w, containers=[{"image": IMAGE, **PROBES}], scaling={"minInstanceCount": 1})
+        [first] = w.engine.instances()
+        w.engine.ail(first.id, "The answer had status 503.", Check.LIVENESS)
+        await w.until(lambda: w.router.last(InstanceGone), seconds=16)
+        heard = [m for m in w.router.heard if getattr(m, "instance", "") == first.id]
+        assert [type(m) for m in heard[-2:]] == [InstanceUp, InstanceGone], "nothing new comes to what is being killed"
+        assert heard[-2].unready
+        await w.until(lambda: len(w.engine.instances()) == 1 and w.router.last(InstanceUp).instance != first.id)
+        said = [text for text in system_log(w) if "LIVENESS" in text or "terminated" in text]
+        assert said[0].startswith("LIVENESS HTTP probe succeeded after 1 attempt")
+        assert said[1] == (
+            'LIVENESS HTTP probe failed 3 times consecutively for container "hello-1" on port 8080 path "/livez". '
+            "The instance has been shut down.\nThe answer had status 503."
+        )
+        failed = w.control.observatory.metrics.revisions[revision].failed_probes
+        assert failed == {Check.LIVENESS: 1}
+
+
+async def test_instances_that_are_never_alive_for_long_start_at_longer_and_longer_intervals() -> None:
+    async with world() as w:
+        await deployed(w, containers=[{"image": IMAGE, **PROBES}], scaling={"minInstanceCount": 1})
+        ended = asyncio.get_running_loop().time() + 600
+        starts: set[str] = set()
+        while asyncio.get_running_loop().time() < ended:
+            for state in w.engine.instances():
+                starts.add(state.id)
+                w.engine.ail(state.id, "no", Check.LIVENESS)
+            await asyncio.sleep(0.5)
+        # 10 s until three answers were bad, and then the back-off of up to 10 s.
+        assert 25 <= len(starts) <= 35
+
+
+async def test_a_start_that_ends_before_its_probe_passes_is_told_in_the_words_of_cloud_run() -> None:
+    early = Script(ready=5, exit=Exit(code=1), exit_after=2)
+    async with world({IMAGE: early}) as w:
+        await w.store.apply(service_put())
+        await w.settled("Service", HELLO)
+        assert system_log(w)[1:] == [
+            "Container called exit(1).",
+            'Default STARTUP TCP probe failed 1 time consecutively for container "hello-1" on port 8080. '
+            "The instance was not started.\nConnection failed with status CANCELLED.",
+        ]
 
 
 async def test_an_instance_that_ran_out_of_memory_is_said_to() -> None:

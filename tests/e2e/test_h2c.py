@@ -64,10 +64,19 @@ def several(folder: Path, server: str) -> Iterator[SecureDaemon]:
             daemon.deploy(
                 name,
                 server,
-                container={"ports": [{"name": "h2c", "containerPort": 50051}]},
+                container={
+                    "ports": [{"name": "h2c", "containerPort": 50051}],
+                    "startupProbe": {"grpc": {"service": "test.Echo"}, "periodSeconds": 60, "timeoutSeconds": 60},
+                    "livenessProbe": {"grpc": {}, "periodSeconds": 30, "timeoutSeconds": 30},
+                },
                 maxInstanceRequestConcurrency=1,
             )
         yield daemon
+
+
+def test_probes_ask_over_grpc(several: SecureDaemon) -> None:
+    passed = {f"{probe} GRPC probe succeeded after 1 attempt" for probe in ("STARTUP", "LIVENESS")}
+    several.until(lambda: passed <= {said.partition(" for ")[0] for said in several.said(SERVICES[0])})
 
 
 def channel(daemon: SecureDaemon, service: str) -> grpc.Channel:

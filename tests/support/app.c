@@ -19,6 +19,7 @@
  *               /eat?mib= /burn?ms= /drop /peak (most requests ever in flight) /connect?host=&port=
  *               /count (how far a thread has counted that never rests; SPIN=1)
  *               /cat?path= (empty if it cannot be read)  /write?path=&mib= (`written` or the error)  /id
+ *               /livez /readyz (200, or what /ail?live=&ready= said last; live=0: no answer any more)
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -181,6 +182,8 @@ static int read_body(struct conn *c, struct request *r, int echo) {
     }
 }
 
+static atomic_long alive = 200, ready = 200;
+
 static long query(const char *target, const char *name, long otherwise) {
     char key[64];
     snprintf(key, sizeof key, "%s=", name);
@@ -282,6 +285,13 @@ static int answer(struct conn *c, struct request *r, const char *head) {
     if (is(r, "/big")) return send_big(c, query(r->target, "n", 1 << 20));
     if (is(r, "/chunked")) return send_chunks(c, query(r->target, "n", 3), query(r->target, "ms", 0));
     if (is(r, "/status")) return reply(c, query(r->target, "code", 200), "", 0);
+    if (is(r, "/ail")) {
+        alive = query(r->target, "live", alive);
+        ready = query(r->target, "ready", ready);
+    }
+    if (is(r, "/livez") && !alive) sleep_for_ever();
+    if (is(r, "/livez")) return reply(c, alive, "", 0);
+    if (is(r, "/readyz")) return reply(c, ready, "", 0);
     if (is(r, "/peak")) return reply(c, 200, text, sprintf(text, "%d\n", peak));
     if (is(r, "/count")) return reply(c, 200, text, sprintf(text, "%lld\n", counted));
     if (is(r, "/log")) {

@@ -176,6 +176,13 @@ class Daemon:
     def explain(self, name: str, collection: str = "services") -> Any:
         return self.call("GET", f"/homerun/v1/{LOCATION}/{collection}/{name}:explain")
 
+    def said(self, service: str) -> list[str]:
+        """What the platform's log has about its instances."""
+        filter = f"resource.labels.service_name={service} AND log_id(run.googleapis.com/varlog/system)"
+        query = {"resourceNames": ["projects/homerun"], "filter": filter}
+        entries = self.call("POST", "/v2/entries:list", query).get("entries", ())
+        return [entry.get("textPayload") or entry["jsonPayload"]["message"] for entry in entries]
+
     def until(self, what: Any, timeout: float = 30) -> None:
         deadline = time.monotonic() + timeout
         while not what():

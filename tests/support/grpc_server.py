@@ -1,7 +1,7 @@
 """A gRPC server as a container's program: grpcio, in an image made of the Python that runs the tests.
 
-It serves test.Echo: Unary (metadata as text), Talk (both directions) and Wait (milliseconds), which screams when it
-sees two calls at once.
+It serves grpc.health.v1, and test.Echo: Unary (metadata as text), Talk (both directions) and Wait (milliseconds), which
+screams when it sees two calls at once.
 """
 
 from __future__ import annotations
@@ -36,13 +36,20 @@ def serve() -> None:
         for request in requests:
             yield b"you said " + request
 
+    def check(request: bytes, context: grpc.ServicerContext) -> bytes:
+        if request[2:] not in (b"", b"test.Echo"):
+            context.abort(grpc.StatusCode.NOT_FOUND, "no such service")
+        return b"\x08\x01"  # HealthCheckResponse {status: SERVING}
+
+    health = {"Check": grpc.unary_unary_rpc_method_handler(check)}
     calls = {
         "Unary": grpc.unary_unary_rpc_method_handler(unary),
         "Wait": grpc.unary_unary_rpc_method_handler(wait),
         "Talk": grpc.stream_stream_rpc_method_handler(talk),
     }
     server = grpc.server(futures.ThreadPoolExecutor(8))
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Echo", calls),))
+    for service, handlers in (("test.Echo", calls), ("grpc.health.v1.Health", health)):
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
     server.add_insecure_port(f"0.0.0.0:{os.environ['PORT']}")
     server.start()
     server.wait_for_termination()

@@ -138,6 +138,12 @@ class ContainerSpec:
     """Both are asked from the moment on that the instance is ready (contract §1.11)."""
     mounts: tuple[Mount, ...] = ()
 
+    @property
+    def watched(self) -> Mapping[Check, Probe]:
+        """What it is asked while its instance is ready."""
+        probes = {Check.LIVENESS: self.liveness, Check.READINESS: self.readiness}
+        return {check: probe for check, probe in probes.items() if probe is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class InstanceSpec:

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from homerun.core.health import Watch
 from homerun.engine.base import (
     Address,
     ContainerSpec,
@@ -96,8 +97,10 @@ class _Container:
         self.exit: Exit | None = None
         self.timers: dict[str, asyncio.TimerHandle] = {}
         self.unwritten = deque(sorted(script.lines, key=lambda line: line.after))
+        self.wrong: dict[Check, str] = {}
+        """What its probes find."""
         self._loop = asyncio.get_running_loop()
-        self._born = self._loop.time()
+        self.born = self._loop.time()
 
     @property
     def settled(self) -> bool:
@@ -111,7 +114,7 @@ class _Container:
 
     def remaining(self, age: float) -> float:
         """Seconds until it is `age` old."""
-        return self._born + age - self._loop.time()
+        return self.born + age - self._loop.time()
 
     def after(self, seconds: float, what: str, then: Callable[[], None]) -> None:
         self.cancel(what)
@@ -264,7 +267,7 @@ class FakeEngine:
             pending = container.timers.get("stop")
             if pending is not None and pending.when() <= asyncio.get_running_loop().time() + delay:
                 continue
-            container.cancel("ready")
+            container.cancel("ready", *Check)
             container.after(delay, "stop", functools.partial(self._end, instance, container, exit))
         if not instance.running:
             self._conclude(instance)
@@ -329,6 +332,12 @@ class FakeEngine:
         if found.exit is None:
             self._end(instance, found, exit)
 
+    def ail(self, id: str, wrong: str, *checks: Check, container: str = "") -> None:
+        """From now on probes of `container` (or the first), or only these, find that `wrong`; empty: it is well."""
+        instance = self._instances[id]
+        found = instance.containers[container or instance.spec.containers[0].name]
+        found.wrong.update(dict.fromkeys(checks or Check, wrong))
+
     def vanish(self, id: str) -> None:
         """The machine went down and the engine came back without it: it is unknown and no event ever comes."""
         self._instances.pop(id).cancel()
@@ -387,6 +396,28 @@ class FakeEngine:
         instance.state = replace(instance.state, phase=Phase.READY, ready=at, address=address)
         first = instance.scripts[0]
         self._tell(Ready(instance.spec.id, address, at, {"start": first.start, "app": first.ready}))
+        for container in instance.running if instance.state.phase is Phase.READY else ():
+            for check, probe in container.spec.watched.items():
+                self._ask_when_due(instance, container, check, Watch(probe, container.born, loop.time()))
+
+    def _ask_when_due(self, instance: _Instance, container: _Container, check: Check, watch: Watch) -> None:
+        wait = max(watch.due - asyncio.get_running_loop().time(), 0.0)
+        container.after(wait, check, functools.partial(self._ask, instance, container, check, watch))
+
+    def _ask(self, instance: _Instance, container: _Container, check: Check, watch: Watch) -> None:
+        wrong, id, name = container.wrong.get(check, ""), instance.spec.id, container.spec.name
+        verdict = watch.answered(not wrong, asyncio.get_running_loop().time())
+        self._ask_when_due(instance, container, check, watch)
+        if verdict is None:
+            return
+        if check is Check.READINESS:
+            others = tuple(other for other in instance.state.unready if other != name)
+            instance.state = replace(instance.state, unready=others if verdict.well else (*others, name))
+        now, unready = self._clock.now(), instance.state.unready
+        self._tell(Probed(id, now, name, check, verdict.well, verdict.times, wrong, unready=unready))
+        if check is Check.LIVENESS and not verdict.well:
+            instance.first = (name, KILLED)
+            self.kill(id)
 
     def _not_ready(self, instance: _Instance, container: _Container) -> None:
         probe = container.spec.startup

@@ -14,9 +14,6 @@ from homerun.model.paths import find
 
 _CONTAINER = {
     "env[].valueSource": "secrets as environment variables are not supported yet: give a plain value",
-    "livenessProbe": "liveness probes are not supported yet: leave it out",
-    "readinessProbe": "readiness probes are not supported yet: leave it out",
-    "startupProbe.grpc": "gRPC startup probes are not supported yet: use httpGet or tcpSocket",
     "sourceCode": "deploying from source code without a build is not supported: give an image",
     "sandboxLauncher": "sandboxes are not supported",
 }
@@ -31,8 +28,15 @@ SERVICE = {
     "multiRegionSettings": "services in several regions are not supported",
     "iapEnabled": "Identity-Aware Proxy is not supported: leave it out or false",
 }
-WORKER_POOL = {f"template.{path}": why for path, why in _TEMPLATE.items()}
-JOB = {f"template.template.{path}": why for path, why in _TEMPLATE.items()}
+WORKER_POOL = {
+    **{f"template.{path}": why for path, why in _TEMPLATE.items()},
+    "template.containers[].readinessProbe": "a worker pool takes no requests that could be held back: leave it out",
+}
+JOB = {
+    **{f"template.template.{path}": why for path, why in _TEMPLATE.items()},
+    "template.template.containers[].livenessProbe": "jobs have startup probes only: leave it out",
+    "template.template.containers[].readinessProbe": "jobs have startup probes only: leave it out",
+}
 
 OVERRIDES = {"containerOverrides[].env[].valueSource": _CONTAINER["env[].valueSource"]}
 

@@ -146,7 +146,7 @@ async def test_violations_have_the_paths_that_a_v1_caller_knows() -> None:
             "run.googleapis.com/execution-environment": "gen3",
             "run.googleapis.com/cpu-throttling": "perhaps",
         }
-        body["spec"]["template"]["spec"]["containers"][0]["livenessProbe"] = {"tcpSocket": {"port": 1}}
+        body["spec"]["template"]["spec"]["containers"][0]["livenessProbe"] = {"periodSeconds": 3}
         body["spec"]["typo"] = 1
         with pytest.raises(Refused) as caught:
             await a("POST", f"{SERVING}/services", body)

@@ -54,7 +54,7 @@ def _sort(found: Found, host: Host, instance: Instance, running: Running, boot: 
     instance.launched = True
     if first := record.first():
         instance.first = instance.named(first)
-    instance.ready = record.ready()
+    instance.ready, instance.unready = record.ready(), record.unready()
     instance.phase = Phase.STARTING if instance.ready is None else Phase.READY
     if ended := record.ended():
         instance.exited, instance.exit, instance.ended_first = ended.at, ended.exit, ended.container

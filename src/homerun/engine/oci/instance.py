@@ -84,6 +84,16 @@ class Instance:
     """Since when, on the monotonic clock; None: it is only being launched."""
     network: Network | None = None
     phases: dict[str, float] = field(default_factory=dict)
+    unready: tuple[str, ...] = ()
+    """Containers whose readiness probe failed."""
+    asking: list[asyncio.Task[None]] = field(default_factory=list)
+    """Liveness and readiness probes."""
+    asked: int = 0
+    """How many of them wait for an answer right now."""
+    cores: float | None = None
+    """What it is allotted; None: what its spec says."""
+    granted: float | None = None
+    """What it has, as long as it is ready: as above."""
     first: Part | None = None
     """Whose end is that of the instance, once it is known."""
     kill: asyncio.TimerHandle | None = None
@@ -139,6 +149,7 @@ class Instance:
             self.exited,
             self.exit,
             self.ended_first,
+            self.unready,
         )
 
     def __repr__(self) -> str:

@@ -1,8 +1,8 @@
 """What becomes of instances from the moment their first programs run: their containers begin one after the other,
 become well, and end, and when the last has ended nothing of the instance is left.
 
-The event loop watches three things: the pidfd of each container's monitor (its end), the startup probes, and the timer
-of the grace period.
+The event loop watches three things: the pidfd of each container's monitor (its end), the probes (what becomes of those
+of ready instances is in health.py), and the timer of the grace period.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from homerun.aio.tasks import Supervisor
 from homerun.engine.base import Event, Exited, Phase, Probed, Ready
 from homerun.engine.oci import finish, listening, probes
+from homerun.engine.oci.health import Health
 from homerun.engine.oci.instance import Instance, Part
 from homerun.engine.oci.launch import Host
 from homerun.lib.clock import Clock
@@ -43,6 +44,7 @@ class Lives:
         self._tell = tell
         self._over = over
         self._tasks = Supervisor()
+        self._health = Health(clock, self._tasks, tell, self.kill, self._grant)
         self._ending: set[asyncio.Task[None]] = set()
         self._finishers = ThreadPoolExecutor(2, "homerun-finish")
 
@@ -81,6 +83,8 @@ class Lives:
             for part, since in begun.items():
                 if part.spec.startup is None or part not in dead:
                     self._await_well(instance, part, since)
+        elif instance.phase is Phase.READY and not dead:
+            self._health.begin(instance, known=True)
         for part in sorted(dead, key=lambda part: self._end_of(instance, part)):
             asyncio.get_running_loop().call_soon(self._ended, instance, part)
 
@@ -130,6 +134,7 @@ class Lives:
                 instance.phases["listen"] = self._clock.mono() - instance.watched
             instance.record.write_ready(instance.ready)
             self._tell(instance, Ready(instance.id, instance.address, instance.ready, dict(instance.phases)))
+            self._health.begin(instance)
 
     async def _begin(self, instance: Instance, part: Part) -> None:
         """Let the program of a container run that has waited for others."""
@@ -149,8 +154,24 @@ class Lives:
     # CPU
 
     def allot(self, instance: Instance, cores: float | None) -> None:
-        """Each container gets its share of `cores`; None: what its spec says. Some 20 µs each."""
-        total = instance.spec.cpu
+        """Each container gets its share of `cores`; None: what its spec says."""
+        instance.cores = cores
+        instance.granted = self._granted(instance)
+        self._write_quotas(instance)
+
+    def _granted(self, instance: Instance) -> float | None:
+        """Who is being asked how it is has what its spec says, or more."""
+        throttled = instance.cores is not None and instance.cores < instance.spec.cpu
+        return None if throttled and instance.asked else instance.cores
+
+    def _grant(self, instance: Instance) -> None:
+        if instance.granted != (granted := self._granted(instance)):
+            instance.granted = granted
+            self._write_quotas(instance)
+
+    def _write_quotas(self, instance: Instance) -> None:
+        """Some 20 µs for each container."""
+        total, cores = instance.spec.cpu, instance.granted
         for part in instance.parts:
             with contextlib.suppress(OSError):  # it is ending
                 mine = part.spec.cpu
@@ -161,6 +182,7 @@ class Lives:
     def terminate(self, instance: Instance, grace: float) -> None:
         """SIGTERM to all, SIGKILL later. Asked twice, the earlier SIGKILL holds. What has not begun ends at once."""
         fresh = instance.phase is not Phase.STOPPING
+        self._health.end(instance)
         if instance.phase is Phase.READY:
             self.allot(instance, None)
         instance.phase = Phase.STOPPING
@@ -177,6 +199,7 @@ class Lives:
 
     def kill(self, instance: Instance) -> None:
         """The first process takes all others of its pid namespace with it."""
+        self._health.end(instance)
         instance.phase = Phase.STOPPING
         for part in instance.running:
             if part.init:
@@ -204,6 +227,7 @@ class Lives:
         if len(instance.parts) > 1:
             self._look_at_end(instance, part)
         if not instance.running:
+            self._health.end(instance)
             if instance.kill:
                 instance.kill.cancel()
             self._track(self._tasks.spawn(self._finish(instance), name=f"finish {instance.id}"))

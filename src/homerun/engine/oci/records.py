@@ -6,6 +6,7 @@
     begun.KEY      empty; its time of change is when a container was let go that had to wait for others
     first.json     the container that ended first, of several, before the others are told to end
     ready          empty; its time of change is when the instance became ready
+    unready.json   the containers whose readiness probe fails
     KEY            written by conmon: the exit status of a container (instance.Part.key)
     exit.json      the end; after it nothing changes
 Nothing is synced to disk: after a crash of the machine nothing runs, so a lost record describes nothing.
@@ -120,6 +121,12 @@ class Record:
 
     def write_ready(self, at: float) -> None:
         _touch(self.folder / "ready", at)
+
+    def write_unready(self, containers: tuple[str, ...]) -> None:
+        self._write("unready.json", containers)
+
+    def unready(self) -> tuple[str, ...]:
+        return self._read("unready.json", tuple[str, ...]) or ()
 
     def ready(self) -> float | None:
         return _changed(self.folder / "ready")
