@@ -40,6 +40,7 @@ def test_what_runs_and_how_many(gcloud: Gcloud, stored: Stored) -> None:
         "--port=9000", "--command=/bin/app", "--args=--fast,-v", "--set-env-vars=A=1,B=two", "--labels=team=a",
         "--ingress=internal", "--description=first", "--revision-suffix=first", "--tag=blue",
         "--startup-probe=tcpSocket.port=9000,periodSeconds=5,failureThreshold=4,timeoutSeconds=2",
+        "--liveness-probe=httpGet.path=/livez,initialDelaySeconds=7",
     )  # fmt: skip
     assert "Service [full] revision [full-first] has been deployed and is serving 100 percent of traffic." in printed
     assert "Service URL: http://full-100000000001.us-central1.run.localhost:8080" in printed
@@ -75,6 +76,10 @@ def test_what_runs_and_how_many(gcloud: Gcloud, stored: Stored) -> None:
         "startupProbe": {
             "timeoutSeconds": 2, "periodSeconds": 5, "failureThreshold": 4, "tcpSocket": {"port": 9000},
         },
+        "livenessProbe": {
+            "initialDelaySeconds": 7, "timeoutSeconds": 1, "periodSeconds": 10, "failureThreshold": 3,
+            "httpGet": {"path": "/livez", "port": 9000},
+        },
     }  # fmt: skip
 
     expected = {RUN + "ingress": "internal", RUN + "description": "first", RUN + "minScale": "2"}
@@ -94,6 +99,20 @@ def test_what_runs_and_how_many(gcloud: Gcloud, stored: Stored) -> None:
         {"latestRevision": True, "percent": 100},
         {"revisionName": "full-first", "tag": "blue"},
     ]
+
+
+def test_probes_over_grpc(gcloud: Gcloud, stored: Stored) -> None:
+    probe = "grpc.port=50051,grpc.service=my.Service,timeoutSeconds=5"
+    gcloud("deploy", "asked", f"--image={WEB}", PRIVATE, f"--startup-probe={probe}", f"--liveness-probe={probe}")
+    _, v2 = stored("services/asked")
+    [container] = v2["template"]["containers"]
+    asked = {"grpc": {"port": 50051, "service": "my.Service"}, "timeoutSeconds": 5}
+    for key in ("startupProbe", "livenessProbe"):
+        assert asked.items() <= container[key].items()
+    gcloud("services", "update", "asked", "--startup-probe=", "--liveness-probe=")
+    _, v2 = stored("services/asked")
+    [container] = v2["template"]["containers"]
+    assert "livenessProbe" not in container and container["startupProbe"]["tcpSocket"] == {"port": 8080}
 
 
 def test_a_description_for_people(gcloud: Gcloud) -> None:
