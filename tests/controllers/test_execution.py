@@ -106,6 +106,17 @@ async def test_a_task_out_of_retries_fails_the_execution_and_says_why() -> None:
         assert operation.body["error"]["message"] == completed(execution)["message"]
 
 
+async def test_a_container_that_does_not_start_fails_the_attempt_with_what_its_probe_found() -> None:
+    probe = {"httpGet": {"path": "/up", "port": 90}, "periodSeconds": 2, "failureThreshold": 3}
+    async with world({IMAGE: Script(probe_failure="the container listens on no port")}) as w:
+        await run(w, maxRetries=0, containers=[{"image": IMAGE, "startupProbe": probe}])
+        execution = await w.settled("Execution", EXECUTION)
+        assert completed(execution)["message"] == (
+            "Task work-abcde-task0 failed with message: STARTUP HTTP probe failed 3 times consecutively for container "
+            '"work-1" on port 90 path "/up": the container listens on no port'
+        )
+
+
 async def test_an_attempt_that_takes_too_long_is_stopped() -> None:
     async with world({IMAGE: Script()}) as w:
         await run(w, timeout="60s", maxRetries=0)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from homerun.engine.base import Exit
+from homerun.engine.base import Exit, Phase
 from homerun.engine.fake import Line, Script
 from homerun.model import conditions
 from homerun.store.base import Document, Put
@@ -141,6 +141,21 @@ async def test_a_startup_probe_decides_when_there_is_one() -> None:
         await w.store.apply(pool_put(template=template))
         pool = await w.settled("WorkerPool", CREW)
         assert "Nothing listens on port 80." in pool.body["terminalCondition"]["message"]
+
+
+async def test_a_worker_that_is_not_alive_any_more_is_followed_by_another() -> None:
+    template = {"containers": [{"image": IMAGE, "livenessProbe": {"grpc": {"port": 9}, "periodSeconds": 5}}]}
+    async with world() as w:
+        await w.store.apply(pool_put(template=template))
+        await w.settled("WorkerPool", CREW)
+        [first] = w.engine.instances()
+        w.engine.ail(first.id, "The answer was NOT_SERVING.")
+        await w.until(lambda: [i.id for i in w.engine.instances() if i.phase is Phase.READY and i.id != first.id], 30)
+        [group] = w.control.crews.groups
+        assert [entry.reason for entry in group.crew.history if first.id[:8] in entry.reason] == [
+            f"{first.id[:8]} ended: LIVENESS GRPC probe failed 3 times consecutively for container "
+            '"crew-1" on port 9. The answer was NOT_SERVING. Another starts at once.'
+        ]
 
 
 async def test_an_image_that_cannot_be_had_or_started_fails_with_its_cause() -> None:

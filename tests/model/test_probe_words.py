@@ -1,6 +1,6 @@
 from homerun.model.container import Container
 from homerun.model.probe import Check
-from homerun.model.probe_words import outcome
+from homerun.model.probe_words import failure, outcome
 
 
 def container(**json: object) -> Container:
@@ -21,4 +21,14 @@ def test_any_other_is_named_with_its_kind_and_what_it_asks() -> None:
     tcp = container(startupProbe={"tcpSocket": {"port": 7}})
     assert outcome(tcp, Check.STARTUP, well=False, times=1) == (
         'STARTUP TCP probe failed 1 time consecutively for container "web-1" on port 7.'
+    )
+
+
+def test_a_failure_has_its_reason() -> None:
+    each = container(livenessProbe={"grpc": {}})
+    said = 'LIVENESS GRPC probe failed 3 times consecutively for container "web-1" on port 8080'
+    lacked = failure(each, Check.LIVENESS, times=3, wrong="The answer was NOT_SERVING.", found="")
+    assert lacked == f"{said}. The answer was NOT_SERVING."
+    assert failure(each, Check.LIVENESS, times=3, wrong="x", found="it listens on no port") == (
+        f"{said}: it listens on no port"
     )

@@ -161,11 +161,13 @@ class Crews:
         """Readiness is of no consequence: there are no requests."""
         if event.well or event.check is Check.READINESS:
             return
-        said = ""
-        if (found := group.specs.get(group.crew.revision_of[event.id])) is not None:
-            container = found[0].containers.named(event.container)
-            said = probe_words.outcome(container, event.check, well=False, times=event.times)
-        group.causes[event.id] = f"{said} {event.message or event.wrong}".strip()
+        cause = event.message or event.wrong
+        if (known := group.specs.get(group.crew.revision_of[event.id])) is not None:
+            container = known[0].containers.named(event.container)
+            cause = probe_words.failure(
+                container, event.check, times=event.times, wrong=event.wrong, found=event.message
+            )
+        group.causes[event.id] = cause
 
     def _on_exited(self, group: Group, event: Exited) -> None:
         revision = group.crew.revision_of[event.id]

@@ -23,10 +23,10 @@ from homerun.controllers.operations import finish, pending_operations
 from homerun.controllers.orphans import Orphans
 from homerun.controllers.task_document import task_documents, task_from
 from homerun.core.execution import Command, Execution, Start, Stop
-from homerun.engine.base import Engine, Event, Exit, Exited, InstanceSpec, InstanceState, Phase
+from homerun.engine.base import Engine, Event, Exit, Exited, InstanceSpec, InstanceState, Phase, Probed
 from homerun.lib.clock import Clock
 from homerun.lib.errors import Aborted, HomerunError
-from homerun.model import labels, names
+from homerun.model import labels, names, probe_words
 from homerun.model.execution import ExecutionSpec
 from homerun.store.base import Delete, Document, Store, Write
 
@@ -67,6 +67,8 @@ class ExecutionController:
         self._recorder = Recorder(store, supervisor, discards, clock, self._forget)
         self._runs: dict[str, Run] = {}
         self._owners: dict[str, tuple[Run, int, int]] = {}
+        self._causes: dict[str, str] = {}
+        """What the engine kills because it did not start, and why, until its exit."""
         self._orphans = Orphans(engine)
         self._idle: asyncio.Event | None = None
         self.on_end: Callable[[str, Execution], None] = lambda execution, machine: None
@@ -153,6 +155,11 @@ class ExecutionController:
         owner = self._owners.get(event.id)
         if owner is None:
             return False
+        if isinstance(event, Probed) and not event.well:
+            container = owner[0].spec.containers.named(event.container)
+            self._causes[event.id] = probe_words.failure(
+                container, event.check, times=event.times, wrong=event.wrong, found=event.message
+            )
         if isinstance(event, Exited):
             self._on_exited(event.id, event.at, event.exit)
             self._settle(owner[0])
@@ -163,7 +170,10 @@ class ExecutionController:
         run.record.ended.setdefault(index, []).append(id)
         # Its record is due even if the machine has heard of this exit before: only then is the instance removed.
         run.machine.changed.add(index)
-        self._carry_out(run, run.machine.exited(index, attempt, at, code=exit.code, signal=exit.signal, oom=exit.oom))
+        code, signal, why = exit.code, exit.signal, self._causes.pop(id, "")
+        self._carry_out(
+            run, run.machine.exited(index, attempt, at, code=code, signal=signal, oom=exit.oom, message=why)
+        )
 
     def _settle(self, run: Run) -> None:
         """After news of an attempt: start what may start now, record what has changed."""

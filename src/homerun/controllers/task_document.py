@@ -94,6 +94,8 @@ def failure_text(attempt: Attempt, timeout: float) -> str:
             return "The attempt was lost: the machine or the container's monitor went down under it."
         case Outcome.INTERRUPTED:
             return "The attempt was interrupted because homerun was stopped; it is repeated."
+    if attempt.message:
+        return attempt.message
     if attempt.oom:
         return "The container exceeded its memory limit and was terminated."
     if attempt.signal is not None:

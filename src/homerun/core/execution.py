@@ -118,16 +118,25 @@ class Execution:
         self._move(task, TaskState.RUNNING)
 
     def exited(
-        self, index: int, attempt: int, now: float, *, code: int | None, signal: int | None, oom: bool = False
+        self,
+        index: int,
+        attempt: int,
+        now: float,
+        *,
+        code: int | None,
+        signal: int | None,
+        oom: bool = False,
+        message: str = "",
     ) -> list[Command]:
-        """An attempt ended. Of one that is not running (known already, or of another life) nothing follows."""
+        """An attempt ended; `message` says why, if its exit does not. Of one that is not running (known already, or of
+        another life) nothing follows."""
         current = self._current(index, attempt)
         if current is None:
             return []
         seen = code is not None or signal is not None
         outcome = self._stopping.pop(index, Outcome.EXITED if seen else Outcome.LOST)
         # Of an attempt that was told to stop, exit code 0 proves nothing: a good SIGTERM handler ends with it.
-        current.code, current.signal, current.oom = code, signal, oom
+        current.code, current.signal, current.oom, current.message = code, signal, oom, message
         return self._end(index, current, outcome, now)
 
     def unstarted(self, index: int, attempt: int, message: str, now: float) -> list[Command]:

@@ -47,6 +47,7 @@ class Attempt:
     signal: int | None = None
     oom: bool = False
     message: str = ""
+    """Why it ended, where the rest does not say it."""
 
     @property
     def ok(self) -> bool:

@@ -19,6 +19,12 @@ def outcome(container: Container, check: Check, *, well: bool, times: int) -> st
     return f'{default}{check} {probe.kind} probe {what} for container "{container.name}" on {probe}.'
 
 
+def failure(container: Container, check: Check, *, times: int, wrong: str, found: str) -> str:
+    """The same with its reason: what the last answer lacked, or what was `found` instead of one."""
+    said = outcome(container, check, well=False, times=times)
+    return f"{said.removesuffix('.')}: {found}" if found else f"{said} {wrong}".rstrip()
+
+
 def _probe(container: Container, check: Check) -> Probe:
     by_check = {
         Check.STARTUP: container.startup_probe,

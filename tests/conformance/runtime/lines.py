@@ -16,6 +16,7 @@ _LIFE = f"{_HERE}/test_lifecycle.py"
 _ENGINE = "tests/engine/oci/test_engine.py"
 _IMAGES = "tests/engine/images"
 _ROUTER = "tests/router"
+_CAPACITY = "tests/controllers/test_capacity.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +217,46 @@ LINES = [
         "1.9",
         "a startup probe if wanted",
         ("tests/controllers/test_worker_pool.py::test_a_startup_probe_decides_when_there_is_one",),
+    ),
+    Line(
+        "1.11",
+        "startup: HTTP, TCP, gRPC; without one TCP at the port for 240 s",
+        (
+            "tests/engine/oci/test_probes.py",
+            "tests/model/test_probe.py::test_a_probe_is_read_from_its_json",
+            "tests/e2e/test_h2c.py::test_probes_ask_over_grpc",
+        ),
+        "asked more often than once in a period, so that nobody waits for one to pass",
+    ),
+    Line("1.11", "limits and defaults of each", ("tests/model/test_probe_rules.py",)),
+    Line(
+        "1.11",
+        "liveness fails: SIGKILL, and another instance, after a while if that goes on",
+        (
+            "tests/e2e/test_probes.py::test_one_that_is_not_alive_any_more_is_replaced_and_nobody_in_the_queue_hears_of_it",
+            f"{_CAPACITY}::test_instances_that_are_never_alive_for_long_start_at_longer_and_longer_intervals",
+        ),
+    ),
+    Line(
+        "1.11",
+        "readiness fails: nothing new until it passes twice",
+        (
+            "tests/e2e/test_probes.py::test_one_that_is_not_ready_ends_what_it_has_and_gets_nothing_new_until_it_is",
+            "tests/contract/test_engine.py::test_an_instance_that_is_not_ready_lives_and_says_when_it_is_again",
+        ),
+    ),
+    Line(
+        "1.11",
+        "the platform's words in the log",
+        (
+            "tests/meter/test_system_logs.py::test_probes_in_the_words_of_cloud_run",
+            f"{_CAPACITY}::test_a_start_that_ends_before_its_probe_passes_is_told_in_the_words_of_cloud_run",
+        ),
+    ),
+    Line(
+        "1.11",
+        "the deployment's check can be left out",
+        ("tests/gcloud/test_deploy.py", "tests/controllers/test_revision.py"),
     ),
     Line(
         "1.12",
