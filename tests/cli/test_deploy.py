@@ -31,6 +31,17 @@ def service(existing: dict[str, Any] | None = None, image: str = "i", **flags: A
     return wanted("hello", existing, container, image, ServiceFlags(**{**NO_FLAGS, **flags}))
 
 
+def test_probes_and_the_check_of_a_deployment() -> None:
+    made = service(startup_probe="grpc.port=5", readiness_probe="httpGet.path=/r", deploy_health_check=False)
+    [container] = made["template"]["containers"]
+    assert container == {
+        "image": "i",
+        "startupProbe": {"grpc": {"port": 5}},
+        "readinessProbe": {"httpGet": {"path": "/r"}},
+    }
+    assert made["template"]["healthCheckDisabled"] is True
+
+
 def test_a_new_service_holds_what_was_given_and_no_more() -> None:
     made = service(port=9000, concurrency=5, timeout="5m", min_instances=0, max_instances=3)
     template = made.pop("template")

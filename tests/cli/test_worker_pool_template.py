@@ -23,7 +23,7 @@ def pool(
     held: bool = False,
     **container: Any,
 ) -> dict[str, Any]:
-    return wanted("queue", existing, ContainerFlags(**container), image, PoolFlags(instances, suffix, held))
+    return wanted("queue", existing, ContainerFlags(**container), image, PoolFlags(instances, None, None, suffix, held))
 
 
 def test_a_new_pool_holds_what_was_given_and_no_more() -> None:

@@ -22,6 +22,7 @@ from homerun.cli.flags import (
 )
 from homerun.cli.lookup import existing
 from homerun.cli.output import last, print_json
+from homerun.cli.probes import probe_options, set_port, set_probes
 from homerun.cli.progress import Progress
 from homerun.cli.rollout import follow
 from homerun.cli.session import Session, session_options
@@ -42,6 +43,10 @@ class ServiceFlags:
     max_instances: int | None
     cpu_throttling: bool | None
     session_affinity: bool | None
+    startup_probe: str | None
+    liveness_probe: str | None
+    readiness_probe: str | None
+    deploy_health_check: bool | None
     revision_suffix: str | None
     tag: str | None
     no_traffic: bool
@@ -60,6 +65,12 @@ class ServiceFlags:
 )
 @click.option(
     "--session-affinity/--no-session-affinity", default=None, help="Lead a client back to its instance, by a cookie."
+)
+@probe_options("startup", "liveness", "readiness")
+@click.option(
+    "--deploy-health-check/--no-deploy-health-check",
+    default=None,
+    help="Whether one instance must start before the deployment is done.",
 )
 @click.option("--revision-suffix", metavar="TEXT", help="Name the revision SERVICE-TEXT.")
 @click.option("--tag", metavar="TAG", help="Give the new revision a URL of its own: TAG---SERVICE-….")
@@ -113,7 +124,11 @@ def wanted(service: str, existing: Json | None, container: ContainerFlags, image
     main = main_container(template)
     container.apply(main, image or main.get("image", ""))
     if flags.port is not None:
-        main["ports"] = [{**(main.get("ports") or [{}])[0], "containerPort": flags.port}]
+        set_port(main, flags.port)
+    probes = {"startup": flags.startup_probe, "liveness": flags.liveness_probe, "readiness": flags.readiness_probe}
+    set_probes(main, probes)
+    if flags.deploy_health_check is not None:
+        template["healthCheckDisabled"] = not flags.deploy_health_check
     _set_cpu_idle(main, flags.cpu_throttling)
     set_if_given(
         template, {"maxInstanceRequestConcurrency": flags.concurrency, "sessionAffinity": flags.session_affinity}

@@ -11,6 +11,7 @@ from homerun.cli import traffic
 from homerun.cli.flags import ContainerFlags, Json, main_container
 from homerun.cli.job_template import NONCE
 from homerun.cli.output import last
+from homerun.cli.probes import set_probes
 from homerun.lib import ids
 
 
@@ -19,6 +20,8 @@ class PoolFlags:
     """As given on the command line; None leaves what is there."""
 
     instances: int | None
+    startup_probe: str | None
+    liveness_probe: str | None
     revision_suffix: str | None
     no_promote: bool
 
@@ -31,6 +34,7 @@ def wanted(pool: str, existing: Json | None, container: ContainerFlags, image: s
     main = main_container(template)
     before = copy.deepcopy(main)
     container.apply(main, image or main.get("image", ""))
+    set_probes(main, {"startup": flags.startup_probe, "liveness": flags.liveness_probe})
     if image:
         template.setdefault("labels", {})[NONCE] = ids.suffix(10)
     if image or main != before or flags.revision_suffix:

@@ -11,6 +11,7 @@ from homerun.cli.client import Json
 from homerun.cli.flags import container_options, take_container_flags
 from homerun.cli.lookup import confirm, delete, existing
 from homerun.cli.output import ago, conditions, cost, last, mark, print_json, section, table
+from homerun.cli.probes import probe_options
 from homerun.cli.progress import Progress
 from homerun.cli.rollout import follow
 from homerun.cli.service_view import decisions, instances, revisions
@@ -28,6 +29,7 @@ def worker_pools() -> None:
 @click.argument("pool")
 @container_options
 @click.option("--instances", "--scaling", "instances", type=click.IntRange(0, 10_000), help="How many; 0 stops all.")
+@probe_options("startup", "liveness")
 @click.option("--revision-suffix", metavar="TEXT", help="Name the revision POOL-TEXT.")
 @click.option("--no-promote", is_flag=True, help="Leave the instances with the revisions that have them.")
 @click.option("--async", "no_wait", is_flag=True, help="Return at once; the deployment goes on.")
