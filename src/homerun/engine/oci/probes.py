@@ -40,14 +40,19 @@ def listens(host: str, port: int) -> bool:
 
 async def wait(host: str, probe: Probe, began: float, clock: Clock) -> tuple[Verdict, str]:
     """Until the container has started, or its time, counted from `began` on the monotonic clock, is over; and why."""
-    starting = Starting(probe, began)
+    starting, wrong = Starting(probe, began), ""
     while True:
         await asyncio.sleep(max(0.0, starting.due - clock.mono()))
-        listening = listens(host, probe.port)
+        listening, patience = listens(host, probe.port), starting.patience(clock.mono())
         if probe.kind == "TCP":
             wrong = "" if listening else _LATE
+        elif not listening:
+            wrong = _REFUSED
         else:
-            wrong = await ask(host, probe, starting.patience(clock.mono())) if listening else _REFUSED
+            answer = await ask(host, probe, patience)
+            if not wrong or answer != _LATE or patience == probe.timeout:
+                # Otherwise it was cut short by the end of all, and the one before says more.
+                wrong = answer
         verdict = starting.answered(listening, not wrong, clock.mono())
         if verdict is not None:
             return verdict, wrong
