@@ -76,6 +76,11 @@ def test_answers(said: bytes, wrong: str | None) -> None:
         assert made.wrong == wrong
 
 
+def test_it_says_goodbye() -> None:
+    made = call()
+    assert made.feed(answer(SERVING)) == frames.goaway(0, Code.NO_ERROR)
+
+
 def test_headers_come_in_pieces_too() -> None:
     block = Encoder().encode([(":status", "200"), ("grpc-status", "12")])
     made = call()

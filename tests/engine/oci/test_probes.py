@@ -151,6 +151,18 @@ async def test_a_tcp_probe_only_connects(port: int) -> None:
         assert await ask(HOST, Probe(port), 1) == ""
 
 
+async def test_a_tcp_probe_ends_in_order_servers_make_a_noise_about_resets(port: int) -> None:
+    ended: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ended.set_result(await reader.read())
+        writer.close()
+
+    async with await asyncio.start_server(serve, HOST, port):
+        assert await ask(HOST, Probe(port), 5) == ""
+        assert await ended == b""
+
+
 async def test_a_connection_leaves_nothing_behind(port: int) -> None:
     """What lingers would keep a network namespace from being used again."""
     async with http(port, lambda count: b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"):

@@ -68,6 +68,8 @@ class Call:
                 said.append(self._take(*frame))
         except (ConnectionFault, HPACKError) as error:
             self.wrong = f"The server does not speak HTTP/2: {error}."
+        if self.wrong is not None:
+            said.append(frames.goaway(0, Code.NO_ERROR))
         return b"".join(said)
 
     def _next(self) -> tuple[int, int, int, bytes] | None:

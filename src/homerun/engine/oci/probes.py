@@ -3,8 +3,9 @@
 When to ask and what answers mean is decided in core/health.py. A connect to a local veth is answered at once, so to see
 whether somebody listens is two system calls and no waiting (30 µs): that is how a start is seen within a millisecond.
 
-Connections are ended by a reset: one that was closed in order would keep the container's port waiting (TIME_WAIT), and
-its network namespace from being used again.
+Whoever closes a connection first keeps its port waiting for a while (TIME_WAIT). That must not be the container: its
+network namespace could not be used again. So we close first. A server of HTTP does so before us, as it is asked to: a
+reset takes the wait away. Otherwise there is none, because servers make a noise about resets.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ async def ask(host: str, probe: Probe, timeout: float) -> str:
             try:
                 said = "" if exchange is None else await _converse(reader, writer, exchange)
             finally:
-                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+                if probe.http_path is not None:
+                    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                 writer.transport.abort()
     except TimeoutError:
         said = exchange.said if exchange is not None else None
