@@ -21,7 +21,7 @@ VERBS = {
     "worker-pools": ("homerun.cli.worker_pools:worker_pools", "Deploy, scale and describe worker pools."),
     "auth": ("homerun.cli.auth:auth", "Print tokens: to call private services, and to use the API."),
     "trust": ("homerun.cli.trust:trust", "Have this machine believe homerun's certificates for *.localhost."),
-    "logs": ("homerun.cli.logs:logs", "Print the log of a service, a job, one execution or a worker pool."),
+    "logs": ("homerun.cli.logs:logs", "Print the log of a service, a job, one execution, a worker pool or a project."),
 }
 """Verb -> where it is and its line in the help, which must not cost an import."""
 

@@ -20,14 +20,14 @@ from homerun.model.probe import Check, Probe
 
 
 class Health:
-    """`kill`: ends what is not alive. `grant`: gives an instance the CPU that it should have by now."""
+    """`kill`: ends an instance because of one of its containers. `grant`: gives one the CPU that it should have."""
 
     def __init__(
         self,
         clock: Clock,
         tasks: Supervisor,
         tell: Callable[[Instance, Event], None],
-        kill: Callable[[Instance], None],
+        kill: Callable[[Instance, Part], None],
         grant: Callable[[Instance], None],
     ) -> None:
         self._clock, self._tasks = clock, tasks
@@ -84,5 +84,4 @@ class Health:
         told = Probed(instance.id, now, name, check, verdict.well, verdict.times, wrong, unready=unready)
         self._tell(instance, told)
         if check is Check.LIVENESS and not verdict.well:
-            instance.first = instance.first or part
-            self._kill(instance)
+            self._kill(instance, part)

@@ -44,7 +44,7 @@ class Lives:
         self._tell = tell
         self._over = over
         self._tasks = Supervisor()
-        self._health = Health(clock, self._tasks, tell, self.kill, self._grant)
+        self._health = Health(clock, self._tasks, tell, self._kill_for, self._grant)
         self._ending: set[asyncio.Task[None]] = set()
         self._finishers = ThreadPoolExecutor(2, "homerun-finish")
 
@@ -114,8 +114,7 @@ class Lives:
         if well:
             self._become_well(instance, part)
         else:
-            self._decide(instance, part)
-            self.kill(instance)
+            self._kill_for(instance, part)
 
     def _become_well(self, instance: Instance, part: Part) -> None:
         part.well = True
@@ -204,6 +203,11 @@ class Lives:
         for part in instance.running:
             if part.init:
                 part.init.send(signal.SIGKILL)
+
+    def _kill_for(self, instance: Instance, part: Part) -> None:
+        """A probe of `part` says so."""
+        self._decide(instance, part)
+        self.kill(instance)
 
     def _watch(self, instance: Instance, part: Part) -> bool:
         """False: it has ended already."""
