@@ -18,6 +18,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from pathlib import Path
 from statistics import median
+from typing import Self
 
 import uvloop
 
@@ -47,7 +48,7 @@ class Contender:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, folder: Path, archive: Path, runtime: str) -> AsyncIterator[Contender]:
+    async def open(cls, folder: Path, archive: Path, runtime: str) -> AsyncIterator[Self]:
         events: dict[str, asyncio.Queue[Event]] = {}
         engine = OciEngine(folder, ImageStore(folder / "images"), clock=SystemClock(), runtime=runtime)
         await engine.open(lambda event: events[event.id].put_nowait(event))
@@ -57,12 +58,15 @@ class Contender:
         finally:
             await engine.close()
 
+    def spec(self, id: str) -> InstanceSpec:
+        return InstanceSpec(id, (ContainerSpec(self._image, startup=Probe(port=8080)),), port=8080)
+
     async def cycle(self) -> None:
         """Start, ready, stop, gone."""
         id = f"b{next(self._ids)}"
         told = self._events[id] = asyncio.Queue()
         began = time.perf_counter()
-        await self._engine.start(InstanceSpec(id, (ContainerSpec(self._image, startup=Probe(port=8080)),), port=8080))
+        await self._engine.start(self.spec(id))
         while isinstance(event := await told.get(), Probed):
             if not event.well:
                 raise RuntimeError(event.message)

@@ -62,6 +62,13 @@ class Settings:
     """Clients that may be connected at the same time; the next one gets 503. 0: by the limit of open files."""
     retry_idempotent: bool = False
     """Whether a GET, HEAD, OPTIONS, PUT or DELETE without a body whose instance broke off goes to another one once."""
+    allow_host_path: tuple[Path, ...] = ()
+    """Folder of this machine that containers may mount, with all that is in it; may be given several times."""
+
+    @property
+    def buckets(self) -> Path:
+        """A folder in it for each bucket."""
+        return self.state / "buckets"
 
     @property
     def domain(self) -> str:

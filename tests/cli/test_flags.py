@@ -14,6 +14,7 @@ from homerun.cli.flags import (
     split_pairs,
     take_container_flags,
 )
+from homerun.cli.volume_flags import VolumeFlags
 
 
 @pytest.mark.parametrize(
@@ -103,10 +104,11 @@ def test_environment_variables(flags: dict[str, Any], expected: dict[str, str | 
 
 
 def test_image_and_source_exclude_each_other() -> None:
-    given = {name: None for name in ContainerFlags.__dataclass_fields__} | {"image": "i", "source": "s", "port": 1}
+    names = {*ContainerFlags.__dataclass_fields__, *VolumeFlags.__dataclass_fields__} - {"volumes"}
+    given = dict.fromkeys(names) | {"image": "i", "source": "s", "port": 1}
     with pytest.raises(click.UsageError, match="not both"):
         take_container_flags(given)
-    given = {**{n: None for n in ContainerFlags.__dataclass_fields__}, "image": "i", "port": 1}
+    given = {**dict.fromkeys(names), "image": "i", "port": 1}
     assert take_container_flags(given).image == "i"
     assert given == {"port": 1}
 

@@ -25,6 +25,11 @@ def test_a_flag_needs_no_value(homerun: Invoke, became: list[tuple[str, list[str
     assert became == [("up", ["--redirect-https", "--https", "127.0.0.1:8443"])]
 
 
+def test_a_folder_that_may_be_given_twice(homerun: Invoke, became: list[tuple[str, list[str]]]) -> None:
+    homerun("up", "--allow-host-path", "/a", "--allow-host-path", "/b")
+    assert became == [("up", ["--allow-host-path", "/a", "--allow-host-path", "/b"])]
+
+
 def test_every_setting_is_an_option_with_the_default_that_it_says() -> None:
     settings = Settings()
     assert list(module.OPTIONS) == [field.name for field in dataclasses.fields(Settings)]
@@ -38,6 +43,7 @@ def test_every_setting_is_an_option_with_the_default_that_it_says() -> None:
         "acme": "off",
         "max_connections": "by the limit of open files",
         "retry_idempotent": "off",
+        "allow_host_path": "none",
     }
     for name, (_, default, _) in module.OPTIONS.items():
         value = getattr(settings, name)

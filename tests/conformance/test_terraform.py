@@ -180,8 +180,8 @@ POOLS: dict[str, Json] = {
     "secret": service({"env": [SECRET_ENV]}),
 }
 NOT_YET = {
-    "services": {"secret", "sql", "mount gcs", "mount nfs", "multicontainer", "gpu"},
-    "jobs": {"secret", "emptydir"},
+    "services": {"secret", "sql", "multicontainer", "gpu"},
+    "jobs": {"secret"},
     "workerPools": {"secret"},
     "v1": {"secret"},
 }

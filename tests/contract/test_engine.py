@@ -1,7 +1,7 @@
 """What every Engine promises, on scripts or on a kernel. See homerun/engine/base.py."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,21 @@ import pytest
 from homerun.engine.base import (
     THROTTLED,
     ContainerSpec,
+    DiskVolume,
     Engine,
     Event,
     Exit,
     Exited,
+    FilesVolume,
+    FolderVolume,
     ImageNotFound,
     InstanceSpec,
+    MemoryVolume,
+    Mount,
     Phase,
     Probed,
     Ready,
+    Volume,
 )
 from homerun.engine.fake import FakeEngine, Line, Script
 from homerun.engine.images.store import ImageStore
@@ -45,8 +51,15 @@ class World:
 
     BEHAVIOURS = ("serve", "talk", "fail", "hang", "broken", "spin", "sidecar", "slow", "done")
 
-    def __init__(self, make: Callable[[], Engine], references: dict[str, str]) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Engine],
+        references: dict[str, str],
+        look: Callable[[Ready, str, str], Awaitable[bytes | None]],
+    ) -> None:
+        """`look`: what an instance that serves has in a file of a volume, which is mounted at /NAME."""
         self._make = make
+        self.look = look
         self._references = references
         self.engine = make()
         self.events: list[Event] = []
@@ -141,7 +154,12 @@ def fake_world(folder: Path) -> World:
         "done": Script(exit=Exit(code=0), exit_after=0.01),
     }
     engine = FakeEngine(LoopClock(), {f"docker://registry.test/{name}": script for name, script in scripts.items()})
-    return World(lambda: engine, {name: f"docker://registry.test/{name}" for name in scripts})
+
+    async def look(ready: Ready, volume: str, file: str) -> bytes | None:
+        found = engine.files(ready.id, volume).get(file)
+        return found and found[0]
+
+    return World(lambda: engine, {name: f"docker://registry.test/{name}" for name in scripts}, look)
 
 
 def oci_world(folder: Path) -> World:
@@ -162,7 +180,16 @@ def oci_world(folder: Path) -> World:
         path = make_image(folder / f"{name}.tar", [app_layer()], cmd=command, env=env)
         references[name] = f"oci-archive:{path}"
     state = folder / "state"
-    return World(lambda: OciEngine(state, ImageStore(state / "images"), clock=SystemClock()), references)
+
+    async def look(ready: Ready, volume: str, file: str) -> bytes | None:
+        assert ready.address is not None
+        reader, writer = await asyncio.open_connection(ready.address.host, ready.address.port)
+        writer.write(f"GET /cat?path=/{volume}/{file} HTTP/1.0\r\n\r\n".encode())
+        _, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        return body or None
+
+    return World(lambda: OciEngine(state, ImageStore(state / "images"), clock=SystemClock()), references, look)
 
 
 WORLDS = [
@@ -361,6 +388,55 @@ async def test_a_throttled_instance_has_its_cpu_while_it_is_asked(world: World) 
     await world.probed(Check.LIVENESS, well=True)
     await asyncio.sleep(3)
     assert not [e for e in world.events if isinstance(e, Exited)]
+
+
+# Volumes
+
+
+async def serve_with_files(world: World, **files: bytes) -> Ready:
+    spec = await world.spec("serve", probe=PROBE)
+    keys = FilesVolume("keys", {name: (content, 0o444) for name, content in files.items()})
+    [container] = spec.containers
+    container = replace(container, mounts=(Mount("keys", "/keys"),))
+    await world.engine.start(replace(spec, containers=(container,), volumes=(keys,)))
+    ready = await world.until(Ready)
+    assert isinstance(ready, Ready)
+    return ready
+
+
+async def test_files_are_there_and_are_exchanged_for_others(world: World) -> None:
+    ready = await serve_with_files(world, a=b"1", b=b"2")
+    assert [await world.look(ready, "keys", name) for name in "abc"] == [b"1", b"2", None]
+    await world.engine.refresh_files("i1", "keys", {"a": (b"new", 0o444), "c": (b"3", 0o444)})
+    assert [await world.look(ready, "keys", name) for name in "abc"] == [b"new", None, b"3"]
+
+
+async def test_files_can_be_exchanged_after_a_restart(world: World) -> None:
+    ready = await serve_with_files(world, a=b"1")
+    await world.engine.close()
+    await world.reopen()
+    await world.engine.refresh_files("i1", "keys", {"a": (b"new", 0o444)})
+    assert await world.look(ready, "keys", "a") == b"new"
+
+
+async def test_files_of_what_is_not_there_are_nobodys(world: World) -> None:
+    ready = await serve_with_files(world, a=b"1")
+    await world.engine.refresh_files("i1", "others", {"a": (b"new", 0o444)})
+    await world.engine.refresh_files("i2", "keys", {"a": (b"new", 0o444)})
+    assert await world.look(ready, "keys", "a") == b"1"
+    await world.engine.stop("i1", 0)
+    await world.until(Exited)
+    await world.engine.refresh_files("i1", "keys", {"a": (b"new", 0o444)})
+
+
+async def test_an_instance_with_volumes_of_every_kind_starts(world: World, tmp_path: Path) -> None:
+    volumes: list[Volume] = [MemoryVolume("memory", 1 << 20), DiskVolume("disk", 8 << 20)]
+    volumes += [FilesVolume("files", {}), FolderVolume("folder", str(tmp_path))]
+    spec = await world.spec("serve", probe=PROBE)
+    mounts = tuple(Mount(volume.name, f"/{volume.name}") for volume in volumes)
+    containers = tuple(replace(container, mounts=mounts) for container in spec.containers)
+    await world.engine.start(replace(spec, containers=containers, volumes=tuple(volumes)))
+    await world.until(Ready)
 
 
 # Stopping

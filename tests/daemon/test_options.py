@@ -20,8 +20,16 @@ def test_what_is_unparsed_parses_to_the_same() -> None:
         max_tasks=7,
         https="127.0.0.1:443",
         retry_idempotent=True,
+        allow_host_path=(Path("/usr"), Path("/var/tmp")),
     )
     assert parse(unparse(settings)) == settings
+
+
+def test_a_folder_for_containers_is_what_its_links_lead_to(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    found = parse([f"--allow-host-path={tmp_path}/link", "--allow-host-path", "/usr"]).allow_host_path
+    assert found == (tmp_path / "real", Path("/usr"))
 
 
 def test_both_spellings_work() -> None:
@@ -33,6 +41,7 @@ def test_both_spellings_work() -> None:
     [
         (["--nonsense", "1"], "unknown option --nonsense"),
         (["--api"], "--api needs a value"),
+        (["--allow-host-path", "/no/such"], "--allow-host-path /no/such: there is no such folder"),
         (["--api", "8787"], "'8787' is no HOST:PORT"),
         (["--http", "127.0.0.1:99999"], "is no HOST:PORT"),
         (["--idle-timeout", "soon"], "--idle-timeout must be a number, not 'soon'"),

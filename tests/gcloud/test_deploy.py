@@ -222,3 +222,31 @@ def test_who_may_call_is_asked_for_with_the_deploy(gcloud: Gcloud) -> None:
     assert policy["bindings"] == [{"members": ["allUsers"], "role": "roles/run.invoker"}]
     gcloud("deploy", "open", f"--image={WEB}", PRIVATE)
     assert "bindings" not in gcloud.json("services", "get-iam-policy", "open")
+
+
+def test_volumes_and_where_they_are_mounted(gcloud: Gcloud, stored: Stored) -> None:
+    gcloud(
+        "deploy", "volumes", f"--image={WEB}", PRIVATE, "--execution-environment=gen2",
+        "--add-volume=name=scratch,type=in-memory,size-limit=64Mi", "--add-volume=name=plain,type=in-memory",
+        "--add-volume=name=models,type=cloud-storage,bucket=models,readonly=true",
+        "--add-volume=name=data,type=cloud-storage,bucket=host:/srv/data",
+        "--add-volume=name=share,type=nfs,location=10.0.0.2:/export,readonly=true",
+        "--add-volume-mount=volume=scratch,mount-path=/scratch", "--add-volume-mount=volume=models,mount-path=/models",
+    )  # fmt: skip
+    _, v2 = stored("services/volumes")
+    template = v2["template"]
+    assert {volume.pop("name"): volume for volume in template["volumes"]} == {
+        "scratch": {"emptyDir": {"medium": "MEMORY", "sizeLimit": "64Mi"}},
+        "plain": {"emptyDir": {"medium": "MEMORY"}},
+        "models": {"gcs": {"bucket": "models", "readOnly": True}},
+        "data": {"gcs": {"bucket": "host:/srv/data", "readOnly": False}},
+        "share": {"nfs": {"server": "10.0.0.2", "path": "/export", "readOnly": True}},
+    }
+    assert template["containers"][0]["volumeMounts"] == [
+        {"name": "scratch", "mountPath": "/scratch"},
+        {"name": "models", "mountPath": "/models"},
+    ]
+    gcloud("services", "update", "volumes", "--remove-volume-mount=/models", "--remove-volume=models")
+    _, v2 = stored("services/volumes")
+    assert "models" not in {volume["name"] for volume in v2["template"]["volumes"]}
+    assert [mount["name"] for mount in v2["template"]["containers"][0]["volumeMounts"]] == ["scratch"]

@@ -47,6 +47,19 @@ def test_why_an_instance_starts(driver: str, why: str) -> None:
     assert said(told)[0][1] == f"Starting new instance. Reason: {why} - because."
 
 
+def test_that_there_is_no_cloud_sql_is_said_once_for_each_instance() -> None:
+    told = Told()
+    logs = SystemLogs(told)
+    body = {"name": NAME, "containers": [{"image": "i"}]}
+    logs.starting(
+        RevisionSpec.parse({**body, "volumes": [{"name": "q", "cloudSqlInstance": {"instances": ["p:r:i", "p:r:j"]}}]}),
+        "i1", "demand", "1 waiting", 1,
+    )  # fmt: skip
+    [_, (severity, text)] = said(told)
+    assert severity == "WARNING" and text is not None
+    assert text.startswith("There is no Cloud SQL here: the folder for p:r:i, p:r:j is empty.")
+
+
 PROBES = {
     "livenessProbe": {"httpGet": {"path": "/livez"}},
     "readinessProbe": {"grpc": {"port": 50}},

@@ -68,7 +68,7 @@ def test_the_template_is_required() -> None:
         ({"revision": "hello-X"}, "template.revision"),
         ({"revision": "hello-" + "x" * 60}, "template.revision"),
         ({"labels": {"a b": "c"}}, "template.labels[a b]"),
-        ({"volumes": [{"name": "v", "emptyDir": {}}]}, "template.volumes[0].emptyDir"),
+        ({"volumes": [{"name": "v", "filestore": {"volume": "x"}}]}, "template.volumes[0].filestore"),
     ],
 )
 def test_a_bad_template_is_refused(template: dict[str, Any], field: str) -> None:

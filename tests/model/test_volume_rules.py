@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from homerun.model.rules import HOMERUN, check
+from homerun.model.rules import check
 from homerun.model.volume_rules import VOLUMES
 
 SQL = {"name": "sql", "cloudSqlInstance": {"instances": ["p:r:i", "example.com:p:r:i"]}}
@@ -13,8 +13,7 @@ SQL = {"name": "sql", "cloudSqlInstance": {"instances": ["p:r:i", "example.com:p
 def wrong(*volumes: dict[str, Any], mounts: tuple[dict[str, Any], ...] = (), **template: Any) -> list[str]:
     named = [{"name": f"v{index}", **volume} for index, volume in enumerate(volumes)]
     container = {"image": "x", "volumeMounts": list(mounts)}
-    rules = [rule for rule in VOLUMES if rule.source != HOMERUN]
-    return [v.field for v in check({"volumes": named, "containers": [container], **template}, rules)]
+    return [v.field for v in check({"volumes": named, "containers": [container], **template}, VOLUMES)]
 
 
 @pytest.mark.parametrize(
@@ -30,8 +29,13 @@ def wrong(*volumes: dict[str, Any], mounts: tuple[dict[str, Any], ...] = (), **t
         },
         {"emptyDir": {}},
         {"emptyDir": {"medium": "MEMORY", "sizeLimit": "512Mi"}},
+        {"emptyDir": {"medium": "MEMORY", "sizeLimit": "2Ti"}},
+        {"emptyDir": {"medium": "DISK", "sizeLimit": "1Ti"}},
+        {"emptyDir": {"medium": "DISK"}},
         {"nfs": {"server": "10.0.0.1", "path": "/share"}},
         {"gcs": {"bucket": "b", "mountOptions": ["implicit-dirs"]}},
+        {"gcs": {"bucket": "my-bucket_1.example.com"}},
+        {"gcs": {"bucket": "host:/srv/data"}},
         SQL,
     ],
 )
@@ -56,10 +60,16 @@ def test_good_volumes(volume: dict[str, Any]) -> None:
         ({"secret": {"secret": "s", "items": [{"path": "a", "version": "1", "mode": -1}]}}, ".secret.items[0].mode"),
         ({"emptyDir": {"sizeLimit": "lots"}}, ".emptyDir.sizeLimit"),
         ({"emptyDir": {"sizeLimit": "0"}}, ".emptyDir.sizeLimit"),
+        ({"emptyDir": {"medium": "DISK", "sizeLimit": "2Ti"}}, ".emptyDir.sizeLimit"),
+        ({"emptyDir": {"medium": "DISK", "sizeLimit": "lots"}}, ".emptyDir.sizeLimit"),
         ({"nfs": {"path": "/share"}}, ".nfs.server"),
         ({"nfs": {"server": "s", "path": "share"}}, ".nfs.path"),
         ({"gcs": {}}, ".gcs.bucket"),
         ({"gcs": {"bucket": "b", "mountOptions": ["--implicit-dirs"]}}, ".gcs.mountOptions[0]"),
+        ({"gcs": {"bucket": ".."}}, ".gcs.bucket"),
+        ({"gcs": {"bucket": "a/b"}}, ".gcs.bucket"),
+        ({"gcs": {"bucket": "_"}}, ".gcs.bucket"),
+        ({"gcs": {"bucket": "host:relative"}}, ".gcs.bucket"),
         ({"cloudSqlInstance": {"instances": ["instance"]}}, ".cloudSqlInstance.instances[0]"),
     ],
 )
@@ -90,10 +100,14 @@ def test_network_volumes_need_the_second_generation() -> None:
         ([{"name": "v0", "mountPath": "/a:b"}], ["[0].mountPath"]),
         ([{"name": "v0", "mountPath": "/"}], ["[0].mountPath"]),
         ([{"name": "v0", "mountPath": "/proc/x"}], ["[0].mountPath"]),
+        ([{"name": "v0", "mountPath": "/data/../proc"}], ["[0].mountPath"]),
+        ([{"name": "v0", "mountPath": "//sys/./x"}], ["[0].mountPath"]),
         ([{"name": "v0", "mountPath": "/data"}, {"name": "v0", "mountPath": "/data/"}], ["[1].mountPath"]),
         ([{"name": "v0", "mountPath": "/data/in"}, {"name": "v0", "mountPath": "/data"}], ["[1].mountPath"]),
         ([{"name": "v0", "mountPath": "/data"}, {"name": "v0", "mountPath": "/database"}], []),
         ([{"name": "v0", "mountPath": "/data", "subPath": "x"}], []),
+        ([{"name": "v0", "mountPath": "/data", "subPath": "/x"}], ["[0].subPath"]),
+        ([{"name": "v0", "mountPath": "/data", "subPath": "x/../../y"}], ["[0].subPath"]),
         ([{"name": "v1", "mountPath": "/data", "subPath": "x"}], ["[0].subPath"]),
     ],
 )
@@ -101,9 +115,3 @@ def test_mounts(mounts: list[dict[str, Any]], fields: list[str]) -> None:
     volumes = ({"emptyDir": {}}, {"secret": {"secret": "s"}}, SQL)
     expected = [f"containers[0].volumeMounts{field}" for field in fields]
     assert wrong(*volumes, mounts=tuple(mounts)) == expected
-
-
-def test_no_kind_of_volume_is_supported_yet_and_each_is_named() -> None:
-    volumes = [{"name": "e", "emptyDir": {}}, SQL]
-    found = [v.field for v in check({"volumes": volumes}, VOLUMES)]
-    assert found == ["volumes[0].emptyDir", "volumes[1].cloudSqlInstance"]

@@ -18,7 +18,7 @@
  * Paths served: / /env /headers /echo /exit?code= /sleep?ms= /big?n= /chunked?n=&ms= /status?code= /log?text=
  *               /eat?mib= /burn?ms= /drop /peak (most requests ever in flight) /connect?host=&port=
  *               /count (how far a thread has counted that never rests; SPIN=1)
- *               /cat?path= (empty if it cannot be read)  /write?path=&mib= (`written` or the error)  /id
+ *               /cat?path= (empty if it cannot be read)  /write?path=&mib=|text= (`written` or the error)  /id
  *               /livez /readyz (200, or what /ail?live=&ready= said last; live=0: no answer any more)
  */
 #define _GNU_SOURCE
@@ -226,12 +226,13 @@ static int send_file(struct conn *c, const char *path) {
     return reply(c, 200, body, n);
 }
 
-static int send_outcome(struct conn *c, const char *path, long mib) {
+static int send_outcome(struct conn *c, const char *path, long mib, const char *words) {
     static const char block[1 << 20];
     char text[128];
     errno = 0;
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
     for (long i = 0; fd >= 0 && i < mib; i++) if (write(fd, block, sizeof block) < 0) break;
+    if (fd >= 0 && words && write(fd, words + 5, strlen(words + 5)) < 0) {}
     int n = snprintf(text, sizeof text, "%s\n", errno ? strerror(errno) : "written");
     if (fd >= 0) close(fd);
     return reply(c, 200, text, n);
@@ -275,7 +276,7 @@ static int answer(struct conn *c, struct request *r, const char *head) {
     if (is(r, "/cat") || is(r, "/write")) {
         const char *at = strstr(r->target, "path=");
         snprintf(text, sizeof text, "%.*s", at ? (int)strcspn(at + 5, "&") : 0, at ? at + 5 : "");
-        return is(r, "/cat") ? send_file(c, text) : send_outcome(c, text, query(r->target, "mib", 0));
+        return is(r, "/cat") ? send_file(c, text) : send_outcome(c, text, query(r->target, "mib", 0), strstr(r->target, "text="));
     }
     if (is(r, "/exit")) _exit(query(r->target, "code", 0));
     if (is(r, "/drop")) return -1;

@@ -34,7 +34,7 @@ class Server:
         self.certificate = open_certificate(folder)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._socket.getsockname()[1]
-        self._settings = Settings(api=f"{host}:{self.port}")
+        self._settings = Settings(api=f"{host}:{self.port}", allow_host_path=(Path("/srv/data"),))
         self._started = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None

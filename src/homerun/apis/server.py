@@ -14,6 +14,7 @@ from homerun.apis.authentication import Authentication
 from homerun.apis.authorization import authorized, owner_only
 from homerun.apis.failure import on_bug, on_homerun_error
 from homerun.apis.guard import Guard
+from homerun.apis.homerun import buckets
 from homerun.apis.homerun import handlers as extension
 from homerun.apis.homerun.insight import Insight
 from homerun.apis.identity import handlers as identity
@@ -34,6 +35,7 @@ from homerun.model.project import Projects
 from homerun.model.urls import Addresses, is_loopback
 from homerun.settings import Settings
 from homerun.store.base import Store
+from homerun.store.bucket_folders import BucketFolders
 from homerun.wire.discovery import Method
 
 
@@ -52,9 +54,10 @@ def create_app(
         rest.add(method, owner_only(handler))
     for method, handler in resourcemanager.methods(backend):
         rest.add(method, handler)  # no secret: it is in every URL of a service
+    own = [*extension.routes(insight), *buckets.routes(BucketFolders(settings.buckets))]
     app = Starlette(
         routes=[
-            *extension.routes(insight),
+            *own,
             *following.routes(backend, logs),
             *identity.routes(issuer, clock),
             Mount("/", app=rest),

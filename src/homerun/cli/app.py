@@ -19,6 +19,7 @@ VERBS = {
     "services": ("homerun.cli.services:services", "List, describe, delete services; move their traffic."),
     "jobs": ("homerun.cli.jobs:jobs", "Deploy and execute jobs; follow their executions."),
     "worker-pools": ("homerun.cli.worker_pools:worker_pools", "Deploy, scale and describe worker pools."),
+    "buckets": ("homerun.cli.buckets:buckets", "Make and list buckets: folders to mount as Cloud Storage volumes."),
     "auth": ("homerun.cli.auth:auth", "Print tokens: to call private services, and to use the API."),
     "trust": ("homerun.cli.trust:trust", "Have this machine believe homerun's certificates for *.localhost."),
     "logs": ("homerun.cli.logs:logs", "Print the log of a service, a job, one execution, a worker pool or a project."),

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 import click
+
+from homerun.cli.volume_flags import VOLUME_OPTIONS, VolumeFlags
 
 Json = dict[str, Any]
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -57,6 +59,7 @@ class ContainerFlags:
     env: tuple[str, ...] = ()
     remove_env_vars: str | None = None
     clear_env_vars: bool = False
+    volumes: VolumeFlags = field(default_factory=VolumeFlags)
 
     def apply(self, container: Json, image: str) -> None:
         """Change a v2 container in place."""
@@ -109,14 +112,16 @@ _CONTAINER_OPTIONS = [
 
 
 def container_options(command: Command) -> Command:
-    for option in reversed(_CONTAINER_OPTIONS):
+    for option in reversed(_CONTAINER_OPTIONS + VOLUME_OPTIONS):
         command = option(command)
     return command
 
 
 def take_container_flags(given: dict[str, Any]) -> ContainerFlags:
     """Move the container's flags out of a command's keyword arguments."""
-    flags = ContainerFlags(**{f.name: given.pop(f.name) for f in fields(ContainerFlags)})
+    volumes = VolumeFlags(**{f.name: given.pop(f.name) for f in fields(VolumeFlags)})
+    own = {f.name: given.pop(f.name) for f in fields(ContainerFlags) if f.name != "volumes"}
+    flags = ContainerFlags(**own, volumes=volumes)
     if flags.image and flags.source:
         raise click.UsageError("Give --image or --source, not both.")
     return flags

@@ -33,8 +33,10 @@ OPTIONS = {
     "queue_wait": ("SECONDS", "10", "A request waits so long for an instance, or 3.5 average starts; then 429."),
     "max_connections": ("N", "by the limit of open files", "Clients connected at a time; the next one gets 503."),
     "retry_idempotent": ("", "off", "Send a GET whose instance broke off to another one, once."),
+    "allow_host_path": ("DIR", "none", "Folder that containers may mount (bucket=host:DIR); repeatable."),
 }
 """Every setting of the daemon: its kind of value, its default and what it is. Checked against settings.py by a test."""
+_REPEATED = {"allow_host_path"}
 
 
 def _options(command: click.Command) -> click.Command:
@@ -42,7 +44,7 @@ def _options(command: click.Command) -> click.Command:
         flag = "--" + name.replace("_", "-")
         text = f"{text}  [default: {default}]"
         if metavar:
-            command.params.append(click.Option([flag], metavar=metavar, help=text))
+            command.params.append(click.Option([flag], metavar=metavar, multiple=name in _REPEATED, help=text))
         else:
             command.params.append(click.Option([flag], flag_value="true", is_flag=True, default=None, help=text))
     return command
@@ -50,7 +52,7 @@ def _options(command: click.Command) -> click.Command:
 
 @_options
 @click.command(short_help="Run homerun in the foreground; Ctrl-C stops everything.")
-def up(**given: str | None) -> None:
+def up(**given: str | tuple[str, ...] | None) -> None:
     """Run homerun in the foreground. One Ctrl-C stops it and all instances cleanly; the next `up` finds all that was
     deployed, and goes on with unfinished executions.
 
@@ -64,6 +66,8 @@ def up(**given: str | None) -> None:
     arguments = []
     for name, value in given.items():
         flag = "--" + name.replace("_", "-")
-        if value is not None:
+        if isinstance(value, tuple):
+            arguments += [word for each in value for word in (flag, each)]
+        elif value is not None:
             arguments += [flag, value] if OPTIONS[name][0] else [flag]
     become("up", arguments)

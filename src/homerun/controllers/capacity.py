@@ -22,6 +22,7 @@ from homerun.controllers.plane import Plane
 from homerun.controllers.revision import Checked
 from homerun.controllers.revision_status import Standing
 from homerun.controllers.scaling import prospect, scaling, shares
+from homerun.controllers.volumes import NO_FOLDERS, Folders, volume_specs
 from homerun.core.autoscaler import Decision
 from homerun.core.fleet import Command, Drain, Fleet, Load, Resume, Start, Stop, Withhold
 from homerun.core.health import Starting
@@ -119,10 +120,11 @@ class Capacity:
         *,
         idle_timeout: float,
         queue_wait: float = 10,
+        folders: Folders = NO_FOLDERS,
     ) -> None:
         self._engine, self._plane, self._supervisor, self._clock = engine, plane, supervisor, clock
         self._metering, self._discards, self._idle_timeout = metering, discards, idle_timeout
-        self._queue_wait = queue_wait
+        self._queue_wait, self._folders = queue_wait, folders
         self._groups: dict[str, Group] = {}
         self._owners: dict[str, Group] = {}
         self._orphans = Orphans(engine)
@@ -383,7 +385,8 @@ class Capacity:
 
     async def _start(self, group: Group, id: str) -> None:
         try:
-            await self._engine.start(_instance_spec(group.spec, group.images, id, self._discards.grace))
+            spec = _instance_spec(group.spec, group.images, id, self._discards.grace, self._folders)
+            await self._engine.start(spec)
         except HomerunError as error:
             self.observer.not_started(group.spec, id, error.message)
             self._forget(group, id, error.message)
@@ -509,7 +512,7 @@ class Capacity:
             group.fleet.adopt([instance])
 
 
-def _instance_spec(spec: RevisionSpec, images: Sequence[str], id: str, grace: float) -> InstanceSpec:
+def _instance_spec(spec: RevisionSpec, images: Sequence[str], id: str, grace: float, folders: Folders) -> InstanceSpec:
     containers = container_specs(spec.containers, images, spec.environment)
     return InstanceSpec(
         id=id,
@@ -517,4 +520,5 @@ def _instance_spec(spec: RevisionSpec, images: Sequence[str], id: str, grace: fl
         labels=labels.of_revision(spec, id),
         port=spec.ingress.port,
         grace=grace,
+        volumes=volume_specs(spec.volumes, spec.containers.memory, folders),
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from homerun.core.allotment import boosted
-from homerun.engine.base import ContainerSpec
+from homerun.engine.base import ContainerSpec, Mount
 from homerun.model.container import Container, Containers
 
 
@@ -39,4 +39,5 @@ def _container_spec(container: Container, image: str, system: Mapping[str, str])
         startup=container.startup_probe,
         liveness=container.liveness_probe,
         readiness=container.readiness_probe,
+        mounts=tuple(Mount(mount.volume, mount.path, mount.sub_path) for mount in container.mounts),
     )

@@ -17,6 +17,7 @@ from homerun.controllers.container_spec import container_specs
 from homerun.controllers.discards import Discards
 from homerun.controllers.failure import exit_text, log_tail
 from homerun.controllers.revision import Checked
+from homerun.controllers.volumes import NO_FOLDERS, Folders, volume_specs
 from homerun.core import crew as decisions
 from homerun.core.crew import Command, Crew, Start, Stop
 from homerun.core.instance import Instance, State
@@ -58,9 +59,16 @@ class Group:
 
 class Crews:
     def __init__(
-        self, engine: Engine, supervisor: Supervisor, clock: Clock, metering: Metering, discards: Discards
+        self,
+        engine: Engine,
+        supervisor: Supervisor,
+        clock: Clock,
+        metering: Metering,
+        discards: Discards,
+        *,
+        folders: Folders = NO_FOLDERS,
     ) -> None:
-        self._engine, self._supervisor, self._clock = engine, supervisor, clock
+        self._engine, self._supervisor, self._clock, self._folders = engine, supervisor, clock, folders
         self._metering, self._discards = metering, discards
         self._groups: dict[str, Group] = {}
         self._owners: dict[str, Group] = {}
@@ -195,8 +203,7 @@ class Crews:
                 case Start(id, revision):
                     self._owners[id] = group
                     spec, images = group.specs[revision]
-                    instance = _instance_spec(spec, images, id, self._discards.grace)
-                    self._supervisor.spawn(self._start(group, instance), name=f"start {id[:8]}")
+                    self._supervisor.spawn(self._start(group, spec, images, id), name=f"start {id[:8]}")
                 case Stop(id):
                     self._discards.stop(id)
                 case decisions.Checked(revision, failure):
@@ -204,16 +211,16 @@ class Crews:
                         checked(revision, failure)
         self._set_timer(group)
 
-    async def _start(self, group: Group, spec: InstanceSpec) -> None:
+    async def _start(self, group: Group, spec: WorkerSpec, images: Sequence[str], id: str) -> None:
         try:
-            await self._engine.start(spec)
+            await self._engine.start(_instance_spec(spec, images, id, self._discards.grace, self._folders))
         except HomerunError as error:
-            self._forget(group, spec.id, f"It did not start: {error.message}.")
+            self._forget(group, id, f"It did not start: {error.message}.")
             return
-        instance = group.crew.instances.get(spec.id)
+        instance = group.crew.instances.get(id)
         if instance is not None and instance.state is State.STOPPING:
             # It was told to stop before there was anything to stop.
-            self._discards.stop(spec.id)
+            self._discards.stop(id)
 
     def _forget(self, group: Group, id: str, cause: str, *, ok: bool = False, more: str = "") -> None:
         self._owners.pop(id, None)
@@ -249,11 +256,12 @@ class Crews:
             group.specs.pop(revision, None)
 
 
-def _instance_spec(spec: WorkerSpec, images: Sequence[str], id: str, grace: float) -> InstanceSpec:
+def _instance_spec(spec: WorkerSpec, images: Sequence[str], id: str, grace: float, folders: Folders) -> InstanceSpec:
     system = spec.environment()
     return InstanceSpec(
         id=id,
         containers=container_specs(spec.containers, images, lambda container: system),
         labels=labels.of_worker(spec, id),
         grace=grace,
+        volumes=volume_specs(spec.volumes, spec.containers.memory, folders),
     )

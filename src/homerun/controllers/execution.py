@@ -22,6 +22,7 @@ from homerun.controllers.execution_status import deleted_body
 from homerun.controllers.operations import finish, pending_operations
 from homerun.controllers.orphans import Orphans
 from homerun.controllers.task_document import task_documents, task_from
+from homerun.controllers.volumes import NO_FOLDERS, Folders, volume_specs
 from homerun.core.execution import Command, Execution, Start, Stop
 from homerun.engine.base import Engine, Event, Exit, Exited, InstanceSpec, InstanceState, Phase, Probed
 from homerun.lib.clock import Clock
@@ -61,9 +62,10 @@ class ExecutionController:
         clock: Clock,
         *,
         max_tasks: int,
+        folders: Folders = NO_FOLDERS,
     ) -> None:
         self._store, self._engine, self._supervisor, self._clock = store, engine, supervisor, clock
-        self._discards, self._max_tasks = discards, max_tasks
+        self._discards, self._max_tasks, self._folders = discards, max_tasks, folders
         self._recorder = Recorder(store, supervisor, discards, clock, self._forget)
         self._runs: dict[str, Run] = {}
         self._owners: dict[str, tuple[Run, int, int]] = {}
@@ -217,7 +219,8 @@ class ExecutionController:
 
     async def _start(self, run: Run, id: str, index: int, attempt: int) -> None:
         try:
-            await self._engine.start(_instance_spec(run, id, index, attempt, self._discards.grace))
+            spec = _instance_spec(run, id, index, attempt, self._discards.grace, self._folders)
+            await self._engine.start(spec)
         except HomerunError as error:
             self._owners.pop(id, None)
             self._carry_out(run, run.machine.unstarted(index, attempt, error.message, self._clock.now()))
@@ -281,7 +284,7 @@ def instance_id(execution_uid: str, index: int, attempt: int) -> str:
     return hashlib.sha256(f"{execution_uid}/{index}/{attempt}".encode()).hexdigest()[:32]
 
 
-def _instance_spec(run: Run, id: str, index: int, attempt: int, grace: float) -> InstanceSpec:
+def _instance_spec(run: Run, id: str, index: int, attempt: int, grace: float, folders: Folders) -> InstanceSpec:
     system = run.spec.environment(index, attempt)
     return InstanceSpec(
         id=id,
@@ -289,4 +292,5 @@ def _instance_spec(run: Run, id: str, index: int, attempt: int, grace: float) ->
         labels=labels.of_attempt(run.spec, index, attempt, id),
         main=run.spec.main,
         grace=grace,
+        volumes=volume_specs(run.spec.volumes, run.spec.containers.memory, folders),
     )

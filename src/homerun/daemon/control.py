@@ -36,6 +36,7 @@ from homerun.controllers.revision import RevisionController
 from homerun.controllers.revision_status import ready_state
 from homerun.controllers.rollout import RolloutController
 from homerun.controllers.service import ServiceRoutes
+from homerun.controllers.volumes import Folders
 from homerun.controllers.worker_pool import PoolSize
 from homerun.daemon.insight import DaemonInsight
 from homerun.daemon.keys import certificate_folder, issuer_url, open_certificate, open_keys
@@ -82,6 +83,7 @@ class Control:
         self.plane.set_keys(KeySet(self.issuer.keys.pems()))
         self.meter = Meter(store, self.supervisor)
         self.discards = Discards(engine, self.supervisor, settings.grace)
+        folders = Folders(settings.buckets, settings.allow_host_path)
         self.capacity = Capacity(
             engine,
             self.plane,
@@ -91,14 +93,15 @@ class Control:
             self.discards,
             idle_timeout=settings.idle_timeout,
             queue_wait=settings.queue_wait,
+            folders=folders,
         )
-        self.crews = Crews(engine, self.supervisor, clock, self.meter, self.discards)
+        self.crews = Crews(engine, self.supervisor, clock, self.meter, self.discards, folders=folders)
         self.logs = _log_book(logs, engine, self.supervisor, clock)
         self.observatory = Observatory(self._has, clock, self.logs.write)
         self.capacity.observer = self.observatory
         self.plane.reports, self.plane.on_request = self.capacity, self.observatory.answered
         self.executions = ExecutionController(
-            store, engine, self.supervisor, self.discards, clock, max_tasks=settings.max_tasks
+            store, engine, self.supervisor, self.discards, clock, max_tasks=settings.max_tasks, folders=folders
         )
         self._routes = routes = ServiceRoutes(store, self.plane, _addresses(settings))
         services = RolloutController(service.SHAPE, store, clock, routes)
@@ -129,11 +132,9 @@ class Control:
             Loop("jobs", store, job.KINDS, lambda d: [jobs.key(d)], jobs.reconcile),
             Loop("executions", store, execution.KINDS, lambda d: [d.name], self.executions.reconcile),
         ]
-
         self.certificates = certificates
         if certificates is not None:
-            loop = Loop("certificates", store, domain.KINDS, lambda d: [d.name], certificates.reconcile)
-            self.loops.append(loop)
+            self.loops.append(Loop("certificates", store, domain.KINDS, lambda d: [d.name], certificates.reconcile))
 
     async def open(self) -> None:
         """Adopt what runs, then reconcile everything that is stored, each once."""

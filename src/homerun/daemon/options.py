@@ -6,6 +6,7 @@ import dataclasses
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from homerun.lib.errors import Invalid
 from homerun.settings import Settings
@@ -26,6 +27,7 @@ _NUMBERS: dict[str, type[float]] = {
 }
 _FLAGS = {"redirect_https", "retry_idempotent"}
 _FILES = {"certificate", "key"}
+_REPEATED = {"allow_host_path"}
 MOST_ROUTERS = 64
 
 
@@ -33,7 +35,7 @@ def parse(arguments: Sequence[str]) -> Settings:
     """`--idle-timeout 60` or `--idle-timeout=60`, one for each field of Settings; those that are true or false may be
     given alone. Raises Invalid."""
     known = {"--" + field.name.replace("_", "-"): field.name for field in dataclasses.fields(Settings)}
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     rest = list(arguments)
     while rest:
         flag, equals, value = rest.pop(0).partition("=")
@@ -45,8 +47,12 @@ def parse(arguments: Sequence[str]) -> Settings:
             if not rest:
                 raise Invalid(f"{flag} needs a value")
             value = rest.pop(0)
-        values[known[flag]] = _convert(flag, known[flag], value)
-    settings = dataclasses.replace(Settings(), **values)  # type: ignore[arg-type]
+        name = known[flag]
+        if name in _REPEATED:
+            values[name] = (*values.get(name, ()), _allowed(flag, value))
+        else:
+            values[name] = _convert(flag, name, value)
+    settings = dataclasses.replace(Settings(), **values)
     if not 1 <= settings.routers <= MOST_ROUTERS:
         raise Invalid(f"--routers must be from 1 to {MOST_ROUTERS}, and {settings.routers} is not")
     for address in filter(None, (settings.api, settings.http, settings.https)):
@@ -57,9 +63,9 @@ def parse(arguments: Sequence[str]) -> Settings:
 
 def unparse(settings: Settings) -> list[str]:
     """The arguments that `parse` makes these settings from."""
-    return [
-        f"--{field.name.replace('_', '-')}={getattr(settings, field.name)}" for field in dataclasses.fields(settings)
-    ]
+    given = ((field.name, getattr(settings, field.name)) for field in dataclasses.fields(settings))
+    each = ((name, value) for name, found in given for value in (found if name in _REPEATED else [found]))
+    return [f"--{name.replace('_', '-')}={value}" for name, value in each]
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -84,6 +90,14 @@ def _convert(flag: str, name: str, value: str) -> object:
     if not isinstance(number, str) and number < 0:
         raise Invalid(f"{flag} must not be negative, and {value} is")
     return number
+
+
+def _allowed(flag: str, value: str) -> Path:
+    """Links in it are followed now, and by nobody later."""
+    folder = Path(value).resolve()
+    if not folder.is_dir():
+        raise Invalid(f"{flag} {value}: there is no such folder")
+    return folder
 
 
 def _check_address(address: str) -> None:

@@ -95,11 +95,17 @@ class FilesVolume:
 
 @dataclass(frozen=True, slots=True)
 class FolderVolume:
-    """A folder of the host that stays: a bucket, or what the user named."""
+    """A folder of the host that stays: a bucket, or what the user named.
+
+    `inside`: the part of it to show, made if it is missing; whoever writes there cannot make it lead out of `folder`.
+    `remedy`: what to do about it when `folder` is not there.
+    """
 
     name: str
     folder: str
     read_only: bool = False
+    inside: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +328,14 @@ class Engine(Protocol):
 
         Sockets stay open. `stop` lifts it, so that what ends can end in time, and so does `open` for everything that is
         ready: whoever throttled it is gone. Unknown, starting, stopping or exited: nothing happens.
+        """
+        ...
+
+    async def refresh_files(self, id: str, volume: str, files: Mapping[str, tuple[bytes, int]]) -> None:
+        """From now on its FilesVolume `volume` has these files and no others: path -> content and mode.
+
+        Whoever opens one meanwhile gets the old content or the new one, whole. One that is just starting gets them as
+        soon as it runs. Unknown or exited, or without such a volume: nothing happens.
         """
         ...
 

@@ -21,6 +21,7 @@ from homerun.engine.base import (
     Event,
     Exit,
     Exited,
+    FilesVolume,
     Image,
     ImageNotFound,
     ImageUnusable,
@@ -137,6 +138,7 @@ class _Instance:
         """Those that are about to."""
         self.first: tuple[str, Exit] | None = None
         """The end that ends the others."""
+        self.files = {each.name: dict(each.files) for each in spec.volumes if isinstance(each, FilesVolume)}
         self.cores = spec.start_cpu
         self._used, self._since = 0.0, asyncio.get_running_loop().time()
 
@@ -286,6 +288,11 @@ class FakeEngine:
         if instance is not None and instance.state.phase is Phase.READY:
             instance.allot(instance.spec.cpu if cores is None else cores)
 
+    async def refresh_files(self, id: str, volume: str, files: Mapping[str, tuple[bytes, int]]) -> None:
+        instance = self._instances.get(id)
+        if instance is not None and instance.state.phase is not Phase.EXITED and volume in instance.files:
+            instance.files[volume] = dict(files)
+
     async def cpu_used(self, ids: Iterable[str]) -> Mapping[str, float]:
         found = {id: self._instances[id] for id in ids if id in self._instances}
         return {id: i.cpu_used() for id, i in found.items() if i.state.phase is not Phase.EXITED}
@@ -318,6 +325,10 @@ class FakeEngine:
     def cores(self, id: str) -> float:
         """What it is allotted now."""
         return self._instances[id].cores
+
+    def files(self, id: str, volume: str) -> Mapping[str, tuple[bytes, int]]:
+        """What its containers find in a FilesVolume."""
+        return self._instances[id].files[volume]
 
     def kill(self, id: str) -> None:
         """It dies by SIGKILL, for no reason that the engine knows."""

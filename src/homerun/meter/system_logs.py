@@ -14,6 +14,7 @@ from homerun.model.probe_words import outcome
 from homerun.model.revision import RevisionSpec
 from homerun.model.severity import severity_number
 from homerun.store.log_base import LogRow
+from homerun.model.volume import CloudSql
 
 _WHY = {"check": "DEPLOYMENT_ROLLOUT", "manual": "MANUAL_OR_CUSTOMER_MIN_INSTANCE"}
 """Drivers of the autoscaler that are not traffic."""
@@ -35,6 +36,9 @@ class SystemLogs:
         """`driver` of the autoscaler wanted it, for `reason`."""
         why = _WHY.get(driver, "AUTOSCALING")
         self._write(spec, instance, at, "INFO", f"Starting new instance. Reason: {why} - {reason}.")
+        for volume in spec.volumes:
+            if isinstance(volume, CloudSql):
+                self._write(spec, instance, at, "WARNING", _no_cloud_sql(volume))
 
     def probed(self, spec: RevisionSpec, event: Probed) -> None:
         container = spec.containers.named(event.container)
@@ -63,3 +67,10 @@ class SystemLogs:
         name = Name.parse(spec.service)
         said = origin(SYSTEM, name, labels.of_revision(spec, instance), instance)
         self._say(name.project, LogRow(microseconds(at), said, severity_number(severity), text))
+
+
+def _no_cloud_sql(volume: CloudSql) -> str:
+    return (
+        f"There is no Cloud SQL here: the folder for {', '.join(volume.instances)} is empty. "
+        "Give the container the address of a database in a variable."
+    )

@@ -12,6 +12,7 @@ from typing import Any
 
 from homerun.model.probe import Check, Probe
 from homerun.model.quantity import parse_bytes, parse_cpu
+from homerun.model.volume import VolumeMount, parse_mounts
 
 DEFAULT_PORT = 8080
 
@@ -49,6 +50,7 @@ class Container:
     readiness_probe: Probe | None = None
     depends_on: tuple[str, ...] = ()
     """Names of containers that must be well before it starts."""
+    mounts: tuple[VolumeMount, ...] = ()
 
     @classmethod
     def parse(cls, json: Mapping[str, Any], *, name: str, takes_requests: bool) -> Container:
@@ -80,6 +82,7 @@ class Container:
             liveness_probe=probes.get(Check.LIVENESS),
             readiness_probe=probes.get(Check.READINESS),
             depends_on=tuple(json.get("dependsOn") or ()),
+            mounts=parse_mounts(json.get("volumeMounts") or ()),
         )
 
 

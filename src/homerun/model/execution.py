@@ -9,6 +9,7 @@ from typing import Any
 from homerun.model import names
 from homerun.model.container import Containers
 from homerun.model.quantity import parse_seconds
+from homerun.model.volume import Volume, parse_volumes
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class ExecutionSpec:
     parallelism: int
     max_retries: int
     timeout: float
+    volumes: tuple[Volume, ...] = ()
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> ExecutionSpec:
@@ -34,6 +36,7 @@ class ExecutionSpec:
             parallelism=int(body.get("parallelism", 0)),
             max_retries=int(template.get("maxRetries", 3)),
             timeout=parse_seconds(template.get("timeout", "600s")),
+            volumes=parse_volumes(template.get("volumes") or ()),
         )
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 from homerun.model import names
 from homerun.model.container import Container, Containers
 from homerun.model.quantity import parse_seconds
+from homerun.model.volume import Volume, parse_volumes
 
 DEFAULT_MAX_INSTANCES = 100
 DEFAULT_UTILIZATION = 0.6
@@ -39,6 +40,7 @@ class RevisionSpec:
     cpu_target: float
     affinity: bool = False
     """Clients are led back to the instance that they were with."""
+    volumes: tuple[Volume, ...] = ()
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> RevisionSpec:
@@ -56,6 +58,7 @@ class RevisionSpec:
             concurrency_target=scaling.get("concurrencyUtilization", DEFAULT_UTILIZATION),
             cpu_target=scaling.get("cpuUtilization", DEFAULT_UTILIZATION),
             affinity=body.get("sessionAffinity", False),
+            volumes=parse_volumes(body.get("volumes") or ()),
         )
 
     @property

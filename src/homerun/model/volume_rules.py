@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,9 +12,16 @@ from homerun.model.container_rules import SECRET, VERSION
 from homerun.model.limits import Text
 from homerun.model.quantity import parse_bytes
 from homerun.model.rules import HOMERUN, Rule, field, required
+from homerun.model.volume import HOST
 
 Json = Mapping[str, Any]
 _SOURCES = ("secret", "cloudSqlInstance", "emptyDir", "nfs", "gcs", "filestore")
+BUCKET_NAME = Text(r"[a-z0-9]([a-z0-9._-]{0,220}[a-z0-9])?", "a bucket's name: a-z, 0-9, '.', '_' and '-'")
+BUCKET = Text(
+    rf"{BUCKET_NAME.pattern}|{HOST}/[^\0]*",
+    f"a bucket's name, or {HOST}/PATH for a folder of the host",
+)
+_LARGEST_DISK = 1 << 40
 _SYSTEM = ("/dev", "/proc", "/sys")
 _GEN1, _NEEDS_GEN2 = "EXECUTION_ENVIRONMENT_GEN1", ("nfs", "gcs", "filestore")
 
@@ -33,14 +41,7 @@ def _one_source(volume: Json, owner: str) -> Iterator[tuple[str, str]]:
         yield "", f"must have one of {', '.join(_SOURCES)}, and has {' and '.join(given) or 'none'}"
 
 
-def _none_yet(volume: Json, owner: str) -> Iterator[tuple[str, str]]:
-    """By the kind of volume: v1 has an annotation for one of them."""
-    for source in _SOURCES:
-        if source in volume:
-            yield source, "volumes are not supported yet"
-
-
-def _file_path(path: str, owner: str) -> Iterator[tuple[str, str]]:
+def _relative(path: str, owner: str) -> Iterator[tuple[str, str]]:
     if path.startswith("/") or ".." in path.split("/"):
         yield "", f"must be a relative path without '..', and is {path!r}"
 
@@ -58,6 +59,13 @@ def _size(text: str, owner: str) -> Iterator[tuple[str, str]]:
     else:
         if size == 0:
             yield "", "must be more than nothing"
+
+
+def _disk_size(source: Json, owner: str) -> Iterator[tuple[str, str]]:
+    """Larger ones would take seconds to be made."""
+    size = source.get("sizeLimit", "")
+    if source.get("medium") == "DISK" and not any(_size(size, owner)) and parse_bytes(size) > _LARGEST_DISK:
+        yield "sizeLimit", f"must be at most {_LARGEST_DISK >> 40}Ti on disk, and is {size}"
 
 
 def _environment(template: Json, owner: str) -> Iterator[tuple[str, str]]:
@@ -79,6 +87,8 @@ def _mounts(template: Json, owner: str) -> Iterator[tuple[str, str]]:
                 continue
             if mount.get("subPath") and "secret" in volume:
                 yield f"{path}.subPath", "is not for secrets: leave it out"
+            for _, problem in _relative(mount.get("subPath", ""), owner):
+                yield f"{path}.subPath", problem
             for problem in _mount_path(mount.get("mountPath", ""), "cloudSqlInstance" in volume, taken):
                 yield f"{path}.mountPath", problem
             taken.append(_normal(mount.get("mountPath") or "/cloudsql"))
@@ -101,7 +111,7 @@ def _mount_path(path: str, cloud_sql: bool, taken: Sequence[str]) -> Iterator[st
 
 
 def _normal(path: str) -> str:
-    return "/" + "/".join(part for part in path.split("/") if part not in ("", "."))
+    return "/" + posixpath.normpath(path).lstrip("/")
 
 
 def _within(path: str, folder: str) -> bool:
@@ -115,18 +125,19 @@ VOLUMES = (
     Rule("volumes[]", f"one of {', '.join(_SOURCES)}", "§13.2", _one_source),
     required("volumes[].secret.secret", "name the secret", "§13.1"),
     field("volumes[].secret.secret", SECRET, "§13.1"),
-    Rule("volumes[]", "none", HOMERUN, _none_yet),
     Rule("volumes[].secret.defaultMode", "01 to 0777 (octal); 0444 if left out", "§3", _mode),
     required("volumes[].secret.items[].path", "an item names its file", "§13.1"),
-    Rule("volumes[].secret.items[].path", "a relative path without '..'", "§13.1", _file_path),
+    Rule("volumes[].secret.items[].path", "a relative path without '..'", "§13.1", _relative),
     required("volumes[].secret.items[].version", "an item names its version", "§13.1"),
     field("volumes[].secret.items[].version", VERSION, "§13.1"),
     Rule("volumes[].secret.items[].mode", "01 to 0777 (octal)", "§3", _mode),
     Rule("volumes[].emptyDir.sizeLimit", "an amount of memory, such as 512Mi", "§13.2", _size),
+    Rule("volumes[].emptyDir.sizeLimit", "at most 1Ti on disk", HOMERUN, _disk_size, at="volumes[].emptyDir"),
     required("volumes[].nfs.server", "name the server", "§13.2"),
     required("volumes[].nfs.path", "name the exported path", "§13.2"),
     field("volumes[].nfs.path", Text(r"/[^\0]*", "an absolute path"), "§13.2"),
     required("volumes[].gcs.bucket", "name the bucket", "§13.2"),
+    field("volumes[].gcs.bucket", BUCKET, HOMERUN),
     field("volumes[].gcs.mountOptions[]", Text(r"[^-].*", "an option of gcsfuse without its '--'"), "§13.2"),
     field(
         "volumes[].cloudSqlInstance.instances[]",
@@ -137,7 +148,7 @@ VOLUMES = (
     Rule(
         "containers[].volumeMounts[]",
         "a volume that there is, at an absolute path without ':' that is not the system's and not within another; "
-        "/cloudsql for Cloud SQL; no subPath for secrets",
+        "/cloudsql for Cloud SQL; subPath a relative path without '..', and none for secrets",
         "§13.2",
         _mounts,
         at="",

@@ -8,6 +8,7 @@ from typing import Any
 
 from homerun.model import names
 from homerun.model.container import Containers
+from homerun.model.volume import Volume, parse_volumes
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class WorkerSpec:
     name: str
     pool: str
     containers: Containers
+    volumes: tuple[Volume, ...] = ()
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> WorkerSpec:
@@ -25,6 +27,7 @@ class WorkerSpec:
             name=body["name"],
             pool=pool,
             containers=Containers.parse(body["containers"], owner=names.last(pool), take_requests=False),
+            volumes=parse_volumes(body.get("volumes") or ()),
         )
 
     @property

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import os
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,11 @@ from homerun.engine.base import (
     Exited,
     Image,
     InstanceSpec,
+    Mount,
     Phase,
     Probed,
     Ready,
+    Volume,
 )
 from homerun.engine.images.store import ImageStore
 from homerun.engine.oci import monitor
@@ -82,12 +84,26 @@ class Rig:
         memory: int = 64 << 20,
         cpu: float = 1,
         labels: Mapping[str, str] | None = None,
+        volumes: Sequence[Volume] = (),
+        mounts: Sequence[Mount] | None = None,
+        working_dir: str = "",
     ) -> str:
+        """`mounts`: None is each volume at /NAME."""
         if image is None:
             image = self.image = self.image or await self.pull()
         id = next(self.ids)
-        container = ContainerSpec(image.pinned, args=args, env=env or {}, memory=memory, cpu=cpu, startup=probe)
-        await self.engine.start(InstanceSpec(id, (container,), labels or {}, None if probe is None else probe.port))
+        container = ContainerSpec(
+            image.pinned,
+            args=args,
+            env=env or {},
+            working_dir=working_dir,
+            memory=memory,
+            cpu=cpu,
+            startup=probe,
+            mounts=tuple([Mount(each.name, f"/{each.name}") for each in volumes] if mounts is None else mounts),
+        )
+        port = None if probe is None else probe.port
+        await self.engine.start(InstanceSpec(id, (container,), labels or {}, port, tuple(volumes)))
         return id
 
     async def several(self, *containers: ContainerSpec, **fields: Any) -> str:

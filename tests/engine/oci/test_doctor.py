@@ -39,6 +39,24 @@ async def test_each_missing_program_has_its_command(tmp_path: Path, monkeypatch:
     assert not find(found, "buildah").essential
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_what_volumes_need(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: f"/sbin/{name}" if there else None)
+    monkeypatch.setattr(doctor, "_has_module", lambda name: True)
+    monkeypatch.setattr(doctor.os.path, "exists", lambda path: True)
+    disks, nfs = doctor._disks(), doctor._nfs()
+    assert (disks.ok, nfs.ok) == (there, there) and not disks.essential and not nfs.essential
+    remedies = ("", "") if there else ("apt-get install e2fsprogs", "apt-get install nfs-common")
+    assert (disks.remedy, nfs.remedy) == remedies
+
+
+def test_a_kernel_may_lack_what_volumes_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_has_module", lambda name: False)
+    monkeypatch.setattr(doctor.os.path, "exists", lambda path: False)
+    assert doctor._disks().remedy == "modprobe loop"
+    assert "kernel with NFS" in doctor._nfs().remedy
+
+
 async def test_without_root_it_still_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert doctor._root() == Check("root", False, "uid 1000", "run it with sudo")

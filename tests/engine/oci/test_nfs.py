@@ -49,6 +49,12 @@ def test_a_refusal_is_told_in_its_own_words(stand_in: Callable[[str], None], tmp
         mount_nfs(VOLUME, tmp_path)
 
 
+def test_a_kernel_without_nfs_is_named(stand_in: Callable[[str], None], tmp_path: Path) -> None:
+    stand_in("echo 'mount.nfs: No such device' >&2; exit 32")
+    with pytest.raises(Invalid, match="cannot be mounted: this kernel has no NFS"):
+        mount_nfs(VOLUME, tmp_path)
+
+
 def test_without_words_there_is_the_exit_code(stand_in: Callable[[str], None], tmp_path: Path) -> None:
     stand_in("exit 32")
     with pytest.raises(Invalid, match="cannot be mounted: exit code 32"):

@@ -28,8 +28,9 @@ class Bench:
 
     def __init__(self, folder: Path, sandboxes: Sandboxes) -> None:
         self.sandboxes = sandboxes
-        self.point, self.layer, self.bucket, self.disks = (folder / n for n in ("point", "layer", "bucket", "disks"))
-        for each in (self.point, self.layer, self.bucket, self.disks):
+        names = ("point", "volumes", "layer", "bucket", "disks")
+        self.point, self.volumes, self.layer, self.bucket, self.disks = (folder / name for name in names)
+        for each in (self.point, self.volumes, self.layer, self.bucket, self.disks):
             each.mkdir()
 
     async def see(self, given: Sequence[Volume], mounts: Sequence[Mount], look: Callable[[Path], T]) -> T:
@@ -51,13 +52,13 @@ class Bench:
 
     def prepare(self, given: Sequence[Volume], mounts: Sequence[Mount]) -> tuple[Path, list[str]]:
         root = mount_root(self.point, [self.layer], 4 * MIB)
-        mount_volumes(self.point, given, self.disks)
+        mount_volumes(self.volumes, given, self.disks)
         return root, self.bind(root, given, mounts)
 
     def bind(self, root: Path, given: Sequence[Volume], mounts: Sequence[Mount]) -> list[str]:
         fd = os.open(root, os.O_PATH | os.O_DIRECTORY)
         try:
-            return bind_mounts(fd, self.point, given, mounts)
+            return bind_mounts(fd, self.volumes, given, mounts)
         finally:
             os.close(fd)
 
@@ -128,6 +129,28 @@ async def test_a_folder_that_may_only_be_read(bench: Bench) -> None:
 async def test_a_folder_that_is_not_there(bench: Bench) -> None:
     with pytest.raises(Invalid, match=r"the volume v cannot be mounted: /no/such: No such file"):
         await bench.one(FolderVolume("v", "/no/such"), os.listdir)
+
+
+async def test_a_folder_that_is_not_there_and_what_to_do(bench: Bench) -> None:
+    volume = FolderVolume("v", "/no/such", remedy="there is no bucket such: homerun buckets create such")
+    with pytest.raises(Invalid, match="cannot be mounted: there is no bucket such: homerun buckets create such"):
+        await bench.one(volume, os.listdir)
+
+
+async def test_a_part_of_a_folder_is_the_whole_volume(bench: Bench, tmp_path: Path) -> None:
+    (bench.bucket / "part").mkdir()
+    (bench.bucket / "part/object").write_text("x")
+    (bench.bucket / "part/up").symlink_to("..")
+    (bench.bucket / "file").write_text("x")
+    (bench.bucket / "away").symlink_to(tmp_path)
+    part = FolderVolume("v", str(bench.bucket), inside="part")
+    assert set(await bench.one(part, os.listdir)) == {"object", "up"}
+    assert set(await bench.one(part, os.listdir, sub_path="up")) == {"object", "up"}, "the top is above the top"
+    assert await bench.one(FolderVolume("v", str(bench.bucket), inside="new/one"), os.listdir) == []
+    assert (bench.bucket / "new/one").is_dir()
+    for inside, problem in (("file", "file is not a folder"), ("away", "away in the volume v cannot be mounted")):
+        with pytest.raises(Invalid, match=problem):
+            await bench.one(FolderVolume("v", str(bench.bucket), inside=inside), os.listdir)
 
 
 async def test_nfs_is_what_mount_nfs_mounts(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,7 +62,7 @@ def _nameless(folder: Path) -> int:
     return file
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=8)
 def _blank(size: int) -> tuple[tuple[int, bytes], ...]:
     """What an empty file system of `size` bytes has besides zeros: offset and content of each piece."""
     with tempfile.TemporaryFile() as file:

@@ -48,7 +48,7 @@ async def checks(state: Path) -> list[Check]:
     """All of them, in the order in which they are worth reading. Changes nothing on the host that it does not undo."""
     found = [_root(), _machine(), *_kernel(), *_cgroups(), *(_tool(name) for name in _TOOLS)]
     found += await _runtimes()
-    return [*found, *_forwarding(), _room(state), _memory()]
+    return [*found, _disks(), _nfs(), *_forwarding(), _room(state), _memory()]
 
 
 def _root() -> Check:
@@ -156,6 +156,24 @@ async def _fault(path: str) -> str | None:
         finally:
             sandboxes.close()
             cgroups.remove_parent()
+
+
+def _disks() -> Check:
+    """What volumes on disk are made of."""
+    if not os.path.exists("/dev/loop-control"):
+        return Check("volumes on disk", False, "the kernel has no loop devices", "modprobe loop", essential=False)
+    if shutil.which("mke2fs") is None:
+        return Check("volumes on disk", False, "without mke2fs", "apt-get install e2fsprogs", essential=False)
+    return Check("volumes on disk", True, "loop devices and mke2fs", essential=False)
+
+
+def _nfs() -> Check:
+    if not _has_module("nfs"):
+        remedy = "use a kernel with NFS (CONFIG_NFS_FS), if a volume is to be on NFS"
+        return Check("NFS volumes", False, "the kernel has no NFS", remedy, essential=False)
+    if shutil.which("mount.nfs") is None:
+        return Check("NFS volumes", False, "without mount.nfs", "apt-get install nfs-common", essential=False)
+    return Check("NFS volumes", True, "the kernel and mount.nfs", essential=False)
 
 
 def _forwarding() -> Iterator[Check]:

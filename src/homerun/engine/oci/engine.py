@@ -28,7 +28,7 @@ from homerun.engine.base import (
     LogLine,
     Phase,
 )
-from homerun.engine.oci import adopt, firewall, host, launch, procfs
+from homerun.engine.oci import adopt, firewall, host, launch, procfs, volumes
 from homerun.engine.oci.instance import Instance, Part
 from homerun.engine.oci.launch import Host, Item, Order
 from homerun.engine.oci.layout import Layout
@@ -94,6 +94,7 @@ class OciEngine:
         self._listener = listener
         self._lock, conmon, cgroups = host.require(self._layout)
         self._sandboxes = Sandboxes(host.detached(cgroups), self._threads)
+        self._waiters = Sandboxes(host.detached(cgroups), self._threads)
         try:
             cgroups.prepare()
             runtime = await host.choose_runtime(self._wanted, self._layout, cgroups, conmon, self._sandboxes)
@@ -106,7 +107,7 @@ class OciEngine:
             await asyncio.to_thread(self._open_network, found)
             self.output.open()
         except BaseException:
-            self._sandboxes.close()
+            self._close_sandboxes()
             os.close(self._lock)
             self._lock = None
             raise
@@ -147,11 +148,15 @@ class OciEngine:
 
     def _close_host(self, *, remove: bool) -> None:
         """With `remove`, no instance is left: the host gets back the state in which we found it."""
-        self._sandboxes.close()
+        self._close_sandboxes()
         self._pool.close(remove=remove)
         if remove:
             firewall.remove(f"homerun_{self._layout.tag}")
             self._host.cgroups.remove_parent()
+
+    def _close_sandboxes(self) -> None:
+        self._sandboxes.close()
+        self._waiters.close()
 
     # Starting
 
@@ -172,7 +177,7 @@ class OciEngine:
         record = Record.create(self._layout.instances, spec)
         instance = Instance(spec, record, self._clock.now())
         self._instances[spec.id] = instance
-        starting = self._starts.spawn(self._start(instance, images), name=f"start {spec.id}")
+        starting = instance.starting = self._starts.spawn(self._start(instance, images), name=f"start {spec.id}")
         self._starting.add(starting)
         starting.add_done_callback(self._starting.discard)
         try:
@@ -194,8 +199,10 @@ class OciEngine:
             for part, image in zip(instance.parts, images, strict=True)
         ]
         work = functools.partial(self._launch, instance, items, self._clock.mono())
+        # What waits for a server that may be gone must not keep the others waiting.
+        sandboxes = self._waiters if volumes.waits_for_others(instance.spec.volumes) else self._sandboxes
         try:
-            await self._sandboxes.run(work)
+            await sandboxes.run(work)
         except BaseException:
             self._instances.pop(instance.id, None)
             raise
@@ -213,7 +220,7 @@ class OciEngine:
         try:
             network = instance.network = self._pool.take()
             instance.phases["network"] = self._clock.mono() - began
-            order = Order(instance.id, items, instance.record.folder, network.fd)
+            order = Order(instance.id, items, instance.record.folder, network.fd, instance.spec.volumes)
             created = launch.create(self._host, order, instance.phases)
             self._record_running(instance, created)
             released = self._clock.mono()
@@ -297,6 +304,16 @@ class OciEngine:
         if instance is None or instance.phase is not Phase.READY:
             return
         self._lives.allot(instance, cores)
+
+    async def refresh_files(self, id: str, volume: str, files: Mapping[str, tuple[bytes, int]]) -> None:
+        instance = self._instances.get(id)
+        if instance is None:
+            return
+        if instance.starting:
+            await asyncio.wait([instance.starting])
+        monitors = [part.monitor for part in instance.parts if part.monitor]
+        async with instance.writing:
+            await asyncio.to_thread(volumes.refresh_files, monitors, self._layout.volumes, volume, files)
 
     async def cpu_used(self, ids: Iterable[str]) -> Mapping[str, float]:
         known = [id for id in ids if id in self._instances]

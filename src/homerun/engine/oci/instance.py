@@ -96,6 +96,10 @@ class Instance:
     """What it has, as long as it is ready: as above."""
     first: Part | None = None
     """Whose end is that of the instance, once it is known."""
+    starting: asyncio.Task[None] | None = None
+    """Until its programs run; None of an adopted one."""
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by whoever replaces its files."""
     kill: asyncio.TimerHandle | None = None
     """SIGKILL, when the grace period is over."""
     grace: float | None = None

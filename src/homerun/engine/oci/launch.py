@@ -18,10 +18,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from homerun.engine.base import ContainerSpec, Image
-from homerun.engine.oci import bundle, monitor, program, sandbox, users
+from homerun.engine.base import ContainerSpec, Image, Volume
+from homerun.engine.oci import bundle, monitor, program, sandbox, users, volumes
 from homerun.engine.oci.cgroup import CgroupLayout, Cgroups
-from homerun.engine.oci.kernel import open_in_root
+from homerun.engine.oci.folders import make_folder
 from homerun.engine.oci.layout import Layout
 from homerun.engine.oci.monitor import CreateFailed, Creation, Monitor
 from homerun.engine.oci.runtime import Runtime
@@ -65,12 +65,14 @@ class Order:
     items: Sequence[Item]
     record: Path
     network: int
+    volumes: Sequence[Volume] = ()
 
 
 def create(host: Host, order: Order, phases: dict[str, float]) -> list[Monitor]:
     """Mount and create; the programs wait. In a fresh mount namespace. Raises Invalid, Internal."""
     began = time.perf_counter()
     bundles = []
+    volumes.mount_volumes(host.layout.volumes, order.volumes, host.layout.state)
     for number, item in enumerate(order.items):
         with _named(order, item):
             bundles.append(_lay_out(host, order, item, number))
@@ -158,7 +160,8 @@ def _prepare(host: Host, order: Order, item: Item, point: Path) -> dict[str, obj
         args = command(image, container.command, container.args)
         program.check_size([*args, *(f"{name}={value}" for name, value in env.items())])
         cwd = posixpath.normpath(posixpath.join("/", container.working_dir or image.working_dir or "/"))
-        _make_folder(fd, cwd, user)
+        hidden = volumes.bind_mounts(fd, host.layout.volumes, order.volumes, container.mounts)
+        _make_working_folder(fd, cwd, user)
         program.check(fd, args, env["PATH"], cwd)
     finally:
         os.close(fd)
@@ -172,7 +175,7 @@ def _prepare(host: Host, order: Order, item: Item, point: Path) -> dict[str, obj
     )
     place = bundle.Place(
         str(root),
-        _files(point, [each.container.name for each in order.items]),
+        _files(point, [each.container.name for each in order.items], hidden),
         host.cgroups.path(item.group),
         f"/proc/{os.getpid()}/fd/{order.network}",
     )
@@ -198,36 +201,26 @@ def command(image: Image, entrypoint: Sequence[str], args: Sequence[str]) -> lis
     return found
 
 
-def _make_folder(root: int, path: str, user: users.User) -> None:
-    """The working directory, made if the image has none, as docker does; no link leads out of the root."""
-    parent = "/"
-    for name in path.strip("/").split("/"):
-        if not name:
-            continue
-        full = posixpath.join(parent, name)
-        folder = open_in_root(root, parent, os.O_PATH | os.O_DIRECTORY)
-        try:
-            os.mkdir(name, 0o755, dir_fd=folder)
-            os.chown(name, user.uid, user.gid, dir_fd=folder, follow_symlinks=False)
-        except FileExistsError:
-            pass
-        finally:
-            os.close(folder)
-        parent = full
+def _make_working_folder(root: int, path: str, user: users.User) -> None:
+    """Made if the image has none, as docker does; no link leads out of the root."""
     try:
-        os.close(open_in_root(root, path, os.O_PATH | os.O_DIRECTORY))
+        os.close(make_folder(root, path, (user.uid, user.gid)))
     except OSError as error:
         raise Invalid(f"the working directory {path} cannot be used: {os.strerror(error.errno or 0)}") from None
 
 
-def _files(point: Path, names: Sequence[str]) -> dict[str, str]:
-    """`names`: of all containers of the instance, which find each other by them (contract §1.10)."""
+def _files(point: Path, names: Sequence[str], hidden: Sequence[str]) -> dict[str, str]:
+    """`names`: of all containers of the instance, which find each other by them (contract §1.10).
+
+    None of them is put into a volume, `hidden`, which may lie over /etc: that belongs to its author.
+    """
     hosts, resolv = point / "bundle/hosts", point / "bundle/resolv.conf"
     hosts.write_text(" ".join(["127.0.0.1\tlocalhost", *filter(None, names)]) + "\n")
     resolv.write_text(resolvers())
     for file in (hosts, resolv):
         file.chmod(0o644)
-    return {"/etc/hosts": str(hosts), "/etc/resolv.conf": str(resolv)}
+    files = {"/etc/hosts": str(hosts), "/etc/resolv.conf": str(resolv)}
+    return {path: ours for path, ours in files.items() if not any(Path(path).is_relative_to(each) for each in hidden)}
 
 
 def resolvers() -> str:

@@ -5,6 +5,7 @@ STATE/
   network.json           the subnet, so that a restart keeps it
   runtime.json           which OCI runtime works here, since this boot
   sandbox/               the mount point of every instance, each in a mount namespace of its own
+  volumes/               likewise, of the volumes of each; those on disk are files of which there is no name in STATE
   instances/ID/          the record of an instance: spec.json, process.json, ready, exit.json, conmon's exit files
   logs/KEY.log           output of a container, in conmon's k8s-file format; KEY.held is what is being read; labels in
                          logs/index.jsonl
@@ -45,6 +46,10 @@ class Layout:
         return self.state / "sandbox"
 
     @property
+    def volumes(self) -> Path:
+        return self.state / "volumes"
+
+    @property
     def instances(self) -> Path:
         return self.state / "instances"
 
@@ -62,5 +67,5 @@ class Layout:
 
     def make(self) -> None:
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.sandbox, self.instances, self.logs, self.run):
+        for folder in (self.sandbox, self.volumes, self.instances, self.logs, self.run):
             folder.mkdir(mode=0o700, exist_ok=True)

@@ -15,6 +15,7 @@ from homerun.lib.errors import Invalid
 
 PATIENCE = 30
 """Seconds, as long as Cloud Run waits for a volume."""
+_NO_NFS = "No such device"
 _OPTIONS = "nolock,nosuid,nodev,retry=0"
 
 
@@ -33,4 +34,4 @@ def mount_nfs(volume: NfsVolume, target: Path, patience: float = PATIENCE) -> No
         raise Invalid(f"{what} cannot be mounted: {volume.server} did not answer within {patience:g} s") from None
     if done.returncode:
         said = " ".join(done.stderr.split()).removeprefix("mount.nfs: ") or f"exit code {done.returncode}"
-        raise Invalid(f"{what} cannot be mounted: {said}")
+        raise Invalid(f"{what} cannot be mounted: {'this kernel has no NFS' if said == _NO_NFS else said}")

@@ -1,6 +1,6 @@
 """Volumes of an instance, and where its containers see them (contract §13.2).
 
-Each volume is mounted once, beside the roots, in the instance's own mount namespace (sandbox.py), so that the kernel
+Each volume is mounted once in the instance's own mount namespace (sandbox.py), so that the kernel
 takes it away with the last process. A container sees it through a mount of its own, which is put into its root before
 the runtime is called. Image and volume are hostile: what a path leads to is resolved inside the one and the other, and
 from then on only the descriptor counts, so nobody can exchange a folder for a link to somewhere else in between.
@@ -19,10 +19,12 @@ from homerun.engine.oci.disk import mount_disk
 from homerun.engine.oci.folders import make_file, make_folder
 from homerun.engine.oci.kernel import attach_mount, clone_mount, open_in_root
 from homerun.engine.oci.nfs import mount_nfs
-from homerun.engine.oci.secret_files import SEEN, mount_files
+from homerun.engine.oci.procfs import Process
+from homerun.engine.oci.secret_files import SEEN, Files, mount_files, write_files
 from homerun.lib.errors import Invalid
 
 _SAFE = kernel.MOUNT_NOSUID | kernel.MOUNT_NODEV
+_PLACES = 1 << 20  # for folders to mount at
 _EVERYBODYS = 0o777
 _SYSTEM = ("/proc", "/sys", "/dev")
 
@@ -33,13 +35,15 @@ def waits_for_others(volumes: Sequence[Volume]) -> bool:
 
 
 def mount_volumes(point: Path, volumes: Sequence[Volume], disks: Path) -> None:
-    """Mount each at its `place`. In the instance's mount namespace. `disks`: the folder for what is on disk.
+    """Mount each at its `place` below `point`, in the instance's mount namespace. `disks`: a folder for those on disk.
 
     Raises Invalid, EngineUnavailable.
     """
+    if volumes:
+        kernel.mount("tmpfs", str(point), "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, f"mode=700,size={_PLACES}")
     for volume in volumes:
         target = place(point, volume.name)
-        target.mkdir(mode=0o755, parents=True)
+        target.mkdir(mode=0o755)
         match volume:
             case MemoryVolume(size=size):
                 options = f"mode={_EVERYBODYS:o},size={max(1, size)}"
@@ -56,21 +60,52 @@ def mount_volumes(point: Path, volumes: Sequence[Volume], disks: Path) -> None:
 
 
 def place(point: Path, volume: str) -> Path:
-    """Where the volume of that name is mounted; `point` is the instance's mount point."""
-    return point / "volumes" / volume
+    """Where the volume of that name is mounted; `point` is the mount point of all."""
+    return point / volume
 
 
 def _mount_folder(volume: FolderVolume, target: Path) -> None:
     try:
-        folder = os.open(volume.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        top = os.open(volume.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
-        raise Invalid(f"the volume {volume.name} cannot be mounted: {volume.folder}: {error.strerror}") from None
+        found = f"{volume.folder}: {error.strerror}"
+        raise Invalid(f"the volume {volume.name} cannot be mounted: {volume.remedy or found}") from None
+    folder = _below(top, volume.name, volume.inside, volume.read_only)
     onto = os.open(target, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        if not stat.S_ISDIR(os.fstat(folder).st_mode):
+            raise Invalid(f"the volume {volume.name} cannot be mounted: {volume.inside} is not a folder")
         _attach(folder, onto, _SAFE)
     finally:
         os.close(onto)
         os.close(folder)
+
+
+def refresh_files(monitors: Sequence[Process], point: Path, volume: str, files: Files) -> None:
+    """Of a running instance with these monitors, through whose mount namespace they are reached: no container's.
+
+    Nothing happens if it has ended, or has no such volume.
+    """
+    for monitor in monitors:
+        if _refresh(monitor, point, volume, files):
+            return
+
+
+def _refresh(monitor: Process, point: Path, volume: str, files: Files) -> bool:
+    """False: there is no such place, or nobody to reach it through."""
+    there = Path(f"/proc/{monitor.pid}/root{place(point, volume)}")
+    try:
+        fd = os.open(there, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        here = Path(f"/proc/self/fd/{fd}")
+        if not monitor.alive or not (here / SEEN).is_dir():  # alive: so that was its pid, and nobody else's
+            return False
+        write_files(here, files)
+    finally:
+        os.close(fd)
+    return True
 
 
 def bind_mounts(root: int, point: Path, volumes: Sequence[Volume], mounts: Sequence[Mount]) -> list[str]:
@@ -122,23 +157,28 @@ def _source(point: Path, volume: Volume, sub_path: str, read_only: bool) -> int:
     """The folder or file in the volume; a folder that is missing is made, where that may be."""
     seen = place(point, volume.name) / (SEEN if isinstance(volume, FilesVolume) else "")
     top = os.open(seen, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    if not sub_path:
+    return _below(top, volume.name, sub_path, read_only)
+
+
+def _below(top: int, volume: str, path: str, read_only: bool) -> int:
+    """What is at `path` in the folder `top`, in place of whose descriptor there is another one. Raises Invalid."""
+    if not path:
         return top
     try:
-        return _below(top, sub_path, read_only)
+        return _resolve(top, path, read_only)
     except OSError as error:
-        raise Invalid(f"{sub_path} in the volume {volume.name} cannot be mounted: {error.strerror}") from None
+        raise Invalid(f"{path} in the volume {volume} cannot be mounted: {error.strerror}") from None
     finally:
         os.close(top)
 
 
-def _below(top: int, sub_path: str, read_only: bool) -> int:
+def _resolve(top: int, path: str, read_only: bool) -> int:
     try:
-        fd = open_in_root(top, sub_path, os.O_PATH)
+        fd = open_in_root(top, path, os.O_PATH)
     except FileNotFoundError:
         if read_only:
             raise
-        return make_folder(top, sub_path)
+        return make_folder(top, path)
     mode = os.fstat(fd).st_mode
     if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
         os.close(fd)
