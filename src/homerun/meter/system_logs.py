@@ -13,8 +13,8 @@ from homerun.model.probe import Check
 from homerun.model.probe_words import outcome
 from homerun.model.revision import RevisionSpec
 from homerun.model.severity import severity_number
-from homerun.store.log_base import LogRow
 from homerun.model.volume import CloudSql
+from homerun.store.log_base import LogRow
 
 _WHY = {"check": "DEPLOYMENT_ROLLOUT", "manual": "MANUAL_OR_CUSTOMER_MIN_INSTANCE"}
 """Drivers of the autoscaler that are not traffic."""

@@ -17,6 +17,12 @@ _ENGINE = "tests/engine/oci/test_engine.py"
 _IMAGES = "tests/engine/images"
 _ROUTER = "tests/router"
 _CAPACITY = "tests/controllers/test_capacity.py"
+_VOLUMES = "tests/engine/oci/test_volumes.py"
+_MOUNTED = "tests/engine/oci/test_mounted.py"
+_NFS = "tests/engine/oci/test_nfs.py"
+_E2E_VOLUMES = "tests/e2e/test_volumes.py"
+_VOLUME_MODEL = "tests/model/test_volume.py"
+_VOLUME_RULES = "tests/model/test_volume_rules.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,4 +289,56 @@ LINES = [
     Line("1.12", "504, and the instance goes on", (f"{_LIFE}::test_1_12_504_and_the_instance_goes_on",)),
     Line("1.15", "idle connections to the outside end after 10 or 20 minutes", (), "they do not end"),
     Line("1.16", "some paths are reserved", (), "none is"),
+    Line(
+        "13.2",
+        "in memory: shared by the containers of an instance, its own; counts as memory",
+        (
+            f"{_VOLUMES}::test_containers_of_an_instance_share_a_volume",
+            f"{_MOUNTED}::test_memory_counts_as_memory_and_a_disk_does_not",
+        ),
+    ),
+    Line(
+        "13.2",
+        "at most its limit and the memory of all containers, half of that if nobody says",
+        (f"{_VOLUME_MODEL}::test_the_size_of_an_empty_folder", f"{_MOUNTED}::test_a_size_is_the_end"),
+    ),
+    Line(
+        "13.2",
+        "on disk: ends at its size, gone with the instance",
+        (
+            f"{_MOUNTED}::test_a_size_is_the_end",
+            f"{_E2E_VOLUMES}::test_what_belongs_to_an_instance_goes_with_it_and_what_does_not_stays",
+        ),
+        "10 GiB if nobody says",
+    ),
+    Line(
+        "13.2",
+        "files of secrets: 0444 or as told under a umask of 0222, for every user, read-only",
+        (
+            f"{_VOLUME_MODEL}::test_each_kind",
+            f"{_MOUNTED}::test_a_user_of_the_image_reads_secrets_and_writes_elsewhere",
+        ),
+    ),
+    Line(
+        "13.2",
+        "buckets: shared by all instances, mounted at the start, which fails without",
+        (
+            f"{_E2E_VOLUMES}::test_a_job_leaves_its_results_in_a_bucket_whoever_its_user_is",
+            f"{_E2E_VOLUMES}::test_a_deployment_that_mounts_what_it_may_not_says_why",
+        ),
+        "folders of this machine; of gcsfuse's options only-dir and o=ro have an effect",
+    ),
+    Line(
+        "13.2",
+        "NFS: no locks; a mount that fails is a start that fails",
+        (f"{_NFS}::test_what_is_asked", f"{_NFS}::test_a_server_that_says_nothing_is_not_waited_for_long"),
+    ),
+    Line("13.2", "Cloud SQL: sockets in /cloudsql", (), "there is none: the folder is empty, and the log says so"),
+    Line("13.2", "a part of it (subPath)", (f"{_VOLUMES}::test_a_part_of_it", f"{_VOLUMES}::test_one_file_of_it")),
+    Line(
+        "13.2",
+        "no mounts in mounts, nor over the system; buckets and NFS need the second generation",
+        (f"{_VOLUME_RULES}::test_mounts", f"{_VOLUME_RULES}::test_network_volumes_need_the_second_generation"),
+    ),
+    Line("13.2", "what the image has there is hidden", (f"{_VOLUMES}::test_it_hides_what_the_image_has_there",)),
 ]

@@ -156,15 +156,17 @@ async def test_an_nfs_server_that_does_not_answer_keeps_nobody_else_waiting(
         assert (await rig.exit(id)).ok
 
 
-async def test_containers_of_an_instance_share_a_volume_and_others_do_not(either: Rig, tmp_path: Path) -> None:
-    """One writes and ends well, and then the other begins, which may only read it."""
+async def test_containers_of_an_instance_share_a_volume_and_others_do_not(either: Rig) -> None:
+    """One writes, and the other may only read."""
     for volume in (MemoryVolume("shared", 8 * MIB), DiskVolume("shared", 8 * MIB)):
-        write = ContainerSpec("", name="writer", args=("write", "/out/file", "1"), mounts=(Mount("shared", "/out"),))
-        read = Mount("shared", "/in", read_only=True)
-        cat = ContainerSpec("", name="reader", args=("write", "/in/file", "1"), depends_on=("writer",), mounts=(read,))
-        id = await either.several(write, cat, volumes=(volume,), main="reader")
-        await either.exit(id)
-        assert await either.output(id) == ["/out/file: written", "/in/file: Read-only file system"]
+        writer = ContainerSpec("", name="writer", args=("write", "/out/file", "1"), mounts=(Mount("shared", "/out"),))
+        only_read = (Mount("shared", "/in", read_only=True),)
+        reader = ContainerSpec("", name="reader", args=("serve",), startup=PROBE, mounts=only_read)
+        ready = await either.ready(await either.several(writer, reader, volumes=(volume,), port=8080, main="reader"))
+        async with asyncio.timeout(30):
+            while not await fetch(ready, "/cat?path=/in/file"):
+                await asyncio.sleep(0.02)
+        assert await fetch(ready, "/write?path=/in/file&text=mine") == b"Read-only file system\n"
         assert (await either.run("cat", "/shared/file", volumes=[volume]))[0].endswith("No such file or directory")
 
 
