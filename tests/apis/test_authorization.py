@@ -106,6 +106,9 @@ async def test_a_developer_deploys_and_waits_but_lets_nobody_in() -> None:
         made = await a("GET", f"{V2}/services/hello")
         assert (made["creator"], made["lastModifier"]) == (OWNER, ROBOT)
         await robot.denied("POST", f"{V2}/services/hello:setIamPolicy", {"policy": {}})
+        posing = service(serviceAccount="mighty@p.iam.gserviceaccount.com")
+        assert "actAs" in await robot.denied("PATCH", f"{V2}/services/hello", posing)
+        assert await robot("PATCH", f"{V2}/services/hello", service(serviceAccount=ROBOT))
         opened = {**service(), "invokerIamDisabled": True}
         assert "setIamPolicy" in await robot.denied("PATCH", f"{V2}/services/hello", opened)
         v1 = await robot("GET", f"{SERVING}/services/hello")

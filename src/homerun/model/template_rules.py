@@ -7,6 +7,7 @@ from typing import Any
 
 from homerun.model import limits
 from homerun.model.container_rules import CONTAINERS
+from homerun.model.identity import is_email, is_service_account
 from homerun.model.limits import AtMost
 from homerun.model.metadata_rules import METADATA
 from homerun.model.names import check_id, last
@@ -81,6 +82,11 @@ def _some_network(interface: Json, owner: str) -> Iterator[tuple[str, str]]:
         yield "", "needs a network or a subnetwork"
 
 
+def _account(email: str, owner: str) -> Iterator[tuple[str, str]]:
+    if not (is_email(email) and is_service_account(email)):
+        yield "", f"{email!r} is no service account: give its address, NAME@PROJECT.iam.gserviceaccount.com"
+
+
 TEMPLATE = (
     required("containers", "give one container with an image", "§1.3"),
     field("containers", AtMost(limits.CONTAINERS, "containers"), "§3"),
@@ -95,6 +101,7 @@ TEMPLATE = (
     ),
     *CONTAINERS,
     *VOLUMES,
+    Rule("serviceAccount", "the address of a service account", "§13.7", _account),
     field("vpcAccess.networkInterfaces", AtMost(1, "network interfaces"), "§13.5"),
     Rule("vpcAccess.connector", "not beside networkInterfaces", "§13.5", _one_way_out, at="vpcAccess"),
     Rule("vpcAccess.networkInterfaces[]", "a network or a subnetwork", "§13.5", _some_network),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from homerun.apis.run.accounts import check_act_as
 from homerun.apis.run.backend import Backend
 from homerun.apis.run.kinds import JOB, Kind
 from homerun.apis.run.writes import (
@@ -131,6 +132,7 @@ def _update(
     backend: Backend, kind: Kind, name: Name, old: Document, wish: Wish, *, validate_only: bool
 ) -> Sequence[Write]:
     wanted = _complete(backend, kind, name, wish.body, wish)
+    check_act_as(old.body, wanted, wish.author)
     v1 = old.internal.get("v1", []) if wish.v1 is None else list(wish.v1)
     if _settled(old) and not _changes(kind, old, wanted, v1):
         # Nothing to do, and nobody would end an operation about it.
