@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Iterator
@@ -89,6 +90,50 @@ def test_the_host_reaches_an_instance_but_instances_do_not_reach_each_other(pool
     listeners[0].close()
     pool.give_back(first)
     pool.give_back(second)
+
+
+CONNECT = """
+import socket, sys
+s = socket.socket()
+s.settimeout(1)
+s.setsockopt(socket.SOL_IP, 15, 1)  # IP_FREEBIND
+s.bind((sys.argv[1], 0))
+s.connect((sys.argv[2], int(sys.argv[3])))
+s.sendall(b"it is me")
+"""
+
+
+@pytest.mark.host
+def test_nobody_poses_as_another_not_even_with_all_rights_in_the_namespace(pool: NetworkPool) -> None:
+    """Far more than a container can: it has neither CAP_NET_ADMIN nor CAP_NET_RAW."""
+    victim, thief = pool.take(), pool.take()
+    gateway = victim.address.rsplit(".", 2)[0] + ".0.1"
+    with socket.create_server((gateway, 0)) as server:
+        server.settimeout(5)
+
+        def connects(network: Network, source: str) -> bool:
+            words = (sys.executable, "-c", CONNECT, source, gateway, str(server.getsockname()[1]))
+            try:
+                inside(network, *words)
+            except subprocess.CalledProcessError:
+                return False
+            connection, peer = server.accept()
+            connection.close()
+            assert peer[0] == source
+            return True
+
+        assert connects(victim, victim.address) and connects(thief, thief.address)
+        assert not connects(thief, victim.address), "not with a source that is not its own"
+        inside(thief, "ip", "address", "add", f"{victim.address}/16", "dev", "eth0")
+        assert not connects(thief, victim.address), "nor with an address that it gave itself"
+        link = inside(victim, "ip", "-brief", "link", "show", "eth0").split()[2]
+        inside(thief, "ip", "link", "set", "eth0", "address", link)
+        assert not connects(thief, victim.address), "nor with the other's hardware address"
+        assert connects(victim, victim.address), "who is not disturbed by all that"
+    known = subprocess.run(["ip", "neighbour", "show", "dev", pool.bridge], capture_output=True, text=True, check=True)
+    assert f"{victim.address} lladdr {link} PERMANENT" in known.stdout
+    pool.give_back(victim)
+    thief.close()
 
 
 @pytest.mark.host

@@ -5,6 +5,10 @@ namespace whose instance is gone goes to the next one. That is safe because an i
 CAP_NET_ADMIN); a namespace in which sockets linger (TIME_WAIT would keep the next instance from its port) is thrown
 away. A namespace is held by a file descriptor only: if control dies, the kernel removes it together with its devices,
 unless an instance still runs in it.
+
+Who an instance is, is known by its address (the metadata server goes by it). So nothing about addresses is learned
+from what instances send: which port has which hardware address, and which of those has which address, is written down
+when the namespace is made. What one sends in another's name is answered to the other. Nobody asks at a start, either.
 """
 
 from __future__ import annotations
@@ -47,6 +51,7 @@ class NetworkPool:
 
     def __init__(self, tag: str, subnet: Subnet, reserved: frozenset[str] = frozenset()) -> None:
         self.bridge = f"hr-{tag}"
+        self._bridge_address = _hardware_address(self.bridge)
         self._tag = tag
         self._subnet = subnet
         self._free = deque(address for address in subnet.addresses() if address not in reserved)
@@ -62,7 +67,7 @@ class NetworkPool:
         """Make the bridge (or take over the one that is there) and begin to fill the pool."""
         link = Netlink()
         try:
-            link.add_bridge(self.bridge, _hardware_address(self.bridge))
+            link.add_bridge(self.bridge, self._bridge_address)
             index = socket.if_nametoindex(self.bridge)
             link.add_address(index, self._subnet.gateway, self._subnet.prefix)
             link.set_up(index)
@@ -155,15 +160,17 @@ class NetworkPool:
         try:
             for name, value in _IN_NAMESPACE.items():
                 _set(name, value)
-            port = self._port(address)
-            link.add_veth(port, bridge, "eth0", fd)
+            port, hardware = self._port(address), b"\x02\x48" + socket.inet_aton(address)
+            link.add_veth(port, bridge, "eth0", fd, hardware)
             inside.set_up(1)
             index = socket.if_nametoindex("eth0")
             inside.add_address(index, address, self._subnet.prefix)
             inside.set_up(index)
+            inside.add_neighbour(index, self._subnet.gateway, self._bridge_address)
             inside.add_default_route(self._subnet.gateway)
             kernel.setns(home, kernel.CLONE_NEWNET)
-            link.isolate_port(socket.if_nametoindex(port))
+            link.isolate_port(socket.if_nametoindex(port), hardware)
+            link.add_neighbour(bridge, address, hardware)
         except BaseException:
             kernel.setns(home, kernel.CLONE_NEWNET)
             os.close(fd)

@@ -11,14 +11,16 @@ import os
 import socket
 import struct
 
-_RTM_NEWLINK, _RTM_DELLINK, _RTM_SETLINK, _RTM_NEWADDR, _RTM_NEWROUTE = 16, 17, 19, 20, 24
-_REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
+_RTM_NEWLINK, _RTM_DELLINK, _RTM_SETLINK, _RTM_NEWADDR, _RTM_NEWROUTE, _RTM_NEWNEIGH = 16, 17, 19, 20, 24, 28
+_REQUEST, _ACK, _REPLACE, _EXCL, _CREATE = 0x1, 0x4, 0x100, 0x200, 0x400
 _NLMSG_ERROR = 2
 _NESTED = 0x8000
 _IFF_UP = 1
 
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MASTER, _IFLA_PROTINFO, _IFLA_LINKINFO, _IFLA_NET_NS_FD = 1, 3, 10, 12, 18, 28
-_INFO_KIND, _INFO_DATA, _VETH_INFO_PEER, _BRPORT_ISOLATED = 1, 2, 1, 33
+_INFO_KIND, _INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
+_BRPORT_LEARNING, _BRPORT_UNICAST_FLOOD, _BRPORT_ISOLATED, _BRPORT_LOCKED = 8, 9, 33, 39
+_NDA_DST, _NDA_LLADDR, _NTF_MASTER, _NUD_NOARP, _NUD_PERMANENT = 1, 2, 4, 0x40, 0x80
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _RTA_GATEWAY = 5
 _MAIN_TABLE, _PROTO_BOOT, _UNICAST = 254, 3, 1
@@ -38,6 +40,10 @@ def _attribute(kind: int, value: bytes | str | int) -> bytes:
 def _link(index: int = 0, up: bool = False, family: int = socket.AF_UNSPEC) -> bytes:
     flags = _IFF_UP if up else 0
     return struct.pack("=BxHiII", family, 0, index, flags, flags)
+
+
+def _neighbour(family: int, index: int, state: int, flags: int = 0) -> bytes:
+    return struct.pack("=BxxxiHBB", family, index, state, flags, 0)
 
 
 class Netlink:
@@ -77,18 +83,32 @@ class Netlink:
         except FileExistsError:
             pass
 
-    def add_veth(self, name: str, master: int, peer: str, peer_namespace: int) -> None:
-        """`name` becomes a port of the bridge `master`; its other end appears in `peer_namespace` (a descriptor)."""
+    def add_veth(self, name: str, master: int, peer: str, peer_namespace: int, address: bytes) -> None:
+        """`name` becomes a port of the bridge `master`; its other end appears in `peer_namespace` (a descriptor), with
+        the hardware address `address`."""
         other = _link() + _attribute(_IFLA_IFNAME, peer) + _attribute(_IFLA_NET_NS_FD, peer_namespace)
+        other += _attribute(_IFLA_ADDRESS, address)
         data = _attribute(_INFO_DATA | _NESTED, _attribute(_VETH_INFO_PEER | _NESTED, other))
         info = _attribute(_IFLA_LINKINFO | _NESTED, _attribute(_INFO_KIND, "veth") + data)
         port = _attribute(_IFLA_IFNAME, name) + _attribute(_IFLA_MASTER, master)
         self._ask(_RTM_NEWLINK, _CREATE | _EXCL, _link(up=True) + port + info, name)
 
-    def isolate_port(self, index: int) -> None:
-        """A bridge port that talks to the bridge itself, but not to other isolated ports."""
-        isolated = _attribute(_IFLA_PROTINFO | _NESTED, _attribute(_BRPORT_ISOLATED, b"\1"))
-        self._ask(_RTM_SETLINK, 0, _link(index, family=socket.AF_BRIDGE) + isolated, "isolated port")
+    def isolate_port(self, index: int, address: bytes) -> None:
+        """A bridge port that talks to the bridge itself, but not to other isolated ports, and behind which nobody is
+        but who has the hardware address `address`: the bridge learns nothing from what comes, and takes it from no
+        other (the latter since Linux 5.18; older ones do not know the attribute and pass over it)."""
+        switches = ((_BRPORT_ISOLATED, b"\1"), (_BRPORT_LEARNING, b"\0"), (_BRPORT_UNICAST_FLOOD, b"\0"))
+        flags = b"".join(_attribute(kind, value) for kind, value in (*switches, (_BRPORT_LOCKED, b"\1")))
+        port = _link(index, family=socket.AF_BRIDGE) + _attribute(_IFLA_PROTINFO | _NESTED, flags)
+        self._ask(_RTM_SETLINK, 0, port, "isolated port")
+        head = _neighbour(socket.AF_BRIDGE, index, _NUD_NOARP, _NTF_MASTER)
+        self._ask(_RTM_NEWNEIGH, _CREATE | _REPLACE, head + _attribute(_NDA_LLADDR, address), "bridge port's address")
+
+    def add_neighbour(self, index: int, address: str, hardware: bytes) -> None:
+        """Who has `address` is known for good, asked by nobody and told by nobody."""
+        known = _attribute(_NDA_DST, socket.inet_aton(address)) + _attribute(_NDA_LLADDR, hardware)
+        head = _neighbour(socket.AF_INET, index, _NUD_PERMANENT)
+        self._ask(_RTM_NEWNEIGH, _CREATE | _REPLACE, head + known, "neighbour")
 
     def set_up(self, index: int) -> None:
         self._ask(_RTM_NEWLINK, 0, _link(index, up=True), "link up")
