@@ -786,6 +786,21 @@ async def test_instances_go_on_while_the_engine_is_closed(world: World) -> None:
     assert [type(event) for event in world.events if not isinstance(event, Probed)] == [Ready, Exited]
 
 
+async def test_who_speaks_is_known_by_the_address_while_it_runs_also_to_those_who_come_later(world: World) -> None:
+    await world.engine.start(await world.spec("serve", probe=PROBE, service="hello"))
+    ready = await world.until(Ready)
+    assert isinstance(ready, Ready) and ready.address is not None
+    for _ in range(2):
+        state = world.engine.at(ready.address.host)
+        assert state is not None and (state.id, state.labels) == ("i1", {"service": "hello"})
+        await world.engine.close()
+        await world.reopen()
+    assert world.engine.at("192.0.2.1") is None
+    await world.engine.stop("i1")
+    await world.until(Exited)
+    assert world.engine.at(ready.address.host) is None
+
+
 async def test_an_end_that_nobody_saw_is_told_at_the_next_open_and_only_then(world: World) -> None:
     spec = await world.spec("talk", job="j")
     await world.engine.start(spec)

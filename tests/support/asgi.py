@@ -22,7 +22,13 @@ class Answer:
 
 
 async def call(
-    app: Any, method: str, url: str, body: bytes = b"", headers: dict[str, str] | None = None, chunk: int = 1 << 16
+    app: Any,
+    method: str,
+    url: str,
+    body: bytes = b"",
+    headers: dict[str, str] | None = None,
+    chunk: int = 1 << 16,
+    client: str = "127.0.0.1",
 ) -> Answer:
     """`chunk`: the body comes in pieces of this size. Exceptions of the application come through."""
     parts = urlsplit(url)
@@ -38,7 +44,7 @@ async def call(
         "query_string": parts.query.encode(),
         "root_path": "",
         "headers": [(k.lower().encode(), v.encode()) for k, v in given.items()],
-        "client": ("127.0.0.1", 1),
+        "client": (client, 1),
         "server": ("127.0.0.1", 80),
         CALLER: THE_OWNER,
     }

@@ -107,12 +107,13 @@ class Daemon:
 
     # The API
 
-    def call(self, method: str, path: str, body: Any = None, timeout: float = 60) -> Any:
-        """JSON in, JSON out. Raises ApiError."""
+    def call(self, method: str, path: str, body: Any = None, timeout: float = 60, bearer: str = "") -> Any:
+        """JSON in, JSON out. Raises ApiError. `bearer`: an access token; without one it is the owner who calls."""
         connection = http.client.HTTPConnection("127.0.0.1", self.api_port, timeout=timeout)
         try:
             payload = None if body is None else json.dumps(body)
-            connection.request(method, path, payload, {"Content-Type": "application/json"})
+            headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+            connection.request(method, path, payload, {"Content-Type": "application/json", **headers})
             response = connection.getresponse()
             answer = json.loads(response.read() or b"{}")
         finally:

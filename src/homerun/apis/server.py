@@ -40,9 +40,16 @@ from homerun.wire.discovery import Method
 
 
 def create_app(
-    *, store: Store, logs: LogKeeper, insight: Insight, issuer: Issuer, clock: Clock, settings: Settings
+    *,
+    store: Store,
+    logs: LogKeeper,
+    insight: Insight,
+    issuer: Issuer,
+    clock: Clock,
+    settings: Settings,
+    token_needed: bool = False,
 ) -> ASGIApp:
-    """Everything that the API port serves."""
+    """Everything that the API port serves. `token_needed`: wherever the caller is."""
     backend = create_backend(store, clock, settings)
     rest = RestApp()
     rest.mount("run.v2", authorized(backend, run_v2.handlers(backend)))
@@ -64,7 +71,7 @@ def create_app(
         ],
         exception_handlers={HomerunError: on_homerun_error, Exception: on_bug},
     )
-    access = create_access(issuer, clock, settings)
+    access = create_access(issuer, clock, settings, token_needed=token_needed)
     return Guard(Authentication(app, access), names={settings.api.rpartition(":")[0]}, any_name=access.required)
 
 
@@ -84,8 +91,8 @@ def _logging(backend: Backend, logs: LogKeeper) -> Iterator[tuple[Method, Handle
         yield method, handler if method.id == logging.WRITE else owner_only(handler)
 
 
-def create_access(issuer: Issuer, clock: Clock, settings: Settings) -> Access:
-    return Access(issuer, clock, required=not is_loopback(settings.api.rpartition(":")[0]))
+def create_access(issuer: Issuer, clock: Clock, settings: Settings, *, token_needed: bool = False) -> Access:
+    return Access(issuer, clock, required=token_needed or not is_loopback(settings.api.rpartition(":")[0]))
 
 
 def create_backend(store: Store, clock: Clock, settings: Settings) -> Backend:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from homerun.aio.tasks import Supervisor
 from homerun.apis.identity.issuer import Issuer
+from homerun.apis.metadata.server import MetadataServer
 from homerun.apis.protocol import ApiProtocol, Take
 from homerun.apis.rpc import RpcApp
 from homerun.apis.rpc_server import RpcServer
@@ -38,9 +39,11 @@ from homerun.controllers.rollout import RolloutController
 from homerun.controllers.service import ServiceRoutes
 from homerun.controllers.volumes import Folders
 from homerun.controllers.worker_pool import PoolSize
+from homerun.daemon.inside import HttpServer, Sockets, doors
 from homerun.daemon.insight import DaemonInsight
 from homerun.daemon.keys import certificate_folder, issuer_url, open_certificate, open_keys
 from homerun.daemon.observatory import Observatory
+from homerun.daemon.resolver import Resolver, names_of_ours
 from homerun.engine.base import Engine, Event
 from homerun.engine.images.store import ImageStore
 from homerun.engine.oci.engine import OciEngine
@@ -48,6 +51,7 @@ from homerun.lib.clock import Clock, SystemClock
 from homerun.meter.log_book import LogBook, in_thread
 from homerun.meter.meter import Meter
 from homerun.model.conditions import SUCCEEDED
+from homerun.model.project import Projects
 from homerun.model.urls import Addresses
 from homerun.settings import Settings
 from homerun.store.base import Store
@@ -241,8 +245,11 @@ def server_config(app: ASGIApp, http2: Take) -> uvicorn.Config:
     )
 
 
-def api(control: Control, shutdown: Callable[[], None], certificate: str = "") -> ASGIApp:
-    """The API port's application. `certificate`: what it shows to those who speak TLS."""
+def api(
+    control: Control, shutdown: Callable[[], None], certificate: str = "", *, token_needed: bool = False
+) -> ASGIApp:
+    """The API port's application. `certificate`: what it shows to those who speak TLS. `token_needed`: as instances
+    find it, whose programs are not the owner's."""
     return create_app(
         store=control.store,
         logs=control.logs,
@@ -250,6 +257,7 @@ def api(control: Control, shutdown: Callable[[], None], certificate: str = "") -
         issuer=control.issuer,
         clock=control.clock,
         settings=control.settings,
+        token_needed=token_needed,
     )
 
 
@@ -275,8 +283,16 @@ def open_logs(settings: Settings) -> SqliteLogStore:
     return SqliteLogStore(settings.state / "entries", size=settings.log_size << 20, days=settings.log_days)
 
 
-async def run(settings: Settings, listener: socket.socket) -> None:
-    """Serve until SIGTERM or a shutdown over the API; then stop all instances and return."""
+def metadata(control: Control) -> ASGIApp:
+    """What instances find at 169.254.169.254."""
+    projects = Projects(control.settings.project, control.settings.project_number)
+    return MetadataServer(control.engine.at, control.issuer, control.clock, projects)
+
+
+async def run(settings: Settings, listener: socket.socket, *others: socket.socket) -> None:
+    """Serve until SIGTERM or a shutdown over the API; then stop all instances and return. `others`: inside.Sockets, not
+    bound yet unless by an earlier process."""
+    inside = Sockets(*others)
     clock = SystemClock()
     keys = await asyncio.get_running_loop().run_in_executor(None, open_keys, settings.state)
     certificate = await asyncio.get_running_loop().run_in_executor(None, open_certificate, settings.state)
@@ -287,6 +303,7 @@ async def run(settings: Settings, listener: socket.socket) -> None:
         clock=clock,
         runtime=settings.runtime,
         root_disk=settings.root_disk << 30,
+        doors=await asyncio.to_thread(doors, settings, inside),
     )
     logs = await asyncio.to_thread(open_logs, settings)
     control = Control(settings, store, engine, clock, keys, create_certificates(settings, store, clock), logs)
@@ -298,9 +315,18 @@ async def run(settings: Settings, listener: socket.socket) -> None:
     grpc = RpcServer(rpc(control), settings.state / "run" / "grpc.sock", certificate)
     server = ApiServer(server_config(app, grpc.take))
     control.supervisor.spawn(server.serve(sockets=[listener]), name="api server")
+    within = HttpServer(metadata(control))
+    await within.open(inside.metadata)
+    api_within = HttpServer(api(control, stopping.requested.set, token_needed=True))
+    await api_within.open(inside.api)
+    names = Resolver(names_of_ours(inside.gateway))
+    await names.open(inside.names, inside.names_tcp)
     _log.info("ready")
     await stopping.requested.wait()
     await control.close()
+    within.close()
+    api_within.close()
+    names.close()
     await grpc.close()
     await store.close()
     await asyncio.to_thread(logs.close)

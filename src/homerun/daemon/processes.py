@@ -73,7 +73,8 @@ class Processes:
         api, http = listen(self.settings.api, "--api"), listen(self.settings.http, "--http")
         https = [listen(self.settings.https, "--https")] if self.settings.https else []
         routers = [Child("router", [http, *https], index) for index in range(self.settings.routers)]
-        self.children = [Child("control", [api]), *routers]
+        inside = [unbound(), unbound(socket.SOCK_DGRAM), unbound(), unbound()]
+        self.children = [Child("control", [api, *inside]), *routers]
         # Signals wait in line until `_wait` takes them: nothing is interrupted half-way.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
@@ -215,6 +216,14 @@ def claim_state(settings: Settings) -> int:
             "another with --state"
         )
     return lock
+
+
+def unbound(kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
+    """For what control listens on where instances are: the address is known only when it has opened their network. We
+    never use it, but keep it open, so that who connects while control is started again waits and is answered."""
+    made = socket.socket(socket.AF_INET, kind)
+    made.setblocking(False)
+    return made
 
 
 def listen(address: str, flag: str) -> socket.socket:

@@ -345,6 +345,10 @@ class Engine(Protocol):
 
     def instances(self) -> Sequence[InstanceState]: ...
 
+    def at(self, host: str) -> InstanceState | None:
+        """The running instance that speaks from this address: no other can."""
+        ...
+
     async def logs(
         self,
         labels: Mapping[str, str],

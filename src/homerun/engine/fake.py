@@ -128,8 +128,9 @@ class _Container:
 
 
 class _Instance:
-    def __init__(self, spec: InstanceSpec, scripts: Sequence[Script], state: InstanceState) -> None:
+    def __init__(self, spec: InstanceSpec, scripts: Sequence[Script], state: InstanceState, host: str) -> None:
         self.spec = spec
+        self.host = host
         self.scripts = scripts
         self.state = state
         self.containers: dict[str, _Container] = {}
@@ -243,7 +244,9 @@ class FakeEngine:
             self._used.discard(spec.id)
             raise
         state = InstanceState(spec.id, dict(spec.labels), Phase.STARTING, self._clock.now())
-        instance = self._instances[spec.id] = _Instance(spec, scripts, state)
+        self._addresses += 1
+        high, low = divmod(self._addresses, 256)
+        instance = self._instances[spec.id] = _Instance(spec, scripts, state, f"10.0.{high % 256}.{low}")
         self.started.append(spec)
         for container, script in list(instance.waiting()):
             self._run(instance, container, script)
@@ -299,6 +302,10 @@ class FakeEngine:
 
     def instances(self) -> Sequence[InstanceState]:
         return [instance.state for instance in self._instances.values()]
+
+    def at(self, host: str) -> InstanceState | None:
+        running = (each for each in self._instances.values() if each.state.phase is not Phase.EXITED)
+        return next((each.state for each in running if each.host == host), None)
 
     async def logs(
         self,
@@ -471,9 +478,7 @@ class FakeEngine:
         given = next((script.address for script in instance.scripts if script.address is not None), None)
         if instance.spec.port is None or given is not None:
             return given
-        self._addresses += 1
-        high, low = divmod(self._addresses, 256)
-        return Address(f"10.0.{high % 256}.{low}", instance.spec.port)
+        return Address(instance.host, instance.spec.port)
 
     def _tell(self, event: Event) -> None:
         if self._listener is None:

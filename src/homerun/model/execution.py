@@ -24,6 +24,7 @@ class ExecutionSpec:
     max_retries: int
     timeout: float
     volumes: tuple[Volume, ...] = ()
+    service_account: str = ""
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> ExecutionSpec:
@@ -37,6 +38,7 @@ class ExecutionSpec:
             max_retries=int(template.get("maxRetries", 3)),
             timeout=parse_seconds(template.get("timeout", "600s")),
             volumes=parse_volumes(template.get("volumes") or ()),
+            service_account=template.get("serviceAccount", ""),
         )
 
     @property

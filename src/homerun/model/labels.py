@@ -12,16 +12,25 @@ from homerun.model.worker_pool import WorkerSpec
 SERVICE, WORKER_POOL, REVISION = "service", "worker_pool", "revision"
 JOB, EXECUTION, TASK, ATTEMPT = "job", "execution", "task", "attempt"
 INSTANCE = "instance"
+ACCOUNT = "service_account"
+"""Its service account's address: whose tokens it gets."""
 
 
 def of_revision(spec: RevisionSpec, instance: str) -> dict[str, str]:
-    return {SERVICE: spec.service, REVISION: spec.name, INSTANCE: instance}
+    return {SERVICE: spec.service, REVISION: spec.name, INSTANCE: instance, ACCOUNT: spec.service_account}
 
 
 def of_worker(spec: WorkerSpec, instance: str) -> dict[str, str]:
-    return {WORKER_POOL: spec.pool, REVISION: spec.name, INSTANCE: instance}
+    return {WORKER_POOL: spec.pool, REVISION: spec.name, INSTANCE: instance, ACCOUNT: spec.service_account}
 
 
 def of_attempt(spec: ExecutionSpec, index: int, attempt: int, instance: str) -> dict[str, str]:
     """`task` is the index, as the log label `run.googleapis.com/task_index` has it (contract §1.13)."""
-    return {JOB: spec.job, EXECUTION: spec.name, TASK: str(index), ATTEMPT: str(attempt), INSTANCE: instance}
+    return {
+        JOB: spec.job,
+        EXECUTION: spec.name,
+        TASK: str(index),
+        ATTEMPT: str(attempt),
+        INSTANCE: instance,
+        ACCOUNT: spec.service_account,
+    }

@@ -38,6 +38,7 @@ class RevisionSpec:
     max_instances: int
     concurrency_target: float
     cpu_target: float
+    service_account: str = ""
     affinity: bool = False
     """Clients are led back to the instance that they were with."""
     volumes: tuple[Volume, ...] = ()
@@ -57,6 +58,7 @@ class RevisionSpec:
             max_instances=scaling.get("maxInstanceCount") or DEFAULT_MAX_INSTANCES,
             concurrency_target=scaling.get("concurrencyUtilization", DEFAULT_UTILIZATION),
             cpu_target=scaling.get("cpuUtilization", DEFAULT_UTILIZATION),
+            service_account=body.get("serviceAccount", ""),
             affinity=body.get("sessionAffinity", False),
             volumes=parse_volumes(body.get("volumes") or ()),
         )

@@ -19,6 +19,7 @@ class WorkerSpec:
     pool: str
     containers: Containers
     volumes: tuple[Volume, ...] = ()
+    service_account: str = ""
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> WorkerSpec:
@@ -28,6 +29,7 @@ class WorkerSpec:
             pool=pool,
             containers=Containers.parse(body["containers"], owner=names.last(pool), take_requests=False),
             volumes=parse_volumes(body.get("volumes") or ()),
+            service_account=body.get("serviceAccount", ""),
         )
 
     @property

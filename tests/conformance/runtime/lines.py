@@ -15,6 +15,7 @@ _FILES = f"{_HERE}/test_filesystem.py"
 _LIFE = f"{_HERE}/test_lifecycle.py"
 _ENGINE = "tests/engine/oci/test_engine.py"
 _IMAGES = "tests/engine/images"
+_METADATA, _INSIDE = "tests/apis/metadata/test_server.py", "tests/e2e/test_inside.py"
 _ROUTER = "tests/router"
 _CAPACITY = "tests/controllers/test_capacity.py"
 _VOLUMES = "tests/engine/oci/test_volumes.py"
@@ -287,6 +288,34 @@ LINES = [
     ),
     Line("1.12", "503: malformed, or the connection broke", (f"{_LIFE}::test_1_12_503_for_no_answer",)),
     Line("1.12", "504, and the instance goes on", (f"{_LIFE}::test_1_12_504_and_the_instance_goes_on",)),
+    Line("1.14", "every path", (f"{_METADATA}::test_every_path", f"{_INSIDE}::test_what_the_instance_is")),
+    Line(
+        "1.14",
+        "the header is required, and sent back",
+        (f"{_METADATA}::test_what_a_fetch_for_a_stranger_looks_like_is_refused",),
+    ),
+    Line("1.14", "detection, without it", (f"{_METADATA}::test_detection_needs_no_header",)),
+    Line("1.14", "?recursive=true, ?alt=", (f"{_METADATA}::test_recursion_and_json",)),
+    Line(
+        "1.14",
+        "access tokens of the service account",
+        (
+            f"{_METADATA}::test_an_access_token_is_good_for_the_api",
+            f"{_INSIDE}::test_googles_library_finds_project_account_and_both_kinds_of_tokens",
+            f"{_INSIDE}::test_jobs_and_worker_pools_have_an_account_of_their_own",
+        ),
+        "good for homerun's API, not for Google's",
+    ),
+    Line(
+        "1.14",
+        "ID tokens of the service account",
+        (
+            f"{_METADATA}::test_an_id_token_for_an_audience",
+            f"{_INSIDE}::test_a_service_calls_another_by_its_url_with_a_token_of_its_own",
+        ),
+        "`iss` is homerun, and so are the keys",
+    ),
+    Line("1.14", "what is not there", (f"{_METADATA}::test_what_is_not_there",), "`instance/name` is"),
     Line("1.15", "idle connections to the outside end after 10 or 20 minutes", (), "they do not end"),
     Line("1.16", "some paths are reserved", (), "none is"),
     Line(

@@ -40,7 +40,10 @@ def test_variables_of_the_image_then_of_the_caller() -> None:
 
 def test_name_servers_of_the_host_alone_are_left_out() -> None:
     text = "# comment\n\nnameserver 127.0.0.53\nnameserver ::1\nnameserver 10.0.0.2\nnameserver\nsearch example.com\n"
-    assert launch._without_loopback(text) == ("# comment\n\nnameserver 10.0.0.2\nnameserver\nsearch example.com\n")
+    kept = "# comment\n\nnameserver 10.0.0.2\nnameserver\nsearch example.com\n"
+    assert launch._with_name_server(text, "") == kept
+    alone = "nameserver 10.9.9.9\n# comment\n\nnameserver\nsearch example.com\n"
+    assert launch._with_name_server(text, "10.9.9.9") == alone
 
 
 def test_the_hosts_own_resolv_conf_can_be_read() -> None:

@@ -29,6 +29,7 @@ from homerun.engine.base import (
     Phase,
 )
 from homerun.engine.oci import adopt, firewall, host, launch, procfs, volumes
+from homerun.engine.oci.doors import Door, open_doors
 from homerun.engine.oci.instance import Instance, Part
 from homerun.engine.oci.launch import Host, Item, Order
 from homerun.engine.oci.layout import Layout
@@ -58,7 +59,8 @@ class Images(Protocol):
 
 class OciEngine:
     """`runtime`: crun, runc or a path; empty: the first that works. `tasks`: processes and threads per container.
-    `root_disk`: bytes that a container may write, on disk; 0: in memory, within its limit."""
+    `root_disk`: bytes that a container may write, on disk; 0: in memory, within its limit. `doors`: what instances may
+    reach of this host."""
 
     def __init__(
         self,
@@ -70,6 +72,7 @@ class OciEngine:
         tasks: int = 4096,
         threads: int = 4,
         root_disk: int = 0,
+        doors: Sequence[Door] = (),
     ) -> None:
         self._layout = Layout(state.absolute())
         self._images = images
@@ -78,9 +81,11 @@ class OciEngine:
         self._task_limit = tasks
         self._threads = threads
         self._disk = Disk(self._layout.state, root_disk) if root_disk else None
+        self._doors = doors
         self._logs = Logs(self._layout.logs)
         self.output = Spool(self._logs, self._is_over, lambda id: id not in self._instances)
         self._instances: dict[str, Instance] = {}
+        self._by_address: dict[str, Instance] = {}
         self._listener: Listener = lambda event: None
         self._starts = Supervisor(on_error=lambda name, error: None)  # whoever called start hears of it
         self._starting: set[asyncio.Task[None]] = set()
@@ -98,7 +103,8 @@ class OciEngine:
         try:
             cgroups.prepare()
             runtime = await host.choose_runtime(self._wanted, self._layout, cgroups, conmon, self._sandboxes)
-            self._host = Host(self._layout, cgroups, runtime, conmon, self._task_limit, self._disk)
+            own = next((door.address for door in self._doors if door.port == 53), "")
+            self._host = Host(self._layout, cgroups, runtime, conmon, self._task_limit, self._disk, own)
             self._lives = Lives(self._host, self._clock, self._tell, self._over)
             await asyncio.to_thread(self._logs.open)
             found = await asyncio.to_thread(adopt.adopt, self._host)
@@ -119,12 +125,15 @@ class OciEngine:
         subnet = Subnet.kept(self._layout.network, tag, f"hr-{tag}")
         self._pool = NetworkPool(tag, subnet, reserved)
         self._pool.open()
-        firewall.install(f"homerun_{tag}", self._pool.bridge, str(subnet.network))
+        passages = open_doors(self._doors, subnet.gateway)
+        firewall.install(f"homerun_{tag}", self._pool.bridge, str(subnet.network), subnet.gateway, passages)
 
     def _adopt(self, found: adopt.Found) -> None:
         for instance in found.running + found.ended + found.exited:
             self._instances[instance.id] = instance
         for instance in found.running:
+            if instance.network:
+                self._by_address[instance.network.address] = instance
             if instance.phase is Phase.READY:
                 self._lives.allot(instance, None)
         for instance in found.running + found.ended:
@@ -247,6 +256,8 @@ class OciEngine:
         if network and port:
             instance.address = Address(network.address, port)
         address = network.address if network else None
+        if address:
+            self._by_address[address] = instance
         self._logs.add(instance.id, instance.spec.labels, {part.key: part.spec.name for part in instance.parts})
         pairs = tuple(Pair(made.process, made.init) for made in created)
         instance.record.write_running(Running(procfs.boot_id(), pairs, instance.started, address))
@@ -259,6 +270,7 @@ class OciEngine:
         launch.discard(self._host, instance.id, keys)
         self._logs.drop(instance.id, keys)
         if instance.network:
+            self._by_address.pop(instance.network.address, None)
             self._pool.give_back(instance.network)
         instance.record.delete()
 
@@ -276,6 +288,7 @@ class OciEngine:
     async def _over(self, instance: Instance) -> None:
         """Nothing runs of it any more."""
         if instance.network:
+            self._by_address.pop(instance.network.address, None)
             self._pool.give_back(instance.network)
             instance.network = None
         self.output.touch(instance.id)
@@ -335,6 +348,10 @@ class OciEngine:
     def instances(self) -> Sequence[InstanceState]:
         """Without those whose start may still fail."""
         return [instance.state() for instance in self._instances.values() if instance.launched]
+
+    def at(self, host: str) -> InstanceState | None:
+        instance = self._by_address.get(host)
+        return None if instance is None else instance.state()
 
     async def logs(
         self,

@@ -21,6 +21,7 @@ from pathlib import Path
 from homerun.engine.base import ContainerSpec, Image, Volume
 from homerun.engine.oci import bundle, monitor, program, sandbox, users, volumes
 from homerun.engine.oci.cgroup import CgroupLayout, Cgroups
+from homerun.engine.oci.doors import METADATA, METADATA_NAMES
 from homerun.engine.oci.folders import make_folder
 from homerun.engine.oci.layout import Layout
 from homerun.engine.oci.monitor import CreateFailed, Creation, Monitor
@@ -43,6 +44,8 @@ class Host:
     conmon: str
     tasks: int
     disk: Disk | None = None
+    name_server: str = ""
+    """The only one of instances; empty: those of the host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +178,7 @@ def _prepare(host: Host, order: Order, item: Item, point: Path) -> dict[str, obj
     )
     place = bundle.Place(
         str(root),
-        _files(point, [each.container.name for each in order.items], hidden),
+        _files(point, [each.container.name for each in order.items], hidden, host.name_server),
         host.cgroups.path(item.group),
         f"/proc/{os.getpid()}/fd/{order.network}",
     )
@@ -209,37 +212,42 @@ def _make_working_folder(root: int, path: str, user: users.User) -> None:
         raise Invalid(f"the working directory {path} cannot be used: {os.strerror(error.errno or 0)}") from None
 
 
-def _files(point: Path, names: Sequence[str], hidden: Sequence[str]) -> dict[str, str]:
+def _files(point: Path, names: Sequence[str], hidden: Sequence[str], name_server: str) -> dict[str, str]:
     """`names`: of all containers of the instance, which find each other by them (contract §1.10).
 
     None of them is put into a volume, `hidden`, which may lie over /etc: that belongs to its author.
     """
     hosts, resolv = point / "bundle/hosts", point / "bundle/resolv.conf"
-    hosts.write_text(" ".join(["127.0.0.1\tlocalhost", *filter(None, names)]) + "\n")
-    resolv.write_text(resolvers())
+    own = " ".join(["127.0.0.1\tlocalhost", *filter(None, names)])
+    hosts.write_text(f"{own}\n{METADATA}\t{' '.join(METADATA_NAMES)}\n")
+    resolv.write_text(resolvers(name_server))
     for file in (hosts, resolv):
         file.chmod(0o644)
     files = {"/etc/hosts": str(hosts), "/etc/resolv.conf": str(resolv)}
     return {path: ours for path, ours in files.items() if not any(Path(path).is_relative_to(each) for each in hidden)}
 
 
-def resolvers() -> str:
-    """The host's resolv.conf without name servers that only the host itself can reach."""
+def resolvers(name_server: str = "") -> str:
+    """The host's resolv.conf with this name server alone; or without those that only the host itself can reach."""
     source = _REAL_RESOLV if _REAL_RESOLV.exists() else _RESOLV
     try:
-        return _without_loopback(source.read_text())
+        text = source.read_text()
     except FileNotFoundError:
-        return ""
+        text = ""
+    return _with_name_server(text, name_server)
 
 
 @functools.lru_cache(maxsize=1)
-def _without_loopback(text: str) -> str:
-    lines = [line for line in text.splitlines() if not line.split()[:2][1:] or not _loopback(line.split())]
-    return "".join(f"{line}\n" for line in lines)
+def _with_name_server(text: str, name_server: str) -> str:
+    lines = [line for line in text.splitlines() if not _left_out(line.split(), everything=bool(name_server))]
+    own = [f"nameserver {name_server}"] if name_server else []
+    return "".join(f"{line}\n" for line in (*own, *lines))
 
 
-def _loopback(words: Sequence[str]) -> bool:
-    return words[0] == "nameserver" and (words[1].startswith("127.") or words[1] == "::1")
+def _left_out(words: Sequence[str], *, everything: bool) -> bool:
+    if words[:1] != ["nameserver"] or len(words) < 2:
+        return False
+    return everything or words[1].startswith("127.") or words[1] == "::1"
 
 
 def _explained(message: str, runtime: Runtime) -> Invalid | Internal:
