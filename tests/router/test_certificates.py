@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import ssl
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +58,34 @@ def test_names_of_a_region_share_a_certificate_of_the_local_authority(certificat
         assert shown(certificates.context, name) == ["*.us-central1.run.localhost"]
     assert shown(certificates.context, "hello-1.europe-west1.run.localhost") == ["*.europe-west1.run.localhost"]
     assert repr(certificates) == "<Certificates 0 of files, 2 of the local authority>"
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_is_resumed_where_it_began(
+    certificates: Certificates, folder: Path, clock: Clock, version: ssl.TLSVersion
+) -> None:
+    """Among several routers too: a host's connections are all given to the one that owns it (door.py)."""
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname, client.verify_mode, client.maximum_version = False, ssl.CERT_NONE, version
+    first = shake(certificates.context, "shop.localhost", client)
+    assert shake(certificates.context, "shop.localhost", client, first.session).session_reused
+    other = Certificates(folder, AUTHORITY, clock)
+    assert not shake(other.context, "shop.localhost", client, first.session).session_reused
+
+
+def test_a_name_beyond_ascii_is_refused_with_an_alert(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)  # OpenSSL's callback cannot raise it
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    said, heard, answer = ssl.MemoryBIO(), ssl.MemoryBIO(), ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        client.wrap_bio(ssl.MemoryBIO(), said, server_hostname="www.example.com").do_handshake()
+    heard.write(said.read().replace(b"www.example.com", b"www.ex\xffmple.com"))
+    with pytest.raises(ssl.SSLError, match="callback failed"):
+        certificates.context.wrap_bio(heard, answer, server_side=True).do_handshake()
+    assert answer.read()[:1] == b"\x15"
 
 
 def test_a_name_directly_under_localhost_has_one_of_its_own(certificates: Certificates) -> None:

@@ -26,13 +26,19 @@ def write_pair(folder: Path, name: str, *names: str, now: float = NOW) -> tuple[
     return certificate, private
 
 
-def shake(context: ssl.SSLContext, name: str | None, client: ssl.SSLContext | None = None) -> ssl.SSLObject:
-    """The client's end of a connection that `context` has taken, by memory alone. Raises ssl.SSLError."""
+def shake(
+    context: ssl.SSLContext,
+    name: str | None,
+    client: ssl.SSLContext | None = None,
+    session: ssl.SSLSession | None = None,
+) -> ssl.SSLObject:
+    """The client's end of a connection that `context` has taken, by memory alone; `session`: of an earlier one, to be
+    resumed. Raises ssl.SSLError."""
     if client is None:
         client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ours = client.wrap_bio(to_client, to_server, server_hostname=name)
+    ours = client.wrap_bio(to_client, to_server, server_hostname=name, session=session)
     theirs = context.wrap_bio(to_server, to_client, server_side=True)
     done: set[ssl.SSLObject] = set()
     while len(done) < 2:
@@ -42,6 +48,9 @@ def shake(context: ssl.SSLContext, name: str | None, client: ssl.SSLContext | No
             except ssl.SSLWantReadError:
                 continue
             done.add(end)
+    # The tickets of TLS 1.3 come behind the handshake.
+    theirs.write(b"x")
+    ours.read(1)
     return ours
 
 

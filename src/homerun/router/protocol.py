@@ -1,4 +1,4 @@
-"""A client's connection: bytes to requests, in the order in which they came, and answers back in the same order.
+"""A client's connection: its requests (reading.py) in the order in which they came, and answers back in the same order.
 
 Reading goes on while a request is being answered, so that a client that leaves is noticed; it stops while requests
 are in line behind it (pipelining), while the instance takes the body more slowly than the client sends it, and while
@@ -16,18 +16,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import httptools
-
-from homerun.router import chunked, crowd, errors, resume
+from homerun.router import crowd, errors
 from homerun.router.admission import admit
 from homerun.router.boundary import Boundary
 from homerun.router.errors import Refusal
 from homerun.router.exchange import CLIENT_LEFT, Exchange
-from homerun.router.familiar import first_line, memorable
 from homerun.router.half_closed import look_after
-from homerun.router.headers import SPECIAL, RequestHead, Trailers
+from homerun.router.headers import RequestHead
 from homerun.router.http2.client import take_over
 from homerun.router.origin import Origin
+from homerun.router.reading import Reading
 from homerun.router.routes import Misdirected
 from homerun.router.wheel import TICK
 
@@ -40,31 +38,18 @@ _log = logging.getLogger("homerun.router")
 
 _BODY_AHEAD = 64 << 10
 """Bytes of a body that are read before there is an instance to send them to."""
-_HTTP2 = "Pause on PRI/Upgrade"
-"""The parser has come to the end of the preface with which HTTP/2 begins."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_FRAMING = 8
-"""Bytes around each byte of a chunked body that are fine: a chunk of one byte has five. Then comes `head_limit`."""
 
 
-class ClientConnection(asyncio.Protocol):
+class ClientConnection(Reading):
     __slots__ = (
-        "_block",
         "_boundary",
         "_current",
         "_deadline",
-        "_deaf",
         "_early",
-        "_head",
-        "_head_size",
         "_held",
         "_line",
-        "_parser",
         "_paused",
-        "_receiving",
-        "_router",
-        "_skipped",
-        "_target",
         "_tunnel",
         "choked",
         "origin",
@@ -82,29 +67,14 @@ class ClientConnection(asyncio.Protocol):
     """Of its transport."""
 
     def __init__(self, router: Router) -> None:
-        self._router = router
-        self._parser: httptools.HttpRequestParser | None = None
-        """None: it has not been needed yet."""
-        self._head: RequestHead | None = None
-        """The one that the parser is filling."""
-        self._target = b""
-        """That of the same request."""
-        self._block = b""
-        """All the headers of the request that comes next, if they have come with its first line."""
-        self._head_size = -1
+        super().__init__(router)
         self._boundary = Boundary(router.loop) if router.peers is not None else None
         """None: no other router can want the connection."""
-        self._receiving: Exchange | None = None
-        """The one whose body the parser is in."""
         self._current: Exchange | None = None
         """The one whose turn it is to be answered."""
         self._line: deque[Exchange] = deque()
         """Those that came before the current one was answered."""
-        self._deaf = False
-        """Nothing that the client sends from here on will be understood."""
         self._tunnel: InstanceConnection | None = None
-        self._skipped: Exchange | None = None
-        """One whose body the parser did not see, because it asks for another protocol as well."""
         self._early: bytes | None = None
         """What came after a request to switch protocols: for the instance if it agrees, for the parser if not."""
         self._held = False
@@ -140,32 +110,11 @@ class ClientConnection(asyncio.Protocol):
             return
         if self._tunnel is not None:
             self._tunnel.send_body(data)
-            return
-        if self._deaf:
-            return
-        if self._early is not None:
+        elif self._early is not None:
             self._early += data
             self._steer_reading()
-            return
-        if self._parser is None:
-            self._parser = httptools.HttpRequestParser(self)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._after_upgrade(data[upgrade.args[0] :])
-        except httptools.HttpParserCallbackError as error:
-            if isinstance(error.__context__, Misdirected):
-                self._pass_on(error.__context__.owner, data)
-                return
-            _log.exception("a request from %s could not be handled", self.origin.ip)
-            self.transport.abort()
-        except httptools.HttpParserError as error:
-            if str(error) == _HTTP2 and self._current is None and not self._line:
-                self._become_http2(data)
-            else:
-                self._object(errors.bad_request(str(error)))
-        if self._head is not None:
-            self._watch_head(data)
+        elif not self._deaf:
+            self._parse(data)
 
     def eof_received(self) -> bool:
         """It sends nothing more. True: it may be waiting for an answer all the same."""
@@ -210,113 +159,9 @@ class ClientConnection(asyncio.Protocol):
         elif self._current.upstream is not None:
             self._current.upstream.resume()
 
-    # The parser's callbacks
-
-    def on_message_begin(self) -> None:
-        self._head = RequestHead()
-        self._target = b""
-        self._head_size = -1
-
-    def on_url(self, url: bytes) -> None:
-        # It comes in pieces when the request does.
-        self._target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        head, key = self._head, name.lower()
-        if head is None:
-            return
-        if key in SPECIAL:
-            head.add_special(key, name, value)
-        else:
-            head.lines += (name, b": ", value, b"\r\n")
-
-    def on_headers_complete(self) -> None:
-        head, self._head = self._head, None
-        if self._deaf or head is None:
-            return
-        parser, router = self._parser, self._router
-        assert parser is not None
-        keep = parser.should_keep_alive()
-        method = parser.get_method()
-        # Without a Connection header only HTTP/1.1 stays open; and asking the parser costs more than knowing it.
-        version = "1.1" if keep and head.others is None else parser.get_http_version()
-        exchange = Exchange(self, method, self._target, head, version == "1.0", keep and not router.stopping)
-        refusal = head.check(version, router.options.request_limit) or _resolve(exchange)
-        if version not in ("1.1", "1.0"):
-            refusal = errors.VERSION
-        elif method == b"CONNECT":
-            refusal = errors.METHOD
-        if refusal is not None:
-            exchange.refusal, exchange.keep_alive, self._deaf = refusal, False, True
-        elif keep and self._block and version == "1.1" and memorable(head):
-            router.familiar.add(self._block, head)
-        elif head.others is not None:
-            head.settle_upgrade(parser.should_upgrade() and version == "1.1" and not head.length and not head.chunked)
-            if head.chunked:
-                self._head = Trailers()
-        self._block = b""
-        exchange.body_done = not head.length and not head.chunked
-        if exchange.body_done or head.others is None or not parser.should_upgrade():
-            self._receiving = exchange
-        else:
-            self._skipped = exchange
-        if self._current is None and not self.choked:
-            self._begin(exchange)
-        else:
-            self._line.append(exchange)
-            self._steer_reading()
-
-    def on_body(self, body: bytes) -> None:
-        exchange = self._receiving
-        if exchange is None or exchange.over or self._deaf:
-            return
-        exchange.received += len(body)
-        if exchange.received > self._router.options.request_limit:
-            self._refuse_body(exchange)
-            return
-        self._send_body(exchange, chunked.encode(body) if exchange.head.chunked else body)
-
-    def on_message_complete(self) -> None:
-        exchange, self._receiving = self._receiving, None
-        if exchange is None or exchange.body_done or self._deaf:
-            return
-        exchange.body_done = True
-        if exchange.over and self._boundary is not None:
-            self._boundary.mix()
-        if exchange.head.chunked:
-            trailers, self._head = self._head, None
-            if not exchange.over:
-                self._send_body(exchange, chunked.end(trailers.lines if trailers is not None else ()))
-
     # Requests
 
-    def _take_whole(self, data: bytes) -> bool:
-        """A request in one piece with headers that came before, when there is no other one on the connection. False:
-        the parser has to see it."""
-        line = first_line(data)
-        if line is None or self._deaf or self.choked:
-            return False
-        start = line.end()
-        end = data.find(b"\r\n\r\n", start - 2) + 4
-        block = data[start:end]
-        head = self._router.familiar.known.get(block)
-        if head is None or head.length != len(data) - end:
-            self._block = block
-            return False
-        exchange = Exchange(self, line[1], line[2], head, False, not self._router.stopping)
-        exchange.body_done = True
-        if head.length:
-            exchange.received = head.length
-            exchange.pending.append(data[end:])
-        try:
-            self._begin(exchange)
-        except Misdirected as elsewhere:
-            self._head_size = -1
-            self._pass_on(elsewhere.owner, data)
-        return True
-
     def _begin(self, exchange: Exchange) -> None:
-        """It is this request's turn. Raises Misdirected if it is another router's: nothing has been done then."""
         self._current = exchange
         exchange.started = self._router.mono()
         if exchange.refusal is not None:
@@ -457,7 +302,6 @@ class ClientConnection(asyncio.Protocol):
         self.refuse(exchange, errors.MISDIRECTED)
 
     def _object(self, refusal: Refusal) -> None:
-        """The bytes are no HTTP: answer so when those before have been answered."""
         if self._deaf:
             return
         self._deaf = True
@@ -484,50 +328,17 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._line.append(exchange)
 
-    def _refuse_body(self, exchange: Exchange) -> None:
-        self._object(errors.body_too_large(self._router.options.request_limit))
-
-    def _watch_head(self, data: bytes) -> None:
-        """A head, or a body in chunks, has begun and not ended in this piece of data."""
-        limit, size = self._router.options.head_limit, len(data)
-        if self._boundary is not None and self._receiving is None:
-            self._boundary.keep(data, first=self._head_size < 0, alone=self._current is None)
-        if self._head_size < 0:
-            # Where in this piece it has begun is not known, so that it does not count.
-            self._head_size = size = 0
-            if self._current is None:
-                self._set_deadline(self._router.mono() + self._router.options.header_timeout)
-        self._head_size += size
-        if self._receiving is not None:
-            limit += self._receiving.received * _FRAMING
-        if self._head_size > limit:
-            self._object(errors.head_too_large(self._router.options.head_limit))
-
-    def _become_http2(self, data: bytes) -> None:
-        """`data` ends the preface, or goes on behind it."""
+    def _become_http2(self, data: bytes) -> bool:
+        if self._current is not None or self._line:
+            return False
         self._deaf, self._head = True, None
         if self.visit:
             self._router.wheel.remove(self)
         self._router.clients.discard(self)
         take_over(self._router, self.transport, self.origin, data, self._front)
+        return True
 
-    def _send_body(self, exchange: Exchange, data: bytes) -> None:
-        if exchange.upstream is not None:
-            exchange.upstream.send_body(data)
-        else:
-            exchange.pending.append(data)
-            self._steer_reading()
-
-    def _after_upgrade(self, rest: bytes) -> None:
-        """The parser has stopped behind a request to switch protocols."""
-        skipped, self._skipped = self._skipped, None
-        if skipped is not None and not self._deaf:
-            # It may have a body, and may be answered in the protocol that it came in (RFC 9110 §7.8).
-            self._receiving = skipped
-            self._parser = resume.at_body(self, skipped.head)
-            self.data_received(rest)
-            return
-        self._parser = httptools.HttpRequestParser(self)
+    def _switch(self, rest: bytes) -> None:
         asking = self._line[-1] if self._line else self._current
         if self._tunnel is not None:
             self._tunnel.send_body(rest)
@@ -535,6 +346,30 @@ class ClientConnection(asyncio.Protocol):
             self._early = rest
         elif rest:
             self.data_received(rest)
+
+    def _take(self, exchange: Exchange) -> None:
+        if self._current is None and not self.choked:
+            self._begin(exchange)
+        else:
+            self._line.append(exchange)
+            self._steer_reading()
+
+    def _head_begun(self, data: bytes, *, first: bool) -> None:
+        if self._boundary is not None and self._receiving is None:
+            self._boundary.keep(data, first=first, alone=self._current is None)
+        if first and self._current is None:
+            self._set_deadline(self._router.mono() + self._router.options.header_timeout)
+
+    def _body_ended(self, exchange: Exchange) -> None:
+        if exchange.over and self._boundary is not None:
+            self._boundary.mix()
+
+    def _send_body(self, exchange: Exchange, data: bytes) -> None:
+        if exchange.upstream is not None:
+            exchange.upstream.send_body(data)
+        else:
+            exchange.pending.append(data)
+            self._steer_reading()
 
     def _steer_reading(self) -> None:
         """Read on, or not: the one place that decides it."""
@@ -578,12 +413,3 @@ class ClientConnection(asyncio.Protocol):
         self._deadline = deadline
         if self.visit * TICK > deadline or not self.visit:
             self._router.wheel.add(self, deadline)
-
-
-def _resolve(exchange: Exchange) -> Refusal | None:
-    """Its target becomes a path, if it can."""
-    try:
-        exchange.target = exchange.head.resolve(exchange.target)
-    except ValueError as error:
-        return errors.bad_request(str(error))
-    return None
