@@ -73,12 +73,15 @@ class Bodies:
     protocol: str = HTTP1
     all: bool = False
     """The router is measured twice, which tells how far the figures can be believed, and peers that do the same job."""
+    varied: bool = False
+    """No two requests are the same: the router knows none of their heads from before."""
 
     def takes(self, proxy: Proxy) -> bool:
         return proxy.name != SEVERAL and (self.all or not (proxy.name == AGAIN or "same job" in proxy.name))
 
     def load(self, proxy: Proxy, connections: int, seconds: int) -> Loaded:
-        return _wrk(proxy, connections, seconds, self.size, [f"Host: {stand_in.host(HTTP1)}"])
+        script = ["-s", str(Path(__file__).parent / "varied.lua")] if self.varied else []
+        return _wrk(proxy, connections, seconds, self.size, [f"Host: {stand_in.host(HTTP1)}"], options=script)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,7 @@ WORKLOADS: dict[str, Workload] = {
     workload.name: workload
     for workload in (
         Bodies("http1", 0, all=True),
+        Bodies("http1-varied", 0, connections=(32, 256), varied=True),
         Bodies("http1-10k", 10_000),
         # With more connections each answer would take longer than a round.
         Bodies("http1-10M", 10_000_000, connections=(1, 32)),
