@@ -23,6 +23,7 @@ TESTED_THROUGH = {
     # Ports and what all implementations share: one suite for each.
     "tests/contract/test_engine.py": ("engine/base.py", "engine/fake_output.py", "engine/output.py"),
     "tests/contract/test_log_store.py": ("store/log_base.py", "store/log_memory.py", "store/log_segment.py"),
+    "tests/contract/test_vault.py": ("store/vault.py",),
     "tests/contract/test_store.py": ("store/base.py", "store/sqlite_file.py", "store/sqlite_writer.py"),
     # Reconcilers only make sense together: the whole control process in virtual time.
     "tests/controllers/test_service.py": (
@@ -62,6 +63,12 @@ TESTED_THROUGH = {
         "apis/run/resources.py",
         "apis/run/revisions.py",
         "apis/run_v2/views.py",
+    ),
+    "tests/apis/secretmanager/test_handlers.py": (
+        "apis/secretmanager/reads.py",
+        "apis/secretmanager/secrets.py",
+        "apis/secretmanager/versions.py",
+        "apis/secretmanager/views.py",
     ),
     "tests/apis/run_v1/test_domains.py": ("apis/run_v1/domain_status.py", "controllers/domain.py"),
     "tests/apis/run_v1/test_handlers.py": (

@@ -27,6 +27,8 @@ class Settings:
     """E-mail address of an account with an ACME server, which gives certificates for mapped domains; empty: none."""
     acme_directory: str = "https://acme-v02.api.letsencrypt.org/directory"
     """URL of the ACME server's directory; an account there agrees to its terms of service."""
+    secrets_key: str = ""
+    """File with the key that payloads of secrets are encrypted with; made when there is none. Empty: in `state`."""
     project: str = "homerun"
     """Project id that `homerun env` points gcloud at; every other project id works as well."""
     project_number: str = "100000000001"

@@ -65,3 +65,35 @@ def test_the_certificate_is_made_at_the_first_start_and_stays(tmp_path: Path) ->
     made = keys.open_certificate(tmp_path)
     assert keys.open_certificate(tmp_path) == made
     assert (tmp_path / "tls.pem").stat().st_mode & 0o777 == 0o600
+
+
+async def test_the_key_of_secrets_is_made_at_the_first_start_and_stays(tmp_path: Path) -> None:
+    settings = Settings(state=tmp_path)
+    id = await keys.open_vault(settings).put(b"hunter2", "s")
+    assert (tmp_path / "secrets.key").stat().st_mode & 0o777 == 0o600
+    vault = keys.open_vault(settings)
+    await vault.open({id: "s"})
+    assert await vault.get(id, "s") == b"hunter2"
+
+
+async def test_the_key_of_secrets_may_lie_elsewhere(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    settings = Settings(state=state, secrets_key=str(tmp_path / "usb" / "key"))
+    with pytest.raises(FailedPrecondition, match=r"cannot use .*usb/key .*--secrets-key"):
+        keys.open_vault(settings)
+    (tmp_path / "usb").mkdir()
+    await keys.open_vault(settings).put(b"hunter2", "s")
+    assert {path.name for path in state.iterdir()} == {"secrets"}
+
+
+async def test_without_their_key_secrets_are_not_given_a_new_one(tmp_path: Path) -> None:
+    settings = Settings(state=tmp_path)
+    await keys.open_vault(settings).put(b"hunter2", "s")
+    (tmp_path / "secrets.key").rename(tmp_path / "elsewhere")
+    with pytest.raises(FailedPrecondition, match=r"is not at .*secrets\.key: put the file back"):
+        keys.open_vault(settings)
+    assert not (tmp_path / "secrets.key").exists()
+    (tmp_path / "secrets.key").write_text("nonsense")
+    with pytest.raises(FailedPrecondition, match="holds no keys that can be read"):
+        keys.open_vault(settings)

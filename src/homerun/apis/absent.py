@@ -9,6 +9,8 @@ _INSTANCES = (
 )
 _EXPORT = "nothing is kept in Google's storage that could be exported: {instead}"
 
+_ROTATION = ("enableManagedRotation", "rotateSecret")
+
 WHY = {
     f"{_RUN}builds.": "images are built on this machine, not by Cloud Build: use homerun deploy --source, which needs "
     "a Dockerfile, or build one yourself and deploy it with --image",
@@ -20,6 +22,11 @@ WHY = {
     f"{_RUN}exportProjectMetadata": _EXPORT.format(instead="list the services, jobs and worker pools"),
     f"{_RUN}jobs.executions.exportStatus": _EXPORT.format(instead="get the execution"),
     f"{_RUN}services.revisions.exportStatus": _EXPORT.format(instead="get the revision"),
+    **dict.fromkeys(
+        (f"secretmanager.projects.{where}secrets.{verb}" for where in ("", "locations.") for verb in _ROTATION),
+        "secrets are not rotated by themselves: add a version, which running instances see where it is mounted",
+    ),
+    "secretmanager.projects.locations.": "any name is a location; the Run API lists the one of this machine",
 }
 """By the beginning of the method's id; the longest that fits counts."""
 

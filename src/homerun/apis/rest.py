@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,13 +59,13 @@ class RestApp:
     def __init__(self) -> None:
         self._router: Router[tuple[Method, Handler]] = Router()
 
-    def mount(self, api: str, handlers: Mapping[str, Handler]) -> None:
-        """`api`: a description, `run.v2`; `handlers` by method id."""
+    def mount(self, api: str, handlers: Mapping[str, Handler], *, but: Collection[str] = ()) -> None:
+        """`api`: a description, `run.v2`; `handlers` by method id; `but`: methods whose paths are another API's."""
         methods = description(api).methods
         unknown = handlers.keys() - methods.keys()
         if unknown:
             raise ValueError(f"{api} has no methods {', '.join(sorted(unknown))}")
-        for method in methods.values():
+        for method in (method for method in methods.values() if method.id not in but):
             self._router.add(method.verb, method.path, (method, handlers.get(method.id, _unimplemented)))
 
     def add(self, method: Method, handler: Handler) -> None:

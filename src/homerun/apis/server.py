@@ -28,6 +28,7 @@ from homerun.apis.rpc import RpcApp
 from homerun.apis.run.backend import Backend
 from homerun.apis.run_v1 import handlers as run_v1
 from homerun.apis.run_v2 import handlers as run_v2
+from homerun.apis.secretmanager import handlers as secretmanager
 from homerun.apis.serviceusage import handlers as serviceusage
 from homerun.lib.clock import Clock
 from homerun.lib.errors import HomerunError
@@ -36,12 +37,14 @@ from homerun.model.urls import Addresses, is_loopback
 from homerun.settings import Settings
 from homerun.store.base import Store
 from homerun.store.bucket_folders import BucketFolders
+from homerun.store.vault import Vault
 from homerun.wire.discovery import Method
 
 
 def create_app(
     *,
     store: Store,
+    vault: Vault,
     logs: LogKeeper,
     insight: Insight,
     issuer: Issuer,
@@ -54,6 +57,7 @@ def create_app(
     rest = RestApp()
     rest.mount("run.v2", authorized(backend, run_v2.handlers(backend)))
     rest.mount("run.v1", authorized(backend, run_v1.handlers(backend)))
+    rest.mount(secretmanager.API, secretmanager.handlers(backend, vault), but=secretmanager.LOCATIONS)
     rest.mount("iamcredentials.v1", identity.handlers(issuer, clock))
     for method, handler in _logging(backend, logs):
         rest.add(method, handler)
@@ -75,14 +79,17 @@ def create_app(
     return Guard(Authentication(app, access), names={settings.api.rpartition(":")[0]}, any_name=access.required)
 
 
-def create_rpc(*, store: Store, logs: LogKeeper, issuer: Issuer, clock: Clock, settings: Settings) -> RpcApp:
+def create_rpc(
+    *, store: Store, vault: Vault, logs: LogKeeper, issuer: Issuer, clock: Clock, settings: Settings
+) -> RpcApp:
     """What the API port serves to those who speak gRPC: the same handlers."""
     backend = create_backend(store, clock, settings)
     locations = "run.projects.locations.list"  # only the first version has it
     methods = {locations: run_v1.handlers(backend)[locations], **run_v2.handlers(backend)}
-    said = {method.id: handler for method, handler in _logging(backend, logs)}
+    handlers = authorized(backend, methods) | secretmanager.handlers(backend, vault)
+    handlers |= {method.id: handler for method, handler in _logging(backend, logs)}
     tail = following.streams(backend, logs)
-    return RpcApp(authorized(backend, methods) | said, create_access(issuer, clock, settings).authenticate, tail)
+    return RpcApp(handlers, create_access(issuer, clock, settings).authenticate, tail)
 
 
 def _logging(backend: Backend, logs: LogKeeper) -> Iterator[tuple[Method, Handler]]:

@@ -16,6 +16,7 @@ OPTIONS = {
     "redirect_https": ("", "off", "Redirect requests over plain HTTP to --https."),
     "acme": ("EMAIL", "off", "Get certificates for mapped domains by ACME; agrees to the server's terms."),
     "acme_directory": ("URL", "https://acme-v02.api.letsencrypt.org/directory", "The ACME server's directory."),
+    "secrets_key": ("FILE", "secrets.key in --state", "Key that secrets are encrypted with; made if there is none."),
     "project": ("ID", "homerun", "Project id for `homerun env`; every other one works as well."),
     "project_number": ("NUMBER", "100000000001", "Project number, in the URLs of services."),
     "region": ("NAME", "us-central1", "Region for `homerun env`; every other one works as well."),

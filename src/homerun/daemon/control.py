@@ -41,7 +41,7 @@ from homerun.controllers.volumes import Folders
 from homerun.controllers.worker_pool import PoolSize
 from homerun.daemon.inside import HttpServer, Sockets, doors
 from homerun.daemon.insight import DaemonInsight
-from homerun.daemon.keys import certificate_folder, issuer_url, open_certificate, open_keys
+from homerun.daemon.keys import certificate_folder, issuer_url, open_certificate, open_keys, open_vault
 from homerun.daemon.observatory import Observatory
 from homerun.daemon.resolver import Resolver, names_of_ours
 from homerun.engine.base import Engine, Event
@@ -56,10 +56,13 @@ from homerun.model.urls import Addresses
 from homerun.settings import Settings
 from homerun.store.base import Store
 from homerun.store.certificate_files import CertificateFiles
+from homerun.store.erasing import payloads
 from homerun.store.log_base import LogStore
 from homerun.store.log_files import SqliteLogStore
 from homerun.store.log_memory import MemoryLogStore
+from homerun.store.memory_vault import MemoryVault
 from homerun.store.sqlite import SqliteStore
+from homerun.store.vault import Vault
 from homerun.wire.keys import KeyRing
 from homerun.wire.link import KeySet
 
@@ -78,9 +81,11 @@ class Control:
         keys: KeyRing | None = None,
         certificates: CertificateController | None = None,
         logs: LogStore | None = None,
+        vault: Vault | None = None,
     ) -> None:
-        """Without `keys` no token is good, without `certificates` no domain has one; memory does for `logs`."""
+        """Without `keys` no token is good, without `certificates` no domain has one; memory does for `logs` and `vault`."""
         self.settings, self.store, self.engine, self.clock = settings, store, engine, clock
+        self.certificates, self.vault = certificates, vault or MemoryVault()
         self.issuer = Issuer(keys or KeyRing(), issuer_url(settings))
         self.supervisor = Supervisor()
         self.plane = Plane()
@@ -114,14 +119,11 @@ class Control:
         )
         pools = RolloutController(worker_pool.SHAPE, store, clock, PoolSize(self.crews))
         workers = RevisionController("WorkerPool", store, engine, self.crews, self.supervisor, clock)
-        jobs = JobController(store, engine, clock)
-        jobs.on_gone, self.executions.on_end = self.observatory.metrics.job_gone, self.observatory.metrics.completed
         self._policies = Loop("policies", store, {"Policy"}, routes.keys, routes.reconcile_policy)
         self._services = Loop("services", store, service.SHAPE.kinds, services.keys, services.reconcile)
         self._revisions = Loop("revisions", store, service.SHAPE.kinds, revisions.keys, revisions.reconcile)
         self._pools = Loop("worker pools", store, worker_pool.SHAPE.kinds, pools.keys, pools.reconcile)
         self._workers = Loop("workers", store, worker_pool.SHAPE.kinds, workers.keys, workers.reconcile)
-        cleaner = Janitor(store, clock)
         domains = DomainController(store, self.plane)
         self._domains = Loop("domains", store, domain.KINDS, lambda d: [d.name], domains.reconcile)
         self.capacity.on_minimum = self._revisions.look_at
@@ -132,18 +134,25 @@ class Control:
             self._pools,
             self._workers,
             self._domains,
-            Loop("janitor", store, janitor.KINDS, cleaner.keys, cleaner.reconcile),
-            Loop("jobs", store, job.KINDS, lambda d: [jobs.key(d)], jobs.reconcile),
-            Loop("executions", store, execution.KINDS, lambda d: [d.name], self.executions.reconcile),
+            *self._bystanders(),
         ]
-        self.certificates = certificates
-        if certificates is not None:
-            self.loops.append(Loop("certificates", store, domain.KINDS, lambda d: [d.name], certificates.reconcile))
+
+    def _bystanders(self) -> Iterator[Loop]:
+        """Those that nobody waits for at the start."""
+        store, metrics = self.store, self.observatory.metrics
+        jobs, cleaner = JobController(store, self.engine, self.clock), Janitor(store, self.clock)
+        jobs.on_gone, self.executions.on_end = metrics.job_gone, metrics.completed
+        yield Loop("janitor", store, janitor.KINDS, cleaner.keys, cleaner.reconcile)
+        yield Loop("jobs", store, job.KINDS, lambda d: [jobs.key(d)], jobs.reconcile)
+        yield Loop("executions", store, execution.KINDS, lambda d: [d.name], self.executions.reconcile)
+        if (certificates := self.certificates) is not None:
+            yield Loop("certificates", store, domain.KINDS, lambda d: [d.name], certificates.reconcile)
 
     async def open(self) -> None:
         """Adopt what runs, then reconcile everything that is stored, each once."""
         version = await self.store.version()
         await self.meter.open()
+        await self.vault.open(payloads(await self.store.list("SecretVersion")))
         if self.certificates is not None:
             await self.certificates.open()
         stored = await self.store.list("Revision")
@@ -252,6 +261,7 @@ def api(
     find it, whose programs are not the owner's."""
     return create_app(
         store=control.store,
+        vault=control.vault,
         logs=control.logs,
         insight=DaemonInsight(control, shutdown, certificate),
         issuer=control.issuer,
@@ -264,7 +274,12 @@ def api(
 def rpc(control: Control) -> RpcApp:
     """The same over gRPC."""
     return create_rpc(
-        store=control.store, logs=control.logs, issuer=control.issuer, clock=control.clock, settings=control.settings
+        store=control.store,
+        vault=control.vault,
+        logs=control.logs,
+        issuer=control.issuer,
+        clock=control.clock,
+        settings=control.settings,
     )
 
 
@@ -296,6 +311,7 @@ async def run(settings: Settings, listener: socket.socket, *others: socket.socke
     clock = SystemClock()
     keys = await asyncio.get_running_loop().run_in_executor(None, open_keys, settings.state)
     certificate = await asyncio.get_running_loop().run_in_executor(None, open_certificate, settings.state)
+    vault = await asyncio.get_running_loop().run_in_executor(None, open_vault, settings)
     store = await SqliteStore.open(settings.state / "homerun.db")
     engine = OciEngine(
         settings.state,
@@ -306,7 +322,7 @@ async def run(settings: Settings, listener: socket.socket, *others: socket.socke
         doors=await asyncio.to_thread(doors, settings, inside),
     )
     logs = await asyncio.to_thread(open_logs, settings)
-    control = Control(settings, store, engine, clock, keys, create_certificates(settings, store, clock), logs)
+    control = Control(settings, store, engine, clock, keys, create_certificates(settings, store, clock), logs, vault)
     stopping = Stopping()
     stopping.watch_signals()
     await control.open()

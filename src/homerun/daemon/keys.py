@@ -12,14 +12,16 @@ from pathlib import Path
 from homerun.apis.identity.issuer import LIFETIME, Issuer
 from homerun.daemon.options import split_address
 from homerun.lib.clock import SystemClock
-from homerun.lib.errors import NotFound, PermissionDenied
+from homerun.lib.errors import FailedPrecondition, NotFound, PermissionDenied
 from homerun.model.environment import API_DOMAIN
 from homerun.model.identity import OWNER
 from homerun.settings import Settings
+from homerun.store.file_vault import FileVault
 from homerun.store.secret_file import read_or_make
 from homerun.wire.authority import Authority
 from homerun.wire.certificate import Certificate
 from homerun.wire.keys import KeyRing
+from homerun.wire.sealing import Sealer
 
 LONGEST = 365 * 24 * 3600
 """Seconds that a token made here may be good for: for machines that have nobody to fetch them a new one."""
@@ -51,6 +53,25 @@ def open_authority(state: Path) -> Authority:
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / "local-ca.pem"
     return Authority.load(read_or_make(path, lambda: Authority.generate(SystemClock().now()).dump()), str(path))
+
+
+def open_vault(settings: Settings) -> FileVault:
+    """The payloads of secrets, and the key that they are sealed with; at the first start, a new one. Blocks. Raises
+    FailedPrecondition."""
+    folder = settings.state / "secrets"
+    path = Path(settings.secrets_key) if settings.secrets_key else settings.state / "secrets.key"
+    if not path.exists() and folder.exists() and any(folder.iterdir()):
+        raise FailedPrecondition(
+            f"there are secrets in {folder}, and the key that they are encrypted with is not at {path}: put the file "
+            f"back, or name it with --secrets-key. If it is lost, so are they: move {folder} away"
+        )
+    try:
+        content = read_or_make(path, Sealer.generate)
+    except OSError as error:
+        raise FailedPrecondition(
+            f"cannot use {path} for the key of the secrets ({error.strerror}): name another file with --secrets-key"
+        ) from error
+    return FileVault(folder, Sealer.load(content, str(path)))
 
 
 def key_file(state: Path) -> Path:

@@ -12,7 +12,7 @@ from typing import Any
 
 from homerun.lib.errors import Violation
 from homerun.model import identity
-from homerun.model.permissions import INVOKE, ROLES
+from homerun.model.permissions import INVOKE, ROLES, RUN_ROLES, Role
 
 EVERYBODY = ("allUsers", "allAuthenticatedUsers")
 MOST_MEMBERS = 1500
@@ -32,25 +32,25 @@ class Invokers:
     domains: frozenset[str]
 
 
-def check(policy: Mapping[str, Any]) -> Iterator[Violation]:
-    """Paths are the same in both versions of the API."""
+def check(policy: Mapping[str, Any], roles: Mapping[str, Role] = RUN_ROLES) -> Iterator[Violation]:
+    """`roles`: those that may be granted. Paths are the same in both versions of the API."""
     if policy.get("version", 0) not in (0, 1, 3):
         yield Violation("policy.version", f"must be 1 or 3, and is {policy['version']}")
     total = 0
     for number, binding in enumerate(policy.get("bindings", ())):
         path = f"policy.bindings[{number}]"
-        yield from _check_binding(binding, path)
+        yield from _check_binding(binding, path, roles)
         total += len(binding.get("members", ()))
     if total > MOST_MEMBERS:
         yield Violation("policy.bindings", f"has {total} members, and may have {MOST_MEMBERS}")
 
 
-def _check_binding(binding: Mapping[str, Any], path: str) -> Iterator[Violation]:
+def _check_binding(binding: Mapping[str, Any], path: str, roles: Mapping[str, Role]) -> Iterator[Violation]:
     role = binding.get("role", "")
     if not role:
         yield Violation(f"{path}.role", "is required, such as roles/run.invoker")
-    elif role not in ROLES:
-        yield Violation(f"{path}.role", f"Role {role} is not supported for this resource: known are {', '.join(ROLES)}")
+    elif role not in roles:
+        yield Violation(f"{path}.role", f"Role {role} is not supported for this resource: known are {', '.join(roles)}")
     if binding.get("condition"):
         yield Violation(
             f"{path}.condition", "conditions are not evaluated by homerun: leave it out, or the binding would mean more"

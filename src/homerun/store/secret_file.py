@@ -22,7 +22,7 @@ def read_or_make(path: Path, make: Callable[[], bytes]) -> bytes:
             os.link(draft, path)
         except FileExistsError:
             pass  # somebody was faster
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return path.read_bytes()
 
 
@@ -30,7 +30,7 @@ def replace(path: Path, content: bytes) -> None:
     """Write `content` to `path`, durable and with mode 0600: whoever reads gets the old or the new. Blocks."""
     with _draft(path, content) as draft:
         os.replace(draft, path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 @contextlib.contextmanager
@@ -48,7 +48,8 @@ def _draft(path: Path, content: bytes) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make durable which files are in it. Blocks."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

@@ -3,7 +3,9 @@
 Nothing is copied by hand. A client's transport, given a channel that only listens, tells the path of each of its
 methods, and its annotations the message types; services that come with a descriptor (operations, locations) are read
 from it. An RPC and a REST method are the same thing under a naming convention: `Services/CreateService` is
-`services.create`, `Services/UpdateService` is `services.patch`, `Jobs/GetIamPolicy` is `jobs.getIamPolicy`.
+`services.create`, `Services/UpdateService` is `services.patch`, `Jobs/GetIamPolicy` is `jobs.getIamPolicy`. Where one
+service has all collections, the name of its RPC says which is meant: `SecretManagerService/AccessSecretVersion` is
+`versions.access`, and `…/AddSecretVersion` is `secrets.addVersion`.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import grpc
-from google.cloud import run_v2
+from google.cloud import run_v2, secretmanager_v1
 from google.cloud.location import locations_pb2
 from google.longrunning import operations_pb2
 from google.protobuf.descriptor import ServiceDescriptor
@@ -50,12 +52,13 @@ class Rpc:
 
 @cache
 def catalog() -> Mapping[str, Rpc]:
-    """All RPCs of Cloud Run, of Cloud Logging and of the services that every Google API has, by path."""
+    """All RPCs of Cloud Run, Secret Manager, Cloud Logging and of the services that every Google API has, by path."""
     from google.cloud.logging_v2.services import logging_service_v2 as logging_v2  # large, and few call it
 
-    clients = [getattr(run_v2, name) for name in run_v2.__all__ if re.fullmatch(r"(?!.*Async)\w+Client", name)]
-    found = {rpc.path: rpc for client in clients for rpc in _of_client(client, "run.v2")}
-    found |= {rpc.path: rpc for rpc in _of_client(logging_v2.LoggingServiceV2Client, "logging.v2")}
+    found = {rpc.path: rpc for rpc in _of_client(logging_v2.LoggingServiceV2Client, "logging.v2")}
+    for package, api in ((run_v2, "run.v2"), (secretmanager_v1, "secretmanager.v1")):
+        clients = [getattr(package, name) for name in package.__all__ if re.fullmatch(r"(?!.*Async)\w+Client", name)]
+        found |= {rpc.path: rpc for client in clients for rpc in _of_client(client, api)}
     for descriptor, api in (
         (operations_pb2.DESCRIPTOR.services_by_name["Operations"], "run.v2"),
         (locations_pb2.DESCRIPTOR.services_by_name["Locations"], "run.v1"),
@@ -111,7 +114,7 @@ def _of_client(client: Any, api: str) -> Iterator[Rpc]:
         if types is not None:
             with contextlib.suppress(Exception):
                 getattr(transport, name)(types[0]())
-            if not listener.path.startswith("/google.longrunning."):
+            if not listener.path.startswith(("/google.longrunning.", "/google.cloud.location.")):
                 yield _rpc(listener.path, *types, api)
 
 
@@ -151,19 +154,25 @@ def _published(api: str, collection: str, rpc: str) -> tuple[Method, ...]:
     """Both `getIamPolicy` and `get` could be meant by GetIamPolicy: the longer name, where there is one."""
     if rpc in _NAMED:
         return (description(api).methods[_NAMED[rpc]],)
-    methods = [m for m in description(api).methods.values() if m.id.split(".")[-2] == collection]
-    word = re.split(r"(?<=[a-z])(?=[A-Z])", rpc)[0]
-    verbs = (_lower(rpc), {"Update": "patch"}.get(word, _lower(word)))
-    found = (tuple(m for m in methods if m.id.endswith(f".{verb}")) for verb in verbs)
+    methods = description(api).methods.values()
+    words = re.split(r"(?<=[a-z])(?=[A-Z])", rpc)
+    verb, last = {"Update": "patch"}.get(words[0], _lower(words[0])), words[-1]
+    if any(m.id.split(".")[-2] == collection for m in methods):
+        endings = [f".{collection}.{_lower(rpc)}", f".{collection}.{verb}"]
+    else:
+        endings = [f".{_lower(rpc)}", f".{verb}{last}", f".{_lower(last).removesuffix('s')}s.{verb}"]
+    found = (tuple(m for m in methods if m.id.endswith(ending)) for ending in endings)
     return next(filter(None, found), ())
 
 
 def _body(request: type[Message], schema: str) -> str:
-    """`schema`: of the body in REST, `GoogleCloudRunV2Service`: the request itself, or the field that has this type."""
+    """`schema`: of the body in REST, `GoogleCloudRunV2Service` or `Secret`: the request itself, or the field that has
+    this type."""
     if not schema:
         return ""
     for field in request.DESCRIPTOR.fields:
-        if field.message_type is not None and schema.endswith(f"V2{field.message_type.name}"):
+        name = field.message_type.name if field.message_type is not None else ""
+        if name and (schema == name or schema.endswith(f"V2{name}")):
             return field.name
     return "*"
 

@@ -1,4 +1,4 @@
-"""IAM policies of services, jobs and worker pools. Those of services are enforced by the router."""
+"""IAM policies of services, jobs, worker pools and secrets. Those of services are enforced by the router."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from homerun.apis.access import Caller
 from homerun.apis.run.backend import Backend
@@ -15,8 +15,7 @@ from homerun.apis.run.resources import raise_violations
 from homerun.apis.run.writes import change
 from homerun.lib.errors import Aborted, Violation
 from homerun.model import policy as rules
-from homerun.model.names import Name
-from homerun.model.permissions import PERMISSIONS
+from homerun.model.permissions import PERMISSIONS, roles_of
 from homerun.store.base import ABSENT, Document, Put, Write
 
 _log = logging.getLogger("homerun.apis")
@@ -25,19 +24,26 @@ NO_POLICY = {"etag": "ACAB"}
 """Of a resource that nobody has given a policy. gcloud insists on valid base64."""
 
 
-async def get_policy(backend: Backend, name: Name) -> dict[str, Any]:
+class Resource(Protocol):
+    """The name of something that has a policy; `str()` is the name of its document."""
+
+    @property
+    def kind(self) -> str: ...
+
+
+async def get_policy(backend: Backend, name: Resource) -> dict[str, Any]:
     await get_resource(backend.store, name.kind, str(name))
     stored = await backend.store.get("Policy", str(name))
     return dict(stored.body) if stored is not None else dict(NO_POLICY)
 
 
 async def set_policy(
-    backend: Backend, name: Name, request: Mapping[str, Any], violations: Iterable[Violation] = ()
+    backend: Backend, name: Resource, request: Mapping[str, Any], violations: Iterable[Violation] = ()
 ) -> dict[str, Any]:
     """`request`: a SetIamPolicyRequest, and what was already found wrong with it. Raises Invalid, and Aborted when its
     etag is not that of the stored policy: then somebody else has changed it since it was read."""
     policy = request.get("policy", {})
-    raise_violations([*violations, *rules.check(policy), *_check_mask(request)])
+    raise_violations([*violations, *rules.check(policy, roles_of(name.kind)), *_check_mask(request)])
     await get_resource(backend.store, name.kind, str(name))
     if strangers := rules.unresolvable(policy.get("bindings", ())):
         _log.warning("policy of %s: %s can never match here: list users instead", name, ", ".join(strangers))
@@ -74,7 +80,7 @@ def _check_mask(request: Mapping[str, Any]) -> Iterable[Violation]:
 
 
 async def test_permissions(
-    backend: Backend, name: Name, request: Mapping[str, Any], violations: Iterable[Violation], caller: Caller
+    backend: Backend, name: Resource, request: Mapping[str, Any], violations: Iterable[Violation], caller: Caller
 ) -> dict[str, Any]:
     """Of the permissions asked about, those that exist for such a resource and that the caller has. Of a resource that
     does not exist, none: it is no error (google.iam.v1.IAMPolicy)."""
