@@ -9,13 +9,16 @@ from homerun.wire.discovery import description
 
 
 def test_each_use_is_found_with_its_own_path() -> None:
-    container = {"env": [{"name": "A", "value": "1"}, {"name": "B", "valueSource": {"secretKeyRef": {"secret": "s"}}}]}
+    container = {
+        "env": [{"name": "A", "value": "1"}],
+        "sourceCode": {"inlinedSource": {}, "cloudStorageSource": {"b": 1}},
+    }
     body = {
         "template": {"containers": [{}, container], "sandboxes": {"templates": [{"name": "s"}]}},
         "iapEnabled": True,
     }
     assert {v.field for v in unsupported(body, SERVICE)} == {
-        "template.containers[1].env[1].valueSource",
+        "template.containers[1].sourceCode",
         "template.sandboxes",
         "iapEnabled",
     }

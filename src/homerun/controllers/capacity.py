@@ -22,6 +22,7 @@ from homerun.controllers.plane import Plane
 from homerun.controllers.revision import Checked
 from homerun.controllers.revision_status import Standing
 from homerun.controllers.scaling import prospect, scaling, shares
+from homerun.controllers.secrets import Opened, Secrets
 from homerun.controllers.volumes import NO_FOLDERS, Folders, volume_specs
 from homerun.core.autoscaler import Decision
 from homerun.core.fleet import Command, Drain, Fleet, Load, Resume, Start, Stop, Withhold
@@ -117,14 +118,15 @@ class Capacity:
         clock: Clock,
         metering: Metering,
         discards: Discards,
+        secrets: Secrets,
         *,
         idle_timeout: float,
         queue_wait: float = 10,
         folders: Folders = NO_FOLDERS,
     ) -> None:
         self._engine, self._plane, self._supervisor, self._clock = engine, plane, supervisor, clock
-        self._metering, self._discards, self._idle_timeout = metering, discards, idle_timeout
-        self._queue_wait, self._folders = queue_wait, folders
+        self._metering, self._discards, self._secrets = metering, discards, secrets
+        self._idle_timeout, self._queue_wait, self._folders = idle_timeout, queue_wait, folders
         self._groups: dict[str, Group] = {}
         self._owners: dict[str, Group] = {}
         self._orphans = Orphans(engine)
@@ -385,7 +387,8 @@ class Capacity:
 
     async def _start(self, group: Group, id: str) -> None:
         try:
-            spec = _instance_spec(group.spec, group.images, id, self._discards.grace, self._folders)
+            opened = await self._secrets.open(group.spec.secrets)
+            spec = _instance_spec(group.spec, group.images, id, self._discards.grace, self._folders, opened)
             await self._engine.start(spec)
         except HomerunError as error:
             self.observer.not_started(group.spec, id, error.message)
@@ -512,8 +515,10 @@ class Capacity:
             group.fleet.adopt([instance])
 
 
-def _instance_spec(spec: RevisionSpec, images: Sequence[str], id: str, grace: float, folders: Folders) -> InstanceSpec:
-    containers = container_specs(spec.containers, images, spec.environment)
+def _instance_spec(
+    spec: RevisionSpec, images: Sequence[str], id: str, grace: float, folders: Folders, opened: Opened
+) -> InstanceSpec:
+    containers = container_specs(spec.containers, images, opened.beside(spec.environment))
     return InstanceSpec(
         id=id,
         containers=tuple(map(boosted_start, containers, spec.containers)),

@@ -17,6 +17,7 @@ from homerun.controllers.container_spec import container_specs
 from homerun.controllers.discards import Discards
 from homerun.controllers.failure import exit_text, log_tail
 from homerun.controllers.revision import Checked
+from homerun.controllers.secrets import Opened, Secrets
 from homerun.controllers.volumes import NO_FOLDERS, Folders, volume_specs
 from homerun.core import crew as decisions
 from homerun.core.crew import Command, Crew, Start, Stop
@@ -65,11 +66,12 @@ class Crews:
         clock: Clock,
         metering: Metering,
         discards: Discards,
+        secrets: Secrets,
         *,
         folders: Folders = NO_FOLDERS,
     ) -> None:
         self._engine, self._supervisor, self._clock, self._folders = engine, supervisor, clock, folders
-        self._metering, self._discards = metering, discards
+        self._metering, self._discards, self._secrets = metering, discards, secrets
         self._groups: dict[str, Group] = {}
         self._owners: dict[str, Group] = {}
         self._closing = False
@@ -213,7 +215,8 @@ class Crews:
 
     async def _start(self, group: Group, spec: WorkerSpec, images: Sequence[str], id: str) -> None:
         try:
-            await self._engine.start(_instance_spec(spec, images, id, self._discards.grace, self._folders))
+            opened = await self._secrets.open(spec.secrets)
+            await self._engine.start(_instance_spec(spec, images, id, self._discards.grace, self._folders, opened))
         except HomerunError as error:
             self._forget(group, id, f"It did not start: {error.message}.")
             return
@@ -256,11 +259,13 @@ class Crews:
             group.specs.pop(revision, None)
 
 
-def _instance_spec(spec: WorkerSpec, images: Sequence[str], id: str, grace: float, folders: Folders) -> InstanceSpec:
+def _instance_spec(
+    spec: WorkerSpec, images: Sequence[str], id: str, grace: float, folders: Folders, opened: Opened
+) -> InstanceSpec:
     system = spec.environment()
     return InstanceSpec(
         id=id,
-        containers=container_specs(spec.containers, images, lambda container: system),
+        containers=container_specs(spec.containers, images, opened.beside(lambda container: system)),
         labels=labels.of_worker(spec, id),
         grace=grace,
         volumes=volume_specs(spec.volumes, spec.containers.memory, folders),

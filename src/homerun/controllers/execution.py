@@ -21,6 +21,7 @@ from homerun.controllers.execution_record import Record, Recorder, job_writes
 from homerun.controllers.execution_status import deleted_body
 from homerun.controllers.operations import finish, pending_operations
 from homerun.controllers.orphans import Orphans
+from homerun.controllers.secrets import Opened, Secrets
 from homerun.controllers.task_document import task_documents, task_from
 from homerun.controllers.volumes import NO_FOLDERS, Folders, volume_specs
 from homerun.core.execution import Command, Execution, Start, Stop
@@ -59,13 +60,14 @@ class ExecutionController:
         engine: Engine,
         supervisor: Supervisor,
         discards: Discards,
+        secrets: Secrets,
         clock: Clock,
         *,
         max_tasks: int,
         folders: Folders = NO_FOLDERS,
     ) -> None:
         self._store, self._engine, self._supervisor, self._clock = store, engine, supervisor, clock
-        self._discards, self._max_tasks, self._folders = discards, max_tasks, folders
+        self._discards, self._secrets, self._max_tasks, self._folders = discards, secrets, max_tasks, folders
         self._recorder = Recorder(store, supervisor, discards, clock, self._forget)
         self._runs: dict[str, Run] = {}
         self._owners: dict[str, tuple[Run, int, int]] = {}
@@ -219,7 +221,8 @@ class ExecutionController:
 
     async def _start(self, run: Run, id: str, index: int, attempt: int) -> None:
         try:
-            spec = _instance_spec(run, id, index, attempt, self._discards.grace, self._folders)
+            opened = await self._secrets.open(run.spec.secrets)
+            spec = _instance_spec(run, id, index, attempt, self._discards.grace, self._folders, opened)
             await self._engine.start(spec)
         except HomerunError as error:
             self._owners.pop(id, None)
@@ -284,11 +287,13 @@ def instance_id(execution_uid: str, index: int, attempt: int) -> str:
     return hashlib.sha256(f"{execution_uid}/{index}/{attempt}".encode()).hexdigest()[:32]
 
 
-def _instance_spec(run: Run, id: str, index: int, attempt: int, grace: float, folders: Folders) -> InstanceSpec:
+def _instance_spec(
+    run: Run, id: str, index: int, attempt: int, grace: float, folders: Folders, opened: Opened
+) -> InstanceSpec:
     system = run.spec.environment(index, attempt)
     return InstanceSpec(
         id=id,
-        containers=container_specs(run.spec.containers, run.images, lambda container: system),
+        containers=container_specs(run.spec.containers, run.images, opened.beside(lambda container: system)),
         labels=labels.of_attempt(run.spec, index, attempt, id),
         main=run.spec.main,
         grace=grace,

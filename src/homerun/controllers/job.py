@@ -13,6 +13,7 @@ from typing import Any
 from homerun.controllers.burial import buried
 from homerun.controllers.operations import finish, pending_operations
 from homerun.controllers.revision_status import image_reason
+from homerun.controllers.secrets import REASON, Secrets
 from homerun.controllers.surplus import Surplus
 from homerun.engine.base import Engine
 from homerun.lib.clock import Clock
@@ -21,6 +22,7 @@ from homerun.lib.timestamps import to_rfc3339
 from homerun.model import conditions, limits, names
 from homerun.model.conditions import FAILED, RECONCILING, SUCCEEDED, Condition, condition
 from homerun.model.new_execution import execution_body, with_latest
+from homerun.model.secret_needs import SecretNeeds
 from homerun.store.base import ABSENT, Delete, Document, Put, Store, Write
 
 KINDS = frozenset({"Job", "Execution"})
@@ -29,8 +31,8 @@ _TOKENS = (("startExecutionToken", "Started"), ("runExecutionToken", "Completed"
 
 
 class JobController:
-    def __init__(self, store: Store, engine: Engine, clock: Clock) -> None:
-        self._store, self._engine, self._clock = store, engine, clock
+    def __init__(self, store: Store, engine: Engine, secrets: Secrets, clock: Clock) -> None:
+        self._store, self._engine, self._secrets, self._clock = store, engine, secrets, clock
         self._surplus = Surplus(store, "Execution", "executions", lambda execution: execution.body["createTime"])
         self.on_gone: Callable[[str], None] = lambda job: None
         """Called with a job that does not exist any more."""
@@ -58,7 +60,12 @@ class JobController:
     async def _settle(self, job: Document, operations: Sequence[Document]) -> None:
         now, execution = self._clock.now(), _execution_name(job)
         if job.internal.get("pinned") != job.body["generation"]:
-            containers = job.body["template"]["template"]["containers"]
+            template = job.body["template"]["template"]
+            containers = template["containers"]
+            if problem := await self._secrets.check(SecretNeeds.parse(template, job.name)):
+                denied = condition("Ready", FAILED, now, message=problem, reason=REASON)
+                await self._store.apply(*settled(job, operations, now, denied, FailedPrecondition(problem)))
+                return
             try:
                 digests = [(await self._engine.pull(container["image"])).pinned for container in containers]
             except HomerunError as error:

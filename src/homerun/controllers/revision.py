@@ -21,12 +21,14 @@ from homerun.controllers.revision_status import (
     ready_state,
     standing_changed,
 )
+from homerun.controllers.secrets import REASON, Secrets
 from homerun.engine.base import Engine
 from homerun.lib.clock import Clock
 from homerun.lib.errors import HomerunError
 from homerun.model import names
 from homerun.model.conditions import FAILED, SUCCEEDED
 from homerun.model.names import Name
+from homerun.model.secret_needs import SecretNeeds
 from homerun.store.base import Conflict, Document, Store
 
 Checked = Callable[[str, str], None]
@@ -60,10 +62,12 @@ class RevisionController:
         instances: Instances,
         supervisor: Supervisor,
         clock: Clock,
+        secrets: Secrets,
         standing: Callable[[str], Standing] = lambda revision: Standing(),
     ) -> None:
         self._owner, self._store, self._engine, self._instances = owner, store, engine, instances
         self._supervisor, self._clock, self._standing = supervisor, clock, standing
+        self._secrets = secrets
         self._checking: set[str] = set()
         self._sharing: dict[str, set[str]] = {}
         """Of each owner, the revisions that had a share in it when it was last looked at."""
@@ -101,6 +105,9 @@ class RevisionController:
             self._check(revision)
 
     async def _import_image(self, revision: Document) -> None:
+        if problem := await self._secrets.check(SecretNeeds.parse(revision.body, names.parent(revision.name))):
+            await self._store.apply(failed(revision, "ResourcesAvailable", problem, self._clock.now(), REASON))
+            return
         try:
             images = [await self._engine.pull(container["image"]) for container in revision.body["containers"]]
         except HomerunError as error:

@@ -36,6 +36,7 @@ from homerun.controllers.plane import Plane
 from homerun.controllers.revision import RevisionController
 from homerun.controllers.revision_status import ready_state
 from homerun.controllers.rollout import RolloutController
+from homerun.controllers.secrets import Secrets
 from homerun.controllers.service import ServiceRoutes
 from homerun.controllers.volumes import Folders
 from homerun.controllers.worker_pool import PoolSize
@@ -83,7 +84,7 @@ class Control:
         logs: LogStore | None = None,
         vault: Vault | None = None,
     ) -> None:
-        """Without `keys` no token is good, without `certificates` no domain has one; memory does for `logs` and `vault`."""
+        """Without `keys` no token is good, without `certificates` no domain has one; memory does for the others."""
         self.settings, self.store, self.engine, self.clock = settings, store, engine, clock
         self.certificates, self.vault = certificates, vault or MemoryVault()
         self.issuer = Issuer(keys or KeyRing(), issuer_url(settings))
@@ -93,6 +94,7 @@ class Control:
         self.meter = Meter(store, self.supervisor)
         self.discards = Discards(engine, self.supervisor, settings.grace)
         folders = Folders(settings.buckets, settings.allow_host_path)
+        self.secrets = Secrets(store, self.vault, Projects(settings.project, settings.project_number), clock)
         self.capacity = Capacity(
             engine,
             self.plane,
@@ -100,25 +102,33 @@ class Control:
             clock,
             self.meter,
             self.discards,
+            self.secrets,
             idle_timeout=settings.idle_timeout,
             queue_wait=settings.queue_wait,
             folders=folders,
         )
-        self.crews = Crews(engine, self.supervisor, clock, self.meter, self.discards, folders=folders)
+        self.crews = Crews(engine, self.supervisor, clock, self.meter, self.discards, self.secrets, folders=folders)
         self.logs = _log_book(logs, engine, self.supervisor, clock)
         self.observatory = Observatory(self._has, clock, self.logs.write)
         self.capacity.observer = self.observatory
         self.plane.reports, self.plane.on_request = self.capacity, self.observatory.answered
         self.executions = ExecutionController(
-            store, engine, self.supervisor, self.discards, clock, max_tasks=settings.max_tasks, folders=folders
+            store,
+            engine,
+            self.supervisor,
+            self.discards,
+            self.secrets,
+            clock,
+            max_tasks=settings.max_tasks,
+            folders=folders,
         )
         self._routes = routes = ServiceRoutes(store, self.plane, _addresses(settings))
         services = RolloutController(service.SHAPE, store, clock, routes)
         revisions = RevisionController(
-            "Service", store, engine, self.capacity, self.supervisor, clock, self.capacity.standing
+            "Service", store, engine, self.capacity, self.supervisor, clock, self.secrets, self.capacity.standing
         )
         pools = RolloutController(worker_pool.SHAPE, store, clock, PoolSize(self.crews))
-        workers = RevisionController("WorkerPool", store, engine, self.crews, self.supervisor, clock)
+        workers = RevisionController("WorkerPool", store, engine, self.crews, self.supervisor, clock, self.secrets)
         self._policies = Loop("policies", store, {"Policy"}, routes.keys, routes.reconcile_policy)
         self._services = Loop("services", store, service.SHAPE.kinds, services.keys, services.reconcile)
         self._revisions = Loop("revisions", store, service.SHAPE.kinds, revisions.keys, revisions.reconcile)
@@ -140,7 +150,7 @@ class Control:
     def _bystanders(self) -> Iterator[Loop]:
         """Those that nobody waits for at the start."""
         store, metrics = self.store, self.observatory.metrics
-        jobs, cleaner = JobController(store, self.engine, self.clock), Janitor(store, self.clock)
+        jobs, cleaner = JobController(store, self.engine, self.secrets, self.clock), Janitor(store, self.clock)
         jobs.on_gone, self.executions.on_end = metrics.job_gone, metrics.completed
         yield Loop("janitor", store, janitor.KINDS, cleaner.keys, cleaner.reconcile)
         yield Loop("jobs", store, job.KINDS, lambda d: [jobs.key(d)], jobs.reconcile)

@@ -14,7 +14,7 @@ from homerun.model import metadata_rules, resource_rules
 from homerun.model.container import container_names
 from homerun.model.container_rules import ENV
 from homerun.model.rules import check
-from homerun.model.unsupported import JOB, OVERRIDES, SERVICE, WORKER_POOL, unsupported
+from homerun.model.unsupported import JOB, SERVICE, WORKER_POOL, unsupported
 
 Json = Mapping[str, Any]
 
@@ -46,7 +46,6 @@ def check_overrides(
     overrides: Json, containers: Sequence[Json], job: str, path: str = "overrides"
 ) -> Iterator[Violation]:
     """Of one run of the job with the id `job` and these containers."""
-    yield from unsupported({path: overrides}, {f"{path}.{field}": why for field, why in OVERRIDES.items()})
     yield from check(overrides, resource_rules.OVERRIDES, job, path)
     names = container_names(containers, job)
     for index, override in enumerate(overrides.get("containerOverrides", ())):

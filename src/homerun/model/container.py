@@ -70,7 +70,7 @@ class Container:
             image=json["image"],
             command=tuple(json.get("command") or ()),
             args=tuple(json.get("args") or ()),
-            env={e["name"]: e.get("value", "") for e in json.get("env") or ()},
+            env={e["name"]: e.get("value", "") for e in json.get("env") or () if not e.get("valueSource")},
             working_dir=json.get("workingDir", ""),
             cpu=parse_cpu(limits.get("cpu", "1000m")),
             memory=parse_bytes(limits.get("memory", "512Mi")),

@@ -9,6 +9,7 @@ from typing import Any
 from homerun.model import names
 from homerun.model.container import Containers
 from homerun.model.quantity import parse_seconds
+from homerun.model.secret_needs import NO_SECRETS, SecretNeeds
 from homerun.model.volume import Volume, parse_volumes
 
 
@@ -25,6 +26,7 @@ class ExecutionSpec:
     timeout: float
     volumes: tuple[Volume, ...] = ()
     service_account: str = ""
+    secrets: SecretNeeds = NO_SECRETS
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> ExecutionSpec:
@@ -39,6 +41,7 @@ class ExecutionSpec:
             timeout=parse_seconds(template.get("timeout", "600s")),
             volumes=parse_volumes(template.get("volumes") or ()),
             service_account=template.get("serviceAccount", ""),
+            secrets=SecretNeeds.parse(template, job),
         )
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 from homerun.model import names
 from homerun.model.container import Container, Containers
 from homerun.model.quantity import parse_seconds
+from homerun.model.secret_needs import NO_SECRETS, SecretNeeds
 from homerun.model.volume import Volume, parse_volumes
 
 DEFAULT_MAX_INSTANCES = 100
@@ -42,6 +43,7 @@ class RevisionSpec:
     affinity: bool = False
     """Clients are led back to the instance that they were with."""
     volumes: tuple[Volume, ...] = ()
+    secrets: SecretNeeds = NO_SECRETS
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> RevisionSpec:
@@ -61,6 +63,7 @@ class RevisionSpec:
             service_account=body.get("serviceAccount", ""),
             affinity=body.get("sessionAffinity", False),
             volumes=parse_volumes(body.get("volumes") or ()),
+            secrets=SecretNeeds.parse(body, service),
         )
 
     @property

@@ -13,7 +13,6 @@ from homerun.lib.errors import Violation
 from homerun.model.paths import find
 
 _CONTAINER = {
-    "env[].valueSource": "secrets as environment variables are not supported yet: give a plain value",
     "sourceCode": "deploying from source code without a build is not supported: give an image",
     "sandboxLauncher": "sandboxes are not supported",
 }
@@ -39,8 +38,6 @@ JOB = {
     "template.template.containers[].livenessProbe": "jobs have startup probes only: leave it out",
     "template.template.containers[].readinessProbe": "jobs have startup probes only: leave it out",
 }
-
-OVERRIDES = {"containerOverrides[].env[].valueSource": _CONTAINER["env[].valueSource"]}
 
 _NEVER = "is not supported by Cloud Run"
 _V1_CONTAINER = {

@@ -8,6 +8,7 @@ from typing import Any
 
 from homerun.model import names
 from homerun.model.container import Containers
+from homerun.model.secret_needs import NO_SECRETS, SecretNeeds
 from homerun.model.volume import Volume, parse_volumes
 
 
@@ -20,6 +21,7 @@ class WorkerSpec:
     containers: Containers
     volumes: tuple[Volume, ...] = ()
     service_account: str = ""
+    secrets: SecretNeeds = NO_SECRETS
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> WorkerSpec:
@@ -30,6 +32,7 @@ class WorkerSpec:
             containers=Containers.parse(body["containers"], owner=names.last(pool), take_requests=False),
             volumes=parse_volumes(body.get("volumes") or ()),
             service_account=body.get("serviceAccount", ""),
+            secrets=SecretNeeds.parse(body, pool),
         )
 
     @property

@@ -305,13 +305,13 @@ async def test_overrides_of_a_run() -> None:
         assert execution["spec"]["taskCount"] == 2
         assert execution["spec"]["template"]["spec"]["timeoutSeconds"] == "30"
         with pytest.raises(Refused) as caught:
-            secret = {"name": "S", "valueFrom": {"secretKeyRef": {"name": "s", "key": "1"}}}
+            secret = {"name": "S", "valueFrom": {"secretKeyRef": {"name": "no secret!", "key": "1"}}}
             overrides = {"timeoutSeconds": 9999999, "taskCount": -1, "containerOverrides": [{"env": [secret]}]}
             await a("POST", f"{RUN}/jobs/work:run", {"overrides": overrides})
         assert set(caught.value.fields) == {
             "overrides.timeoutSeconds",
             "overrides.taskCount",
-            "overrides.containerOverrides[0].env[0].valueFrom",
+            "overrides.containerOverrides[0].env[0].valueFrom.secretKeyRef.name",
         }
 
 

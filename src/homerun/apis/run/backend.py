@@ -11,6 +11,7 @@ from homerun.lib.timestamps import to_rfc3339
 from homerun.model.project import Projects, check_project
 from homerun.model.urls import Addresses
 from homerun.store.base import ABSENT, Conflict, Document, Put, Store
+from homerun.store.project_ids import project_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,7 @@ class Backend:
     async def project_id(self, project: str) -> str:
         """Documents are stored under the id; callers may use the number. Raises Invalid."""
         check_project(project)
-        if project == self.projects.number:
-            return self.projects.id
-        if not project.isdigit():
-            return project
-        known = await self.store.get("Project", f"projects/{project}")
-        return str(known.body["projectId"]) if known is not None else project
+        return await project_id(self.store, self.projects, project)
 
     async def remember(self, project: str) -> None:
         """So that its number leads back to it."""

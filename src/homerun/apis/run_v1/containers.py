@@ -19,7 +19,7 @@ def to_v2(container: Mapping[str, Any], aliases: Mapping[str, str], schema: str 
     made = _full(kept(container, "run.v2", f"GoogleCloudRunV2{schema}"))
     for variable, before in zip(made.get("env", ()), container.get("env", ()), strict=True):
         if reference := (before.get("valueFrom") or {}).get("secretKeyRef"):
-            variable["valueSource"] = {"secretKeyRef": _secret_to_v2(reference, aliases)}
+            variable["valueSource"] = {"secretKeyRef": secret_to_v2(reference, aliases)}
         elif "valueFrom" not in before:
             variable.setdefault("value", "")
     return made
@@ -44,7 +44,7 @@ def _full(container: Json) -> Json:
     return made
 
 
-def _secret_to_v2(reference: Mapping[str, Any], aliases: Mapping[str, str]) -> Json:
+def secret_to_v2(reference: Mapping[str, Any], aliases: Mapping[str, str]) -> Json:
     name = reference.get("name", "")
     return _given({"secret": aliases.get(name, name), "version": reference.get("key")})
 

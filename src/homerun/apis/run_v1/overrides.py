@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_VARIABLE = {"valueFrom": "valueSource"}
+from homerun.apis.run_v1.containers import secret_to_v2
+from homerun.apis.run_v1.paths import renamed
 
 
 def overrides_to_v2(overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -20,9 +21,16 @@ def overrides_to_v2(overrides: Mapping[str, Any]) -> dict[str, Any]:
 def _container(override: Mapping[str, Any]) -> dict[str, Any]:
     if "env" not in override:
         return dict(override)
-    env = [{_VARIABLE.get(key, key): value for key, value in variable.items()} for variable in override["env"]]
-    return {**override, "env": env}
+    return {**override, "env": [_variable(variable) for variable in override["env"]]}
+
+
+def _variable(variable: Mapping[str, Any]) -> dict[str, Any]:
+    """Aliases of secrets are a template's: here, one of another project goes by its full name."""
+    made = {key: value for key, value in variable.items() if key != "valueFrom"}
+    if reference := (variable.get("valueFrom") or {}).get("secretKeyRef"):
+        made["valueSource"] = {"secretKeyRef": secret_to_v2(reference, {})}
+    return made
 
 
 def overrides_path(path: str) -> str:
-    return path.replace("overrides.timeout", "overrides.timeoutSeconds").replace("].valueSource", "].valueFrom")
+    return renamed(path.replace("overrides.timeout", "overrides.timeoutSeconds"))

@@ -44,7 +44,7 @@ def v1_path(kind: str, v2_path: str) -> str:
             return v1
     for v2, v1 in _places(kind):
         if rest := _below(v2_path, v2):
-            return _renamed(v1 + rest[1:])
+            return renamed(v1 + rest[1:])
     return v2_path
 
 
@@ -55,7 +55,8 @@ def _below(path: str, prefix: str) -> str:
     return ""
 
 
-def _renamed(path: str) -> str:
+def renamed(path: str) -> str:
+    """The end of a path whose beginning is that of v1 already."""
     for pattern, name in _RENAMED:
         path, found = re.subn(pattern, name, path)
         if found:

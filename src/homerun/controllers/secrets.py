@@ -1,0 +1,118 @@
+"""Secrets that instances want: whether they may have them, when a revision or a job is deployed, and what is in them,
+when an instance starts (contract §13.1).
+
+    opened = await secrets.open(spec.secrets)          # nothing, at once, for those who want none
+    opened.variables[container][variable]              # the value
+
+Both times it is the service account of the template that must be allowed to read them. `latest` is what was latest at
+that moment, and stays so for the life of the instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from homerun.lib.clock import Clock
+from homerun.lib.errors import FailedPrecondition, HomerunError, NotFound, PermissionDenied
+from homerun.lib.timestamps import to_rfc3339
+from homerun.model.container import Container
+from homerun.model.permissions import ACCESS_SECRET
+from homerun.model.policy import permits
+from homerun.model.project import Projects
+from homerun.model.secret import ACCESSOR, SecretName, SecretRef, check_readable, expired, version_number
+from homerun.model.secret_needs import SecretNeeds
+from homerun.store.base import Document, Store
+from homerun.store.project_ids import project_id
+from homerun.store.vault import Vault
+
+REASON = "SECRETS_ACCESS_CHECK_FAILED"
+"""The CommonReason of a condition that fails because of `check`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """`variables`: container -> name -> value. Not shown: it is what must be in no log."""
+
+    variables: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+
+    def beside(self, system: Callable[[Container], Mapping[str, str]]) -> Callable[[Container], Mapping[str, str]]:
+        """What the platform puts into a container, and these with it."""
+        if not self.variables:
+            return system
+        return lambda container: {**self.variables.get(container.name, {}), **system(container)}
+
+
+NOTHING = Opened()
+
+
+class Secrets:
+    def __init__(self, store: Store, vault: Vault, projects: Projects, clock: Clock) -> None:
+        self._store, self._vault, self._projects, self._clock = store, vault, projects, clock
+
+    async def check(self, needs: SecretNeeds) -> str:
+        """Why an instance could not have what it wants, each reason once; empty: it could."""
+        problems: dict[str, None] = {}
+        for _, ref in needs.refs():
+            try:
+                await self._version(ref, needs)
+            except HomerunError as error:
+                problems[error.message] = None
+        return " ".join(problems)
+
+    async def open(self, needs: SecretNeeds) -> Opened:
+        """What is in the secrets now. Raises FailedPrecondition: the instance cannot start."""
+        if not needs:
+            return NOTHING
+        variables: dict[str, dict[str, str]] = {}
+        for variable, (where, ref) in zip(needs.variables, needs.refs(), strict=True):
+            payload = await self._read(ref, needs, where)
+            variables.setdefault(variable.container, {})[variable.name] = _text(payload, where)
+        return Opened(variables)
+
+    async def _read(self, ref: SecretRef, needs: SecretNeeds, where: str) -> bytes:
+        try:
+            version = await self._version(ref, needs)
+            return await self._vault.get(version.internal["payload"], version.name)
+        except HomerunError as error:
+            raise FailedPrecondition(f"The secret for {where} cannot be read. {error.message}") from None
+
+    async def _version(self, ref: SecretRef, needs: SecretNeeds) -> Document:
+        """Raises NotFound, PermissionDenied, FailedPrecondition in Google's words."""
+        asked = ref.name(needs.project)
+        name = asked.of(await project_id(self._store, self._projects, asked.project))
+        shown = name.of(self._projects.number_of(name.project))
+        secret = await self._store.get("Secret", str(name.secret))
+        if secret is None or expired(secret.body, to_rfc3339(self._clock.now())):
+            raise NotFound(f"Secret {shown} was not found.")
+        policy = await self._store.get("Policy", str(name.secret))
+        if not permits(policy.body if policy is not None else {}, ACCESS_SECRET, needs.account):
+            raise PermissionDenied(_denied(shown, needs))
+        number = version_number(shown, secret.body, secret.internal["versions"])
+        version = await self._store.get("SecretVersion", str(name.at(number)))
+        if version is None:
+            raise NotFound(f"Secret {shown} was not found.")
+        check_readable(shown.at(number), version.body)
+        return version
+
+
+def _denied(name: SecretName, needs: SecretNeeds) -> str:
+    """Google's words, then how to grant it here."""
+    where = f" --project {name.project}" if name.project != needs.project else ""
+    return (
+        f"Permission denied on secret: {name} for Revision service account {needs.account}. The service account used "
+        f"must be granted the 'Secret Manager Secret Accessor' role ({ACCESSOR}) at the secret, project or higher "
+        f"level. Grant it: homerun secrets add-iam-policy-binding {name.id} --member serviceAccount:{needs.account}"
+        f"{where}"
+    )
+
+
+def _text(payload: bytes, where: str) -> str:
+    """Raises FailedPrecondition for what a variable cannot hold."""
+    try:
+        text = payload.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise FailedPrecondition(f"The secret for {where} is no text: mount it as a file instead.")
+    return text
