@@ -2,49 +2,16 @@ from typing import Any
 
 import click
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from homerun.cli.flags import (
     ContainerFlags,
     main_container,
     parse_duration,
     set_if_given,
-    split_list,
-    split_pairs,
     take_container_flags,
 )
+from homerun.cli.secret_flags import SecretFlags
 from homerun.cli.volume_flags import VolumeFlags
-
-
-@pytest.mark.parametrize(
-    "text,expected",
-    [
-        ("", []),
-        ("a", ["a"]),
-        ("a,b", ["a", "b"]),
-        ("^;^a,b;c", ["a,b", "c"]),
-        ("^--^a--b", ["a", "b"]),
-        ("^a", ["^a"]),
-    ],
-)
-def test_lists_are_split_as_gcloud_splits_them(text: str, expected: list[str]) -> None:
-    assert split_list(text) == expected
-
-
-@given(st.lists(st.text(st.characters(exclude_characters=",^", exclude_categories=("Cs",)), min_size=1), min_size=1))
-def test_what_has_no_comma_survives_being_listed(items: list[str]) -> None:
-    assert split_list(",".join(items)) == items
-
-
-def test_values_of_pairs_may_hold_equal_signs() -> None:
-    assert split_pairs("A=b=c,D=", "--x") == {"A": "b=c", "D": ""}
-
-
-@pytest.mark.parametrize("text", ["A", "=b", "A=b,"])
-def test_what_is_no_pair_is_wrong_usage(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="KEY=VALUE"):
-        split_pairs(text, "--set-env-vars")
 
 
 @pytest.mark.parametrize("text,expected", [("300", "300s"), ("5m", "300s"), ("1h", "3600s"), ("0.5s", "0.5s")])
@@ -104,12 +71,14 @@ def test_environment_variables(flags: dict[str, Any], expected: dict[str, str | 
 
 
 def test_image_and_source_exclude_each_other() -> None:
-    names = {*ContainerFlags.__dataclass_fields__, *VolumeFlags.__dataclass_fields__} - {"volumes"}
+    parts = {*VolumeFlags.__dataclass_fields__, *SecretFlags.__dataclass_fields__}
+    names = ({*ContainerFlags.__dataclass_fields__} | parts) - {"volumes", "secrets"}
     given = dict.fromkeys(names) | {"image": "i", "source": "s", "port": 1}
     with pytest.raises(click.UsageError, match="not both"):
         take_container_flags(given)
-    given = {**dict.fromkeys(names), "image": "i", "port": 1}
-    assert take_container_flags(given).image == "i"
+    given = dict.fromkeys(names) | {"image": "i", "port": 1, "clear_secrets": True}
+    taken = take_container_flags(given)
+    assert (taken.image, taken.secrets) == ("i", SecretFlags(clear_secrets=True))
     assert given == {"port": 1}
 
 

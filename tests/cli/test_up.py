@@ -40,6 +40,7 @@ def test_every_setting_is_an_option_with_the_default_that_it_says() -> None:
         "certificate": "a local CA's",
         "key": "none",
         "redirect_https": "off",
+        "secrets_key": "secrets.key in --state",
         "acme": "off",
         "max_connections": "by the limit of open files",
         "retry_idempotent": "off",

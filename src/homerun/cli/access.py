@@ -1,4 +1,4 @@
-"""Who may call a service: its IAM policy, read, changed and written back; under gcloud's names."""
+"""Who may call a service, or read a secret: IAM policies, read, changed and written back; under gcloud's names."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import click
 
 from homerun.cli.errors import ApiError, CommandFailed
 from homerun.cli.flags import Json
-from homerun.cli.output import print_json, table
+from homerun.cli.output import last, print_json, table
 from homerun.cli.session import Session, session_options
 
 INVOKER, ALL = "roles/run.invoker", "allUsers"
 _ATTEMPTS = 5
 
-_member = click.option(
+member_option = click.option(
     "--member", required=True, metavar="WHO", help="user:ann@example.com, serviceAccount:…, domain:…, allUsers, …"
 )
 _role = click.option("--role", default=INVOKER, show_default=True, metavar="ROLE", help="What they may do.")
@@ -30,17 +30,12 @@ def get_policy(session: Session, service: str) -> None:
     Example:
       homerun services get-iam-policy hello
     """
-    policy = session.client.get(f"/v2/{session.name('services', service)}:getIamPolicy")
-    if session.json:
-        print_json(policy)
-        return
-    rows = [(binding["role"], member) for binding in policy.get("bindings", ()) for member in binding["members"]]
-    click.echo(table(("ROLE", "MEMBER"), rows))
+    show(session, _url(session, service))
 
 
 @click.command("add-iam-policy-binding")
 @click.argument("service")
-@_member
+@member_option
 @_role
 @session_options
 def add_binding(session: Session, service: str, member: str, role: str) -> None:
@@ -51,12 +46,12 @@ def add_binding(session: Session, service: str, member: str, role: str) -> None:
       homerun services add-iam-policy-binding hello --member user:ann@example.com
       homerun services add-iam-policy-binding hello --member allUsers
     """
-    _change(session, service, lambda policy: with_member(policy, member, role))
+    grant(session, _url(session, service), member, role)
 
 
 @click.command("remove-iam-policy-binding")
 @click.argument("service")
-@_member
+@member_option
 @_role
 @session_options
 def remove_binding(session: Session, service: str, member: str, role: str) -> None:
@@ -66,14 +61,7 @@ def remove_binding(session: Session, service: str, member: str, role: str) -> No
     Example:
       homerun services remove-iam-policy-binding hello --member allUsers
     """
-
-    def remove(policy: Json) -> Json:
-        changed = without_member(policy, member, role)
-        if changed == policy:
-            raise CommandFailed(f"{member} has no {role} on {service}: homerun services get-iam-policy {service}")
-        return changed
-
-    _change(session, service, remove)
+    revoke(session, _url(session, service), member, role, f"homerun services get-iam-policy {service}")
 
 
 COMMANDS = (get_policy, add_binding, remove_binding)
@@ -81,7 +69,34 @@ COMMANDS = (get_policy, add_binding, remove_binding)
 
 def open_to_all(session: Session, service: str, open: bool) -> None:
     """Let everybody call it, or only those who are named, whatever role it was that let everybody in."""
-    _change(session, service, lambda p: with_member(p, ALL, INVOKER) if open else without_member(p, ALL, None))
+    url = _url(session, service)
+    _change(session, url, lambda p: with_member(p, ALL, INVOKER) if open else without_member(p, ALL, None))
+
+
+def show(session: Session, url: str) -> None:
+    """The policy of what is at `url`."""
+    policy = session.client.get(f"{url}:getIamPolicy")
+    if session.json:
+        print_json(policy)
+        return
+    rows = [(binding["role"], member) for binding in policy.get("bindings", ()) for member in binding["members"]]
+    click.echo(table(("ROLE", "MEMBER"), rows))
+
+
+def grant(session: Session, url: str, member: str, role: str) -> None:
+    _change(session, url, lambda policy: with_member(policy, member, role))
+
+
+def revoke(session: Session, url: str, member: str, role: str, shows: str) -> None:
+    """`shows`: the command that shows who has what."""
+
+    def remove(policy: Json) -> Json:
+        changed = without_member(policy, member, role)
+        if changed == policy:
+            raise CommandFailed(f"{member} has no {role} on {last(url)}: {shows}")
+        return changed
+
+    _change(session, url, remove)
 
 
 def with_member(policy: Json, member: str, role: str) -> Json:
@@ -104,9 +119,12 @@ def _copied(policy: Json) -> list[Json]:
     return [{**binding, "members": list(binding.get("members", ()))} for binding in policy.get("bindings", ())]
 
 
-def _change(session: Session, service: str, change: Callable[[Json], Json]) -> None:
+def _url(session: Session, service: str) -> str:
+    return f"/v2/{session.name('services', service)}"
+
+
+def _change(session: Session, url: str, change: Callable[[Json], Json]) -> None:
     """Read, change, write with the etag of what was read; again, when somebody else was faster."""
-    url = f"/v2/{session.name('services', service)}"
     for attempt in range(1, _ATTEMPTS + 1):
         policy = session.client.get(f"{url}:getIamPolicy")
         changed = change(policy)

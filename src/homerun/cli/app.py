@@ -20,6 +20,7 @@ VERBS = {
     "jobs": ("homerun.cli.jobs:jobs", "Deploy and execute jobs; follow their executions."),
     "worker-pools": ("homerun.cli.worker_pools:worker_pools", "Deploy, scale and describe worker pools."),
     "buckets": ("homerun.cli.buckets:buckets", "Make and list buckets: folders to mount as Cloud Storage volumes."),
+    "secrets": ("homerun.cli.secrets:secrets", "Create secrets, add and read versions, say who may read them."),
     "auth": ("homerun.cli.auth:auth", "Print tokens: to call private services, and to use the API."),
     "trust": ("homerun.cli.trust:trust", "Have this machine believe homerun's certificates for *.localhost."),
     "logs": ("homerun.cli.logs:logs", "Print the log of a service, a job, one execution, a worker pool or a project."),

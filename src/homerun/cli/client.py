@@ -61,9 +61,8 @@ class Client:
         except (OSError, http.client.HTTPException) as error:
             raise self._lost(error) from error
 
-    def pages(self, url: str, key: str) -> Iterator[Json]:
+    def pages(self, url: str, key: str, **query: str) -> Iterator[Json]:
         """All items of a list, page by page."""
-        query: dict[str, str] = {}
         while True:
             page = self.call("GET", url, None, query)
             yield from page.get(key, ())

@@ -124,6 +124,7 @@ def wanted(service: str, existing: Json | None, container: ContainerFlags, image
     main = main_container(template)
     container.apply(main, image or main.get("image", ""))
     container.volumes.apply(template, main)
+    container.secrets.apply(template, main)
     if flags.port is not None:
         set_port(main, flags.port)
     probes = {"startup": flags.startup_probe, "liveness": flags.liveness_probe, "readiness": flags.readiness_probe}

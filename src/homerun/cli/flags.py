@@ -9,31 +9,14 @@ from typing import Any, TypeVar
 
 import click
 
+from homerun.cli.lists import split_list, split_pairs
+from homerun.cli.secret_flags import SECRET_OPTIONS, SecretFlags
 from homerun.cli.volume_flags import VOLUME_OPTIONS, VolumeFlags
 
 Json = dict[str, Any]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _UNITS = {"s": 1, "": 1, "m": 60, "h": 3600}
-
-
-def split_list(text: str) -> list[str]:
-    """`a,b,c`; or another delimiter in front, as gcloud allows: `^;^a;b,c`. Empty text is the empty list."""
-    delimiter = ","
-    if match := re.match(r"\^([^^]+)\^", text):
-        delimiter, text = match[1], text[match.end() :]
-    return text.split(delimiter) if text else []
-
-
-def split_pairs(text: str, flag: str) -> dict[str, str]:
-    """`K=V,…`."""
-    pairs: dict[str, str] = {}
-    for item in split_list(text):
-        key, separator, value = item.partition("=")
-        if not separator or not key:
-            raise click.BadParameter(f"{item!r} is not of the form KEY=VALUE", param_hint=flag)
-        pairs[key] = value
-    return pairs
 
 
 def parse_duration(text: str, flag: str) -> str:
@@ -60,6 +43,7 @@ class ContainerFlags:
     remove_env_vars: str | None = None
     clear_env_vars: bool = False
     volumes: VolumeFlags = field(default_factory=VolumeFlags)
+    secrets: SecretFlags = field(default_factory=SecretFlags)
 
     def apply(self, container: Json, image: str) -> None:
         """Change a v2 container in place."""
@@ -112,7 +96,7 @@ _CONTAINER_OPTIONS = [
 
 
 def container_options(command: Command) -> Command:
-    for option in reversed(_CONTAINER_OPTIONS + VOLUME_OPTIONS):
+    for option in reversed(_CONTAINER_OPTIONS + SECRET_OPTIONS + VOLUME_OPTIONS):
         command = option(command)
     return command
 
@@ -120,8 +104,9 @@ def container_options(command: Command) -> Command:
 def take_container_flags(given: dict[str, Any]) -> ContainerFlags:
     """Move the container's flags out of a command's keyword arguments."""
     volumes = VolumeFlags(**{f.name: given.pop(f.name) for f in fields(VolumeFlags)})
-    own = {f.name: given.pop(f.name) for f in fields(ContainerFlags) if f.name != "volumes"}
-    flags = ContainerFlags(**own, volumes=volumes)
+    secrets = SecretFlags(**{f.name: given.pop(f.name) for f in fields(SecretFlags)})
+    own = {f.name: given.pop(f.name) for f in fields(ContainerFlags) if f.name not in ("volumes", "secrets")}
+    flags = ContainerFlags(**own, volumes=volumes, secrets=secrets)
     if flags.image and flags.source:
         raise click.UsageError("Give --image or --source, not both.")
     return flags

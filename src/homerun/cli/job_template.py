@@ -58,6 +58,7 @@ def wanted(existing: Json | None, container: ContainerFlags, image: str, flags: 
     main = main_container(task)
     container.apply(main, image or main.get("image", ""))
     container.volumes.apply(task, main)
+    container.secrets.apply(task, main)
     if image:
         execution.setdefault("labels", {})[NONCE] = ids.suffix(10)
     set_if_given(execution, {"taskCount": flags.tasks, "parallelism": flags.parallelism})

@@ -11,8 +11,9 @@ from homerun.cli.client import Json
 from homerun.cli.execute import check, come_back, follow, overrides, run
 from homerun.cli.execution_view import completed, execution_row, progress_line, took
 from homerun.cli.executions import executions
-from homerun.cli.flags import parse_duration, split_list, split_pairs, take_container_flags
+from homerun.cli.flags import parse_duration, take_container_flags
 from homerun.cli.job_template import JobFlags, job_options, wanted
+from homerun.cli.lists import split_list, split_pairs
 from homerun.cli.lookup import confirm, delete, existing
 from homerun.cli.output import ago, conditions, last, mark, print_json, section, table
 from homerun.cli.progress import Progress

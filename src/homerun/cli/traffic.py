@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from homerun.cli.flags import split_list, split_pairs
+from homerun.cli.lists import split_list, split_pairs
 from homerun.cli.output import last
 
 Json = dict[str, Any]

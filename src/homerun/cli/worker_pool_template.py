@@ -32,13 +32,14 @@ def wanted(pool: str, existing: Json | None, container: ContainerFlags, image: s
     body["client"] = "homerun"
     template: Json = body.setdefault("template", {})
     main = main_container(template)
-    before = copy.deepcopy((main, template.get("volumes")))
+    before = copy.deepcopy(template)
     container.apply(main, image or main.get("image", ""))
+    container.secrets.apply(template, main)
     set_probes(main, {"startup": flags.startup_probe, "liveness": flags.liveness_probe})
     container.volumes.apply(template, main)
     if image:
         template.setdefault("labels", {})[NONCE] = ids.suffix(10)
-    if image or (main, template.get("volumes")) != before or flags.revision_suffix:
+    if image or template != before or flags.revision_suffix:
         template.pop("revision", None)
     if flags.revision_suffix:
         template["revision"] = f"{pool}-{flags.revision_suffix}"
