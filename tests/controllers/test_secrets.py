@@ -91,7 +91,7 @@ async def test_without_the_role_nothing_is_deployed_and_the_message_says_how_to_
         f"{DEFAULT_ACCOUNT}. The service account used must be granted the 'Secret Manager Secret Accessor' role "
         "(roles/secretmanager.secretAccessor) at the secret, project or higher level."
     ) in message
-    assert f"homerun secrets add-iam-policy-binding db --member serviceAccount:{DEFAULT_ACCOUNT}" in message
+    assert message.endswith(f"homerun secrets add-iam-policy-binding db --member serviceAccount:{DEFAULT_ACCOUNT}")
     assert a.world.engine.started == []
     revision = (await a("GET", f"{V2}/services/hello/revisions"))["revisions"][0]
     reasons = {c["type"]: c.get("reason") for c in revision["conditions"] if c["state"] == "CONDITION_FAILED"}
@@ -135,6 +135,7 @@ async def test_a_secret_by_its_full_name_an_alias_and_of_another_project(a: Api,
     variables = [variable("S", "projects/homerun/secrets/db", "prod"), variable("X", other["name"])]
     message = await failure(a, "hello", *variables)
     assert f"Permission denied on secret: {other['name']}/versions/latest" in message
+    assert message.endswith("--project other")
     policy = {
         "bindings": [{"role": "roles/secretmanager.secretAccessor", "members": [f"serviceAccount:{DEFAULT_ACCOUNT}"]}]
     }

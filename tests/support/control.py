@@ -128,6 +128,7 @@ async def crash(control: Control) -> None:
     control.capacity.close()
     control.crews.close()
     control.executions.close()
+    control.expiry.close()
     control.meter.stop()
     await control.supervisor.close()
     await control.engine.close()

@@ -64,6 +64,11 @@ class Daemon:
         if self.process is None:
             return 0
         self.process.send_signal(signal.SIGINT)
+        return self.ended(timeout)
+
+    def ended(self, timeout: float = 40) -> int:
+        """By itself, or because it was asked to. Returns the exit code."""
+        assert self.process is not None
         try:
             code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:

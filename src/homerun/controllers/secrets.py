@@ -87,7 +87,7 @@ class Secrets:
             raise NotFound(f"Secret {shown} was not found.")
         policy = await self._store.get("Policy", str(name.secret))
         if not permits(policy.body if policy is not None else {}, ACCESS_SECRET, needs.account):
-            raise PermissionDenied(_denied(shown, needs))
+            raise PermissionDenied(_denied(name, shown, needs))
         number = version_number(shown, secret.body, secret.internal["versions"])
         version = await self._store.get("SecretVersion", str(name.at(number)))
         if version is None:
@@ -96,11 +96,11 @@ class Secrets:
         return version
 
 
-def _denied(name: SecretName, needs: SecretNeeds) -> str:
-    """Google's words, then how to grant it here."""
+def _denied(name: SecretName, shown: SecretName, needs: SecretNeeds) -> str:
+    """Google's words, then how to grant it here. `shown`: the name as Google has it."""
     where = f" --project {name.project}" if name.project != needs.project else ""
     return (
-        f"Permission denied on secret: {name} for Revision service account {needs.account}. The service account used "
+        f"Permission denied on secret: {shown} for Revision service account {needs.account}. The service account used "
         f"must be granted the 'Secret Manager Secret Accessor' role ({ACCESSOR}) at the secret, project or higher "
         f"level. Grant it: homerun secrets add-iam-policy-binding {name.id} --member serviceAccount:{needs.account}"
         f"{where}"

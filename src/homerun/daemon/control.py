@@ -29,6 +29,7 @@ from homerun.controllers.crews import Crews
 from homerun.controllers.discards import Discards
 from homerun.controllers.domain import DomainController
 from homerun.controllers.execution import ExecutionController
+from homerun.controllers.expiry import Expiry
 from homerun.controllers.janitor import Janitor
 from homerun.controllers.job import JobController
 from homerun.controllers.loop import Loop
@@ -95,6 +96,7 @@ class Control:
         self.discards = Discards(engine, self.supervisor, settings.grace)
         folders = Folders(settings.buckets, settings.allow_host_path)
         self.secrets = Secrets(store, self.vault, Projects(settings.project, settings.project_number), clock)
+        self.expiry = Expiry(store, self.vault, clock)
         self.capacity = Capacity(
             engine,
             self.plane,
@@ -155,6 +157,9 @@ class Control:
         yield Loop("janitor", store, janitor.KINDS, cleaner.keys, cleaner.reconcile)
         yield Loop("jobs", store, job.KINDS, lambda d: [jobs.key(d)], jobs.reconcile)
         yield Loop("executions", store, execution.KINDS, lambda d: [d.name], self.executions.reconcile)
+        ends = Loop("secrets", store, {"Secret"}, lambda d: [d.name], self.expiry.reconcile)
+        self.expiry.again = ends.look_at
+        yield ends
         if (certificates := self.certificates) is not None:
             yield Loop("certificates", store, domain.KINDS, lambda d: [d.name], certificates.reconcile)
 
@@ -207,6 +212,7 @@ class Control:
         self.capacity.close()
         self.crews.close()
         self.executions.close()
+        self.expiry.close()
         await self.plane.close()
         await self.meter.close()
         await self.logs.close()

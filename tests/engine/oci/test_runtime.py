@@ -81,6 +81,7 @@ def test_the_smallest_program_exits_with_zero(tmp_path: Path) -> None:
 def waiting(tmp_path: Path) -> Runtime:
     """A container `c` that was created."""
     (tmp_path / "crun/c").mkdir(parents=True)
+    (tmp_path / "crun/c/config.json").write_text('{"process": {"env": ["PASSWORD=hunter2"]}}')
     os.mkfifo(tmp_path / "crun/c/exec.fifo")
     return Runtime("/usr/bin/crun", tmp_path / "crun")
 
@@ -91,10 +92,12 @@ def test_a_created_container_is_let_go_through_its_pipe(waiting: Runtime) -> Non
     got: list[bytes] = []
     reader = threading.Thread(target=lambda: got.append((waiting.root / "c/exec.fifo").read_bytes()))
     reader.start()
-    waiting.start("c", me)
-    reader.join()
-    assert got == [b"x"]
-    assert not (waiting.root / "c/exec.fifo").exists()
+    with (waiting.root / "c/config.json").open("rb") as copy:
+        waiting.start("c", me)
+        reader.join()
+        assert got == [b"x"]
+        assert set(copy.read()) == {0}, "variables may be secret"
+    assert list((waiting.root / "c").iterdir()) == []
 
 
 def test_a_start_is_finished_whichever_runtime_made_the_container(waiting: Runtime) -> None:
@@ -106,6 +109,7 @@ def test_a_start_is_finished_whichever_runtime_made_the_container(waiting: Runti
     Runtime("/usr/sbin/runc", waiting.root.parent / "runc").resume("c", me)
     reader.join()
     assert got == [b"x"]
+    assert list((waiting.root / "c").iterdir()) == []
 
 
 def test_one_that_was_let_go_is_not_let_go_again(waiting: Runtime) -> None:

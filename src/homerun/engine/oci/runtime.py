@@ -6,6 +6,7 @@ The answer holds until the next boot, or until another version is installed.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import platform
@@ -59,6 +60,7 @@ class Runtime:
         pipe = self.root / id / "exec.fifo"
         if self.name == "crun" and pipe.exists():
             _let_go(pipe, init)
+            _erase_copy(self.root / id)
             return
         done = subprocess.run([self.path, *self.arguments, "start", id], capture_output=True, text=True)
         if done.returncode:
@@ -75,6 +77,7 @@ class Runtime:
                     _let_go(pipe, init, _SOON)
                 except (Internal, OSError):
                     pipe.unlink(missing_ok=True)  # nobody waits there: all that was missing is this
+                _erase_copy(folder)
             else:
                 path = self.path if self.root == folder.parent else folder.parent.name
                 subprocess.run([path, f"--root={folder.parent}", "start", id], capture_output=True)
@@ -109,6 +112,15 @@ def _let_go(pipe: Path, init: Process, patience: float = _PATIENCE) -> None:
     os.write(fd, b"x")
     os.close(fd)
     pipe.unlink()
+
+
+def _erase_copy(folder: Path) -> None:
+    """crun keeps a copy of its config, with variables that may be secret; once the program runs nobody reads it."""
+    copy = folder / "config.json"
+    with contextlib.suppress(OSError):
+        with copy.open("r+b", buffering=0) as file:
+            file.write(bytes(os.fstat(file.fileno()).st_size))
+        copy.unlink()
 
 
 def exit_zero() -> bytes:
