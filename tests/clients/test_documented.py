@@ -20,10 +20,10 @@ BLOCKS = [block for block in FOUND if "print(" in block]
 
 
 def test_there_is_one_for_each_transport() -> None:
-    assert len(BLOCKS) == 4
+    assert len(BLOCKS) == 5
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=["grpc", "rest", "asyncio", "discovery"])
+@pytest.mark.parametrize("block", BLOCKS, ids=["grpc", "rest", "asyncio", "secrets", "discovery"])
 def test_the_code_on_the_page_runs(block: str, server: Server) -> None:
     code = block.replace("127.0.0.1:8787", server.address)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
