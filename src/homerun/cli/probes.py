@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 import click
 
-from homerun.cli.flags import Command, Json, split_pairs
+from homerun.cli.flags import Command, Json
+from homerun.cli.lists import split_pairs
 
 _TEXTS = ("httpGet.path", "grpc.service")
 _NUMBERS = (
