@@ -52,16 +52,44 @@ def sealed(daemon: Daemon) -> set[bytes]:
     return {path.read_bytes() for path in (daemon.state / "secrets").iterdir()}
 
 
-def test_what_is_in_a_variable_is_nowhere_else(daemon: Daemon, app: str) -> None:
+def mounted(secret: str) -> dict[str, Any]:
+    """A template with the latest version at /etc/secrets/key."""
+    source = {"secret": secret, "items": [{"path": "key", "version": "latest", "mode": 0o400}]}
+    mounts = [{"name": "v", "mountPath": "/etc/secrets"}]
+    return {"volumes": [{"name": "v", "secret": source}], "container": {"volumeMounts": mounts}}
+
+
+def file(daemon: Daemon, service: str) -> str:
+    return daemon.get(service, "/cat?path=/etc/secrets/key")[1].decode()
+
+
+def test_what_is_in_a_container_is_nowhere_else(daemon: Daemon, app: str) -> None:
     create(daemon, "db", CANARY)
-    daemon.deploy("vars", app, container={"env": [variable("PASSWORD", "db")]})
-    assert environment(daemon, "vars")["PASSWORD"] == CANARY
+    template = mounted("db")
+    template["container"]["env"] = [variable("PASSWORD", "db")]
+    daemon.deploy("vars", app, **template)
+    assert (environment(daemon, "vars")["PASSWORD"], file(daemon, "vars")) == (CANARY, CANARY)
     plain = (CANARY.encode(), base64.b64encode(CANARY.encode()))
     assert holders(daemon.state, *plain) == [], "while an instance runs"
     assert not any(text in daemon.log.read_bytes() for text in plain)
     logged = daemon.call("POST", "/v2/entries:list", {"resourceNames": ["projects/homerun"]})
     for shown in (logged, daemon.explain("vars"), daemon.call("GET", f"/v2/{LOCATION}/services/vars/revisions")):
         assert CANARY not in json.dumps(shown)
+
+
+def test_files_of_a_running_instance_follow_what_is_latest(daemon: Daemon, app: str) -> None:
+    create(daemon, "moving", "one")
+    daemon.deploy("moving", app, **mounted("moving"), scaling={"minInstanceCount": 1})
+    [instance] = daemon.explain("moving")["instances"]
+    assert file(daemon, "moving") == "one"
+    add(daemon, "moving", "two")
+    daemon.until(lambda: file(daemon, "moving") == "two", 5)
+    # What changes while nobody watches is there when somebody does again.
+    daemon.kill("control")
+    add(daemon, "moving", "three")
+    daemon.until(lambda: file(daemon, "moving") == "three")
+    assert [each["id"] for each in daemon.explain("moving")["instances"]] == [instance["id"]]
+    daemon.call("DELETE", f"/v2/{LOCATION}/services/moving")
 
 
 def test_what_was_destroyed_is_gone_from_the_disk(daemon: Daemon) -> None:
@@ -99,13 +127,9 @@ def test_with_the_wrong_key_it_does_not_start_and_says_so(daemon: Daemon) -> Non
     # A new key in front of the right one: everything is sealed anew, and the right one can go.
     key.write_bytes(base64.b64encode(bytes(range(32))) + b"\n" + right)
     daemon.start()
-    assert daemon.call("GET", f"{SECRETS}/kept/versions/latest:access")["payload"]
-    assert not sealed(daemon) & files
-    daemon.stop()
-    key.write_bytes(base64.b64encode(bytes(range(32))) + b"\n")
-    daemon.start()
     data = daemon.call("GET", f"{SECRETS}/kept/versions/latest:access")["payload"]["data"]
     assert base64.b64decode(data).decode() == NEXT
+    assert not sealed(daemon) & files
 
 
 def test_who_may_not_read_it_is_not_deployed(daemon: Daemon, app: str) -> None:

@@ -30,8 +30,12 @@ def test_variables_of_each_container_in_order() -> None:
         SecretVariable("hello-1", "C", SecretRef("projects/q/secrets/x", "3")),
         SecretVariable("side", "B", SecretRef("db", "prod")),
     )
-    assert [where for where, _ in needs.refs()] == [
-        "variable B of container hello-1",
-        "variable C of container hello-1",
-        "variable B of container side",
-    ]
+    assert [*needs.refs()] == [variable.ref for variable in needs.variables]
+
+
+def test_files_of_volumes() -> None:
+    items = [{"path": "key", "version": "3"}, {"path": "ca", "version": "latest", "mode": 0o400}]
+    volumes = [{"name": "m", "emptyDir": {}}, {"name": "v", "secret": {"secret": "tls", "items": items}}]
+    needs = SecretNeeds.parse({"containers": [{}], "volumes": volumes}, OWNER)
+    assert needs and [volume.name for volume in needs.volumes] == ["v"]
+    assert [*needs.refs()] == [SecretRef("tls", "3"), SecretRef("tls", "latest")]

@@ -525,5 +525,5 @@ def _instance_spec(
         labels=labels.of_revision(spec, id),
         port=spec.ingress.port,
         grace=grace,
-        volumes=volume_specs(spec.volumes, spec.containers.memory, folders),
+        volumes=volume_specs(spec.volumes, spec.containers.memory, folders, opened.files),
     )

@@ -268,5 +268,5 @@ def _instance_spec(
         containers=container_specs(spec.containers, images, opened.beside(lambda container: system)),
         labels=labels.of_worker(spec, id),
         grace=grace,
-        volumes=volume_specs(spec.volumes, spec.containers.memory, folders),
+        volumes=volume_specs(spec.volumes, spec.containers.memory, folders, opened.files),
     )

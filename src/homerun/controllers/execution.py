@@ -297,5 +297,5 @@ def _instance_spec(
         labels=labels.of_attempt(run.spec, index, attempt, id),
         main=run.spec.main,
         grace=grace,
-        volumes=volume_specs(run.spec.volumes, run.spec.containers.memory, folders),
+        volumes=volume_specs(run.spec.volumes, run.spec.containers.memory, folders, opened.files),
     )

@@ -22,7 +22,7 @@ from homerun.apis.protocol import ApiProtocol, Take
 from homerun.apis.rpc import RpcApp
 from homerun.apis.rpc_server import RpcServer
 from homerun.apis.server import create_app, create_rpc
-from homerun.controllers import domain, execution, janitor, job, service, worker_pool
+from homerun.controllers import domain, execution, janitor, job, secret_files, service, worker_pool
 from homerun.controllers.capacity import Capacity
 from homerun.controllers.certificate import CertificateController
 from homerun.controllers.crews import Crews
@@ -37,6 +37,7 @@ from homerun.controllers.plane import Plane
 from homerun.controllers.revision import RevisionController
 from homerun.controllers.revision_status import ready_state
 from homerun.controllers.rollout import RolloutController
+from homerun.controllers.secret_files import SecretFilesController
 from homerun.controllers.secrets import Secrets
 from homerun.controllers.service import ServiceRoutes
 from homerun.controllers.volumes import Folders
@@ -124,7 +125,12 @@ class Control:
             max_tasks=settings.max_tasks,
             folders=folders,
         )
-        self._routes = routes = ServiceRoutes(store, self.plane, _addresses(settings))
+        self.loops = [*self._main_loops(), *self._bystanders()]
+
+    def _main_loops(self) -> list[Loop]:
+        """What `open` brings up to date before anybody is let in."""
+        store, engine, clock = self.store, self.engine, self.clock
+        self._routes = routes = ServiceRoutes(store, self.plane, _addresses(self.settings))
         services = RolloutController(service.SHAPE, store, clock, routes)
         revisions = RevisionController(
             "Service", store, engine, self.capacity, self.supervisor, clock, self.secrets, self.capacity.standing
@@ -139,15 +145,7 @@ class Control:
         domains = DomainController(store, self.plane)
         self._domains = Loop("domains", store, domain.KINDS, lambda d: [d.name], domains.reconcile)
         self.capacity.on_minimum = self._revisions.look_at
-        self.loops = [
-            self._policies,
-            self._services,
-            self._revisions,
-            self._pools,
-            self._workers,
-            self._domains,
-            *self._bystanders(),
-        ]
+        return [self._policies, self._services, self._revisions, self._pools, self._workers, self._domains]
 
     def _bystanders(self) -> Iterator[Loop]:
         """Those that nobody waits for at the start."""
@@ -160,6 +158,8 @@ class Control:
         ends = Loop("secrets", store, {"Secret"}, lambda d: [d.name], self.expiry.reconcile)
         self.expiry.again = ends.look_at
         yield ends
+        files = SecretFilesController(store, self.engine, self.secrets)
+        yield Loop("secret files", store, secret_files.KINDS, lambda d: [files.key(d)], files.reconcile)
         if (certificates := self.certificates) is not None:
             yield Loop("certificates", store, domain.KINDS, lambda d: [d.name], certificates.reconcile)
 

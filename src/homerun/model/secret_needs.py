@@ -1,4 +1,5 @@
-"""Which secrets the instances of a template want, as variables, and in whose name they read them (contract §13.1)."""
+"""Which secrets the instances of a template want, as variables and as files, and in whose name they read them (contract
+§13.1)."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import Any
 from homerun.model import names
 from homerun.model.container import container_names
 from homerun.model.secret import LATEST, SecretRef
+from homerun.model.volume import SecretFiles, parse_volumes
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class SecretNeeds:
     project: str = ""
     account: str = ""
     variables: tuple[SecretVariable, ...] = ()
+    volumes: tuple[SecretFiles, ...] = ()
 
     @classmethod
     def parse(cls, template: Mapping[str, Any], owner: str) -> SecretNeeds:
@@ -40,15 +43,19 @@ class SecretNeeds:
                 for name, container in zip(container_names(containers, names.last(owner)), containers, strict=True)
                 for variable in _variables(name, container)
             ),
+            volumes=tuple(v for v in parse_volumes(template.get("volumes") or ()) if isinstance(v, SecretFiles)),
         )
 
     def __bool__(self) -> bool:
-        return bool(self.variables)
+        return bool(self.variables or self.volumes)
 
-    def refs(self) -> Iterator[tuple[str, SecretRef]]:
-        """Each with the words for where it is wanted."""
+    def refs(self) -> Iterator[SecretRef]:
+        """All that must be readable."""
         for variable in self.variables:
-            yield f"variable {variable.name} of container {variable.container}", variable.ref
+            yield variable.ref
+        for volume in self.volumes:
+            for item in volume.items:
+                yield SecretRef(volume.secret, item.version)
 
 
 NO_SECRETS = SecretNeeds()

@@ -20,7 +20,6 @@ _TEMPLATE = {
     **{f"containers[].{path}": why for path, why in _CONTAINER.items()},
     "sandboxes": "sandboxes are not supported",
     "nodeSelector.accelerator": "GPUs are not supported yet",
-    "volumes[].secret": "secrets as files are not supported yet: put them into a variable, or a bucket",
     "volumes[].filestore": "Filestore is not supported: give its server and share as nfs",
 }
 SERVICE = {
