@@ -49,7 +49,7 @@ class Rig:
         self.position = ""
         self.open()
         self.conmon = Conmon(self.logs.file("i"))
-        self.logs.add("i", {"job": "j"})
+        self.logs.add("i", {"job": "j"}, {"i": ""})
 
     def open(self) -> None:
         """As after a restart of control."""
