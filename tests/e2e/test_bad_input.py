@@ -71,6 +71,7 @@ def test_an_image_for_another_architecture(daemon: Daemon, folder: Path, old: st
     assert daemon.get(old)[0] == 200
 
 
+@pytest.mark.alone
 def test_failed_deployments_leave_nothing_behind(daemon: Daemon, folder: Path, app: str) -> None:
     bad = [
         (image(folder, "leak-exit", "/app", "exit", "5"), {}),

@@ -60,13 +60,16 @@ def test_each_line_is_followed_and_found_once_while_control_is_killed_again_and_
         found = [entry["textPayload"] for entry in read(daemon, 'textPayload:"line-"')]
         assert found == written
 
+        # Requests are told within a second; what was on its way to a control that was killed is lost.
+        asked = 'log_id("run.googleapis.com/requests") AND httpRequest.requestUrl:"line-299"'
+        daemon.until(lambda: read(daemon, asked))
+
         # And after everything was killed it is the same.
         daemon.kill_all()
         daemon.start()
         daemon.until(lambda: _answers(daemon))
         assert [entry["textPayload"] for entry in read(daemon, 'textPayload:"line-"')] == written
         requests = read(daemon, 'log_id("run.googleapis.com/requests") AND httpRequest.requestUrl:"line-"')
-        # Each is told within a second; what was on its way to a control that was killed is lost.
         assert 0 < len(requests) == len({entry["httpRequest"]["requestUrl"] for entry in requests}) <= 300
 
 

@@ -49,7 +49,7 @@ def holders(folder: Path, *wanted: bytes) -> list[Path]:
 
 
 def sealed(daemon: Daemon) -> set[bytes]:
-    return {path.read_bytes() for path in (daemon.state / "secrets").iterdir()}
+    return {path.read_bytes() for path in (daemon.state / "secrets").glob("*")}
 
 
 def mounted(secret: str) -> dict[str, Any]:
@@ -117,6 +117,7 @@ def test_secrets_outlive_everything_that_is_killed(daemon: Daemon, app: str) -> 
 
 def test_with_the_wrong_key_it_does_not_start_and_says_so(daemon: Daemon) -> None:
     key = daemon.state / "secrets.key"
+    create(daemon, "keyed", NEXT)
     daemon.stop()
     right, files = key.read_bytes(), sealed(daemon)
     key.write_bytes(base64.b64encode(bytes(32)) + b"\n")
@@ -127,7 +128,7 @@ def test_with_the_wrong_key_it_does_not_start_and_says_so(daemon: Daemon) -> Non
     # A new key in front of the right one: everything is sealed anew, and the right one can go.
     key.write_bytes(base64.b64encode(bytes(range(32))) + b"\n" + right)
     daemon.start()
-    data = daemon.call("GET", f"{SECRETS}/kept/versions/latest:access")["payload"]["data"]
+    data = daemon.call("GET", f"{SECRETS}/keyed/versions/latest:access")["payload"]["data"]
     assert base64.b64decode(data).decode() == NEXT
     assert not sealed(daemon) & files
 
