@@ -168,3 +168,19 @@ async def test_with_the_owner_there_nobody_else_is_waited_for() -> None:
     plane.instance_drain(f"i{MINE}")
     owning.say(InstanceDrained(f"i{MINE}"))
     assert heard.drained == [f"i{MINE}"]
+
+
+async def test_a_control_that_starts_waits_for_its_routers_but_not_for_ever() -> None:
+    plane = Plane()
+    plane.reports = Heard()  # type: ignore[assignment]
+    loop = asyncio.get_running_loop()
+    expected = asyncio.ensure_future(plane.expect(2))
+    await asyncio.sleep(0.3)
+    Router(plane, 0)
+    await asyncio.sleep(0.3)
+    assert not expected.done()
+    Router(plane, 1)
+    await expected
+    assert loop.time() == pytest.approx(0.6)
+    await plane.expect(3)
+    assert loop.time() == pytest.approx(0.6 + ROUTER_PATIENCE)

@@ -78,6 +78,8 @@ class Plane:
         """Of the instances of throttled revisions: their owner, when it may have requests for them."""
         self._keys = KeySet({})
         self._links: set[RouterLink] = set()
+        self._came = asyncio.Event()
+        """Set with each router that comes."""
         self.reports: Reports | None = None
         """Set once, before the first router comes: who hears and who tells know each other."""
         self.on_request: Callable[[RequestLog], None] = lambda request: None
@@ -94,6 +96,14 @@ class Plane:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, lambda: path.unlink(missing_ok=True))
         self._server = await loop.create_unix_server(lambda: RouterLink(self), str(path))
+
+    async def expect(self, routers: int, patience: float = ROUTER_PATIENCE) -> None:
+        """Until so many have come, or for `patience` seconds: what is deployed afterwards they know when it is done."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while len(self._links) < routers:
+                    self._came.clear()
+                    await self._came.wait()
 
     async def close(self) -> None:
         if self._server is not None:
@@ -213,6 +223,7 @@ class Plane:
             if router.share.owns_revision(self._instances[instance].revision):
                 self.busy_at(router, instance)
         router.write(link.encode(snapshot))
+        self._came.set()
 
     def left(self, router: RouterLink) -> None:
         if router not in self._links:

@@ -343,6 +343,7 @@ async def run(settings: Settings, listener: socket.socket, *others: socket.socke
     stopping.watch_signals()
     await control.open()
     await control.plane.listen(settings.state / "run" / "control.sock")
+    await control.plane.expect(settings.routers)
     app = api(control, stopping.requested.set, certificate.public.decode())
     grpc = RpcServer(rpc(control), settings.state / "run" / "grpc.sock", certificate)
     server = ApiServer(server_config(app, grpc.take))

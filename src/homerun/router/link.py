@@ -15,7 +15,9 @@ from homerun.wire.link import FrameDecoder, Hello, RequestLog, ToControl, ToRout
 
 _log = logging.getLogger("homerun.router")
 
-_FIRST_DELAY, _LAST_DELAY = 0.05, 1.0
+_FIRST_DELAY, _LAST_DELAY = 0.05, 0.25
+_NOT_SOON = 1.5
+"""Seconds without control that are worth a warning: it starts when we do."""
 _BACKLOG = 16 << 20
 """Bytes that control may leave unread before the logs of requests are dropped."""
 _KEPT = 10_000
@@ -38,19 +40,18 @@ class ControlLink(asyncio.Protocol):
 
     async def run(self) -> None:
         """Connect, for ever again."""
-        delay = 0.0
+        delay = absent = 0.0
         while True:
             await asyncio.sleep(delay)
             try:
                 await asyncio.get_running_loop().create_unix_connection(lambda: self, str(self._path))
             except OSError as error:
-                longer = min(max(_FIRST_DELAY, 2 * delay), _LAST_DELAY)
-                if delay < longer == _LAST_DELAY:
-                    # Once for each absence, and not for one that is over soon: control starts when we do.
+                delay = min(max(_FIRST_DELAY, 2 * delay), _LAST_DELAY)
+                if absent < _NOT_SOON <= absent + delay:
                     _log.warning("control at %s cannot be reached: %s", self._path, error.strerror)
-                delay = longer
+                absent += delay
                 continue
-            delay = _FIRST_DELAY
+            delay, absent = _FIRST_DELAY, 0.0
             await self._lost.wait()
 
     @property
