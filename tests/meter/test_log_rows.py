@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from homerun.engine.output import OutputLine
-from homerun.meter.log_rows import LARGEST, lost_row, origin, output_row, owner_of
+from homerun.meter.log_rows import LARGEST, lost_row, origin, output_row
+from homerun.model.labels import owner as owner_of
 from homerun.store.log_base import Found
 
 PARENT = "projects/p/locations/l"

@@ -79,8 +79,12 @@ def show(session: Session, url: str) -> None:
     if session.json:
         print_json(policy)
         return
+    click.echo(members_table(policy))
+
+
+def members_table(policy: Json, indent: str = "") -> str:
     rows = [(binding["role"], member) for binding in policy.get("bindings", ()) for member in binding["members"]]
-    click.echo(table(("ROLE", "MEMBER"), rows))
+    return table(("ROLE", "MEMBER"), rows, indent=indent)
 
 
 def grant(session: Session, url: str, member: str, role: str) -> None:

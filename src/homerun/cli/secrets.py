@@ -116,8 +116,7 @@ def describe(session: Session, secret: str) -> None:
         click.echo(f"{alias} is version {number}.")
     click.echo(section("Versions", _versions(versions, now)))
     policy = session.client.get(f"{url}:getIamPolicy")
-    rows = [(binding["role"], member) for binding in policy.get("bindings", ()) for member in binding["members"]]
-    click.echo(section("Who may", table(("ROLE", "MEMBER"), rows, indent="  ")))
+    click.echo(section("Who may", access.members_table(policy, indent="  ")))
 
 
 @secrets.command("delete")

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from functools import cached_property
 
 _MONTHS = {name: number for number, name in enumerate("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(), 1)}
 _DAYS = {name: number for number, name in enumerate("SUN MON TUE WED THU FRI SAT".split())}
@@ -37,14 +36,14 @@ _FIELDS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cron:
-    """The values that each field allows, in order; Sunday is 0."""
+    """The values that each field allows; Sunday is 0."""
 
     minutes: tuple[int, ...]
     hours: tuple[int, ...]
     days: frozenset[int]
-    months: tuple[int, ...]
+    months: frozenset[int]
     weekdays: frozenset[int]
     either_day: bool
     """Both kinds of day are restricted: one of them is enough."""
@@ -65,7 +64,7 @@ class Cron:
             minutes=tuple(sorted(minutes)),
             hours=tuple(sorted(hours)),
             days=frozenset(days),
-            months=tuple(sorted(months)),
+            months=frozenset(months),
             weekdays=frozenset(day % 7 for day in weekdays),
             either_day=not fields[2].startswith("*") and not fields[4].startswith("*"),
             by_the_hour=fields[0].startswith("*") or fields[1].startswith("*"),
@@ -114,16 +113,12 @@ class Cron:
     def _days(self, start: date) -> Iterator[date]:
         day, end = start, start.year + _YEARS
         while day.year <= end:
-            if day.month not in self._months:
+            if day.month not in self.months:
                 day = date(day.year + day.month // 12, day.month % 12 + 1, 1)
                 continue
             if self._matches(day):
                 yield day
             day += timedelta(days=1)
-
-    @cached_property
-    def _months(self) -> frozenset[int]:
-        return frozenset(self.months)
 
     def _matches(self, day: date) -> bool:
         of_month, of_week = day.day in self.days, day.isoweekday() % 7 in self.weekdays

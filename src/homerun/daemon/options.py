@@ -26,7 +26,6 @@ _NUMBERS: dict[str, type[float]] = {
     "max_connections": int,
 }
 _FLAGS = {"redirect_https", "retry_idempotent"}
-_FILES = {"certificate", "key"}
 _REPEATED = {"allow_host_path"}
 _FILES = {"certificate", "key", "secrets_key"}
 MOST_ROUTERS = 64

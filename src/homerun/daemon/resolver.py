@@ -157,10 +157,15 @@ class Resolver(asyncio.DatagramProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # that of a datagram protocol
 
+    def _answer(self, query: bytes) -> bytes | None:
+        """None: it asks about names of others."""
+        asked = dns.question(query)
+        found = self._locate(asked.name) if asked is not None else None
+        return None if asked is None or found is None else dns.answer(query, asked, found)
+
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        asked = dns.question(data)
-        if asked is not None and (found := self._locate(asked.name)) is not None:
-            self._send(dns.answer(data, asked, found), addr)
+        if (answer := self._answer(data)) is not None:
+            self._send(answer, addr)
         elif len(self._relays) < MOST:
             self._count += 1
             number = self._count
@@ -185,11 +190,7 @@ class Resolver(asyncio.DatagramProtocol):
             while True:
                 async with asyncio.timeout(IN_ALL):
                     query = await _read_message(reader)
-                    asked = dns.question(query)
-                    if asked is not None and (found := self._locate(asked.name)) is not None:
-                        reply = dns.answer(query, asked, found)
-                    else:
-                        reply = await _ask_over_tcp(query, self._upstream.servers())
+                    reply = self._answer(query) or await _ask_over_tcp(query, self._upstream.servers())
                 writer.write(len(reply).to_bytes(2) + reply)
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
             pass  # it has had enough, or there is no answer

@@ -22,7 +22,8 @@ from homerun.core.stack_traces import QUIET, StackTraces
 from homerun.engine.output import Output, OutputLine, OutputSource
 from homerun.lib.clock import Clock
 from homerun.lib.errors import HomerunError
-from homerun.meter.log_rows import dropped_row, lost_row, origin, output_row, owner_of
+from homerun.meter.log_rows import dropped_row, lost_row, origin, output_row
+from homerun.model import labels
 from homerun.store.log_base import Found, LogQuery, LogRow, LogStore, Origin
 
 LINGER = 0.05
@@ -221,7 +222,7 @@ class LogBook:
 
     def _take(self, key: str, output: Output, made: _Round, now: float) -> int:
         """Entries of an output up to where it can be cut; returns how many."""
-        owner = owner_of(output.labels)
+        owner = labels.owner(output.labels)
         groups, position = grouped(output, now)
         if output.lost:
             position = position or output.start
@@ -244,7 +245,7 @@ class LogBook:
     def _origin(self, key: str, output: Output, stream: str) -> Origin:
         found = self._origins.get((key, stream))
         if found is None:
-            owner = owner_of(output.labels)
+            owner = labels.owner(output.labels)
             assert owner is not None
             found = origin(stream, owner, output.labels, output.instance, output.container)
             self._origins[(key, stream)] = found

@@ -20,18 +20,11 @@ from homerun.store.log_base import LogRow, Origin, Pairs
 LARGEST = 256 << 10
 """Characters of an entry's text (contract §1.13)."""
 SYSTEM = "varlog/system"
-_OWNERS = (instance_labels.SERVICE, instance_labels.JOB, instance_labels.WORKER_POOL)
 _LABELS = (
     (instance_labels.EXECUTION, "run.googleapis.com/execution_name"),
     (instance_labels.TASK, "run.googleapis.com/task_index"),
     (instance_labels.ATTEMPT, "run.googleapis.com/task_attempt"),
 )
-
-
-def owner_of(labels: Mapping[str, str]) -> Name | None:
-    """The service, job or worker pool that an instance with these labels belongs to."""
-    found = next((labels[label] for label in _OWNERS if labels.get(label)), None)
-    return Name.parse(found) if found is not None else None
 
 
 def origin(stream: str, owner: Name, labels: Mapping[str, str], instance: str, container: str = "") -> Origin:

@@ -5,7 +5,10 @@ Values are full resource names, so that logs can be asked for by service, worker
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from homerun.model.execution import ExecutionSpec
+from homerun.model.names import Name
 from homerun.model.revision import RevisionSpec
 from homerun.model.worker_pool import WorkerSpec
 
@@ -14,6 +17,14 @@ JOB, EXECUTION, TASK, ATTEMPT = "job", "execution", "task", "attempt"
 INSTANCE = "instance"
 ACCOUNT = "service_account"
 """Its service account's address: whose tokens it gets."""
+
+_OWNERS = (SERVICE, JOB, WORKER_POOL)
+
+
+def owner(labels: Mapping[str, str]) -> Name | None:
+    """The service, job or worker pool that an instance with these labels belongs to."""
+    found = next((labels[label] for label in _OWNERS if labels.get(label)), None)
+    return None if found is None else Name.parse(found)
 
 
 def of_revision(spec: RevisionSpec, instance: str) -> dict[str, str]:

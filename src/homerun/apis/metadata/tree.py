@@ -15,7 +15,6 @@ from typing import Any
 from homerun.engine.base import InstanceState
 from homerun.model import labels
 from homerun.model.defaults import default_service_account
-from homerun.model.names import Name
 from homerun.model.project import Projects
 
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
@@ -43,11 +42,9 @@ class Identity:
     @classmethod
     def of(cls, state: InstanceState, projects: Projects) -> Identity | None:
         """None: it belongs to nothing that has an identity."""
-        kinds = (labels.SERVICE, labels.JOB, labels.WORKER_POOL)
-        owner = next((state.labels[kind] for kind in kinds if kind in state.labels), None)
-        if owner is None:
+        name = labels.owner(state.labels)
+        if name is None:
             return None
-        name = Name.parse(owner)
         number = projects.number_of(name.project)
         account = state.labels.get(labels.ACCOUNT) or default_service_account(number)
         return cls(state.id, name.project, number, name.location, account)

@@ -32,7 +32,13 @@ class Resource(Protocol):
 
 
 async def get_policy(backend: Backend, name: Resource) -> dict[str, Any]:
+    """Raises NotFound."""
     await get_resource(backend.store, name.kind, str(name))
+    return await read_policy(backend, name)
+
+
+async def read_policy(backend: Backend, name: Resource) -> dict[str, Any]:
+    """Of what is known to exist."""
     stored = await backend.store.get("Policy", str(name))
     return dict(stored.body) if stored is not None else dict(NO_POLICY)
 
@@ -40,11 +46,22 @@ async def get_policy(backend: Backend, name: Resource) -> dict[str, Any]:
 async def set_policy(
     backend: Backend, name: Resource, request: Mapping[str, Any], violations: Iterable[Violation] = ()
 ) -> dict[str, Any]:
-    """`request`: a SetIamPolicyRequest, and what was already found wrong with it. Raises Invalid, and Aborted when its
-    etag is not that of the stored policy: then somebody else has changed it since it was read."""
+    """`request`: a SetIamPolicyRequest, and what was already found wrong with it. Raises Invalid, NotFound, Aborted."""
+    check_policy(name, request, violations)
+    await get_resource(backend.store, name.kind, str(name))
+    return await write_policy(backend, name, request)
+
+
+def check_policy(name: Resource, request: Mapping[str, Any], violations: Iterable[Violation]) -> None:
+    """Raises Invalid."""
     policy = request.get("policy", {})
     raise_violations([*violations, *rules.check(policy, roles_of(name.kind)), *_check_mask(request)])
-    await get_resource(backend.store, name.kind, str(name))
+
+
+async def write_policy(backend: Backend, name: Resource, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what is known to exist, what has been checked. Raises Aborted when its etag is not that of the stored policy:
+    then somebody else has changed it since it was read."""
+    policy = request.get("policy", {})
     if strangers := rules.unresolvable(policy.get("bindings", ())):
         _log.warning("policy of %s: %s can never match here: list users instead", name, ", ".join(strangers))
 

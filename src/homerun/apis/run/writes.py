@@ -68,8 +68,6 @@ def existing(document: Document | None, name: str) -> Document:
 
 
 def not_found(name: str) -> NotFound:
-    if "/secrets/" in name:
-        return NotFound(f"Secret [{name}] not found.")
     parsed = Name.parse(name)
     kind = parsed.kind.upper()
     return NotFound(

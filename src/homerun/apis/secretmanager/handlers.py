@@ -170,13 +170,14 @@ class SecretManager:
     async def get_policy(self, call: Call) -> Any:
         name = await named(self._backend, call)
         await get_secret(self._backend, name)
-        return await policies.get_policy(self._backend, name)
+        return await policies.read_policy(self._backend, name)
 
     async def set_policy(self, call: Call) -> Any:
         name = await named(self._backend, call)
         await get_secret(self._backend, name)
         body, violations = _body(call)
-        return await policies.set_policy(self._backend, name, body, violations)
+        policies.check_policy(name, body, violations)
+        return await policies.write_policy(self._backend, name, body)
 
     async def test_permissions(self, call: Call) -> Any:
         body, violations = _body(call)
