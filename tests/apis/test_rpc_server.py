@@ -241,7 +241,7 @@ async def test_who_goes_away_waits_no_longer(port: Port) -> None:
 async def test_a_deadline_ends_the_call_on_our_side_too(port: Port) -> None:
     async with port.channel() as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await channel.unary_unary(WAIT)(named("operations/o"), timeout=0.5)
+            await channel.unary_unary(WAIT)(named("operations/o"), timeout=1)
         assert caught.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
         await asyncio.wait_for(port.given_up.wait(), 10)
 

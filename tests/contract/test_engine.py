@@ -322,8 +322,8 @@ def watched(spec: InstanceSpec, **probes: Probe) -> InstanceSpec:
     return replace(spec, containers=(replace(spec.containers[0], **probes),))
 
 
-LIVE = Probe(8080, "/livez", period=0.1, timeout=0.1, failure_threshold=3)
-READYZ = Probe(8080, "/readyz", period=0.1, timeout=0.1, failure_threshold=2, success_threshold=2)
+LIVE = Probe(8080, "/livez", period=0.1, timeout=5, failure_threshold=3)
+READYZ = Probe(8080, "/readyz", period=0.1, timeout=5, failure_threshold=2, success_threshold=2)
 
 
 async def test_an_instance_that_is_not_alive_any_more_is_killed(world: World) -> None:

@@ -76,7 +76,7 @@ async def test_plain_http_is_told_what_is_wrong(secure: Secure) -> None:
 
 
 async def test_silent_and_half_hellos_harm_nobody_and_go_in_time(secure: Secure) -> None:
-    await secure.start(hello, options=Options(handshake_timeout=0.5))
+    await secure.start(hello, options=Options(handshake_timeout=2))
     waiting = [await secure.raw() for _ in range(20)]
     for _, writer in waiting[:10]:
         writer.write(b"\x16\x03\x01\x02\x00\x01\x00")
