@@ -19,7 +19,6 @@ from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import grpc
-from google.cloud import run_v2, secretmanager_v1
 from google.cloud.location import locations_pb2
 from google.longrunning import operations_pb2
 from google.protobuf.descriptor import ServiceDescriptor
@@ -53,7 +52,9 @@ class Rpc:
 @cache
 def catalog() -> Mapping[str, Rpc]:
     """All RPCs of Cloud Run, Secret Manager, Cloud Logging and of the services that every Google API has, by path."""
-    from google.cloud.logging_v2.services import logging_service_v2 as logging_v2  # large, and few call it
+    # With their clients they take a second to import, and 40 MB: most need none of it.
+    from google.cloud import run_v2, secretmanager_v1
+    from google.cloud.logging_v2.services import logging_service_v2 as logging_v2
 
     found = {rpc.path: rpc for rpc in _of_client(logging_v2.LoggingServiceV2Client, "logging.v2")}
     for package, api in ((run_v2, "run.v2"), (secretmanager_v1, "secretmanager.v1")):

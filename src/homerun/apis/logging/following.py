@@ -35,7 +35,7 @@ PULSE = 30.0
 """Seconds of silence after which nothing is sent, so that who has gone away is noticed."""
 _FIELDS = {"filter", "limit", "after"}
 MOST = 1000
-TAIL = "logging.entries.tail"
+TAIL = "/google.logging.v2.LoggingServiceV2/TailLogEntries"
 
 
 class Batch(NamedTuple):
