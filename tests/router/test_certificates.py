@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 
 from homerun.lib.errors import FailedPrecondition
-from homerun.router.certificates import LOOK_AGAIN, Certificates, check_pair
+from homerun.router.certificates import LOOK_AGAIN, Certificates, check_pair, without_bad_names
 from homerun.wire.authority import LEAF_DAYS
 from tests.support.tls import NOW, make_authority, shake, shown, write_pair
 
@@ -73,10 +73,10 @@ def test_a_session_is_resumed_where_it_began(
     assert not shake(other.context, "shop.localhost", client, first.session).session_reused
 
 
-def test_a_name_beyond_ascii_is_refused_with_an_alert(
-    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+def test_a_name_beyond_ascii_is_refused_with_an_alert_and_without_noise(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)  # OpenSSL's callback cannot raise it
+    monkeypatch.setattr(sys, "unraisablehook", without_bad_names)
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
     said, heard, answer = ssl.MemoryBIO(), ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -86,6 +86,7 @@ def test_a_name_beyond_ascii_is_refused_with_an_alert(
     with pytest.raises(ssl.SSLError, match="callback failed"):
         certificates.context.wrap_bio(heard, answer, server_side=True).do_handshake()
     assert answer.read()[:1] == b"\x15"
+    assert capsys.readouterr().err == ""
 
 
 def test_a_name_directly_under_localhost_has_one_of_its_own(certificates: Certificates) -> None:

@@ -6,13 +6,14 @@ import asyncio
 import resource
 import signal
 import socket
+import sys
 from pathlib import Path
 
 from homerun.core.ownership import Share
 from homerun.daemon.keys import certificate_folder, open_authority
 from homerun.daemon.options import split_address
 from homerun.lib.clock import SystemClock
-from homerun.router.certificates import Certificates
+from homerun.router.certificates import Certificates, without_bad_names
 from homerun.router.front import Front
 from homerun.router.options import UNLIMITED, Options, connections_for
 from homerun.router.server import serve
@@ -29,6 +30,7 @@ async def run(settings: Settings, index: int, listener: socket.socket, secure: s
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     certificates = None
     if secure is not None:
+        sys.unraisablehook = without_bad_names
         certificates = await asyncio.get_running_loop().run_in_executor(None, open_certificates, settings)
     await serve(
         [listener],

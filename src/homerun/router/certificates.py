@@ -17,6 +17,7 @@ import logging
 import os
 import re
 import ssl
+import sys
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,12 @@ class _File:
     stamp: _Stamp
     context: ssl.SSLContext | None
     names: frozenset[str] = frozenset()
+
+
+def without_bad_names(event: sys.UnraisableHookArgs) -> None:
+    """For sys.unraisablehook: Python prints a traceback for each client whose SNI is not ASCII, who gets an alert."""
+    if not isinstance(event.exc_value, UnicodeDecodeError):
+        sys.__unraisablehook__(event)
 
 
 class Certificates:
