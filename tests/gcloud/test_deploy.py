@@ -177,7 +177,7 @@ def test_an_update_changes_what_it_names_and_pins_the_image_that_runs(gcloud: Gc
     printed = gcloud(
         "services", "update", "grown", "--update-env-vars=B=3,C=4", "--remove-env-vars=A", "--update-labels=z=3",
         "--remove-labels=x", "--no-cpu-boost", "--cpu-throttling", "--timeout=10m", "--min-instances=2",
-        "--no-session-affinity", "--concurrency=default",
+        "--no-session-affinity", "--concurrency=default", "--use-http2",
     )  # fmt: skip
     assert "has been deployed and is serving 100 percent of traffic" in printed
     v1, v2 = stored("services/grown")
@@ -185,13 +185,24 @@ def test_an_update_changes_what_it_names_and_pins_the_image_that_runs(gcloud: Gc
     assert container["env"] == [{"name": "B", "value": "3"}, {"name": "C", "value": "4"}]
     assert container["image"].startswith("registry.test/web@sha256:")
     assert (container["resources"]["startupCpuBoost"], container["resources"]["cpuIdle"]) == (False, True)
+    assert [port["name"] for port in container["ports"]] == ["h2c"]
     assert v2["labels"] == {"y": "2", "z": "3"}
     assert (v2["template"]["timeout"], v2["template"]["scaling"]["minInstanceCount"]) == ("600s", 2)
     assert v1["spec"]["template"]["spec"]["containers"][0]["image"] == container["image"]
     assert v2["generation"] == "2" and v2["observedGeneration"] == "2"
 
-    gcloud("services", "update", "grown", "--clear-env-vars", "--clear-labels", "--min-instances=default", "--args=")
+    gcloud(
+        "services",
+        "update",
+        "grown",
+        "--clear-env-vars",
+        "--clear-labels",
+        "--min-instances=default",
+        "--args=",
+        "--no-use-http2",
+    )
     _, v2 = stored("services/grown")
+    assert [port["name"] for port in v2["template"]["containers"][0]["ports"]] == ["http1"]
     assert "env" not in v2["template"]["containers"][0] and "labels" not in v2
     assert "minInstanceCount" not in v2["template"]["scaling"]
 
