@@ -27,6 +27,7 @@ OPTIONS = {
     "log_size": ("MIB", "1024", "Of log entries of each project; the oldest go."),
     "log_days": ("DAYS", "30", "For which log entries are kept."),
     "root_disk": ("GIB", "0", "What a container writes goes to disk, so much at most; 0: to memory, within its limit."),
+    "user_namespaces": ("", "off", "Root in a container is nobody on this machine."),
     "grace": ("SECONDS", "10", "Between SIGTERM and SIGKILL."),
     "request_limit": ("MIB", "32", "Largest body of an HTTP/1 request; 0: no limit."),
     "response_limit": ("MIB", "0", "Largest HTTP/1 answer that is not streamed; 0: no limit."),

@@ -335,6 +335,7 @@ async def run(settings: Settings, listener: socket.socket, *others: socket.socke
         clock=clock,
         runtime=settings.runtime,
         root_disk=settings.root_disk << 30,
+        user_namespaces=settings.user_namespaces,
         doors=await asyncio.to_thread(doors, settings, inside),
     )
     logs = await asyncio.to_thread(open_logs, settings)

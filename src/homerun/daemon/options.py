@@ -25,7 +25,7 @@ _NUMBERS: dict[str, type[float]] = {
     "queue_wait": float,
     "max_connections": int,
 }
-_FLAGS = {"redirect_https", "retry_idempotent"}
+_FLAGS = {"redirect_https", "retry_idempotent", "user_namespaces"}
 _REPEATED = {"allow_host_path"}
 _FILES = {"certificate", "key", "secrets_key"}
 MOST_ROUTERS = 64

@@ -14,6 +14,7 @@ from typing import Any
 
 from homerun.engine.oci import seccomp
 from homerun.engine.oci.cgroup import PERIOD, quota
+from homerun.engine.oci.id_map import IdMap
 from homerun.engine.oci.users import User
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -60,6 +61,11 @@ _MOUNTS = [
     _mount("/sys", "sysfs", "sysfs", *_SAFE, "ro"),
     _mount("/sys/fs/cgroup", "cgroup", "cgroup", *_SAFE, "relatime", "ro"),
 ]
+_MOUNTS_OF_OTHERS = [
+    _mount("/sys", "none", "/sys", "rbind", "rslave", *_SAFE, "ro") if mount["destination"] == "/sys" else mount
+    for mount in _MOUNTS
+]
+"""In a user namespace that does not own its network namespace, the kernel mounts no /sys anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,8 @@ class Place:
     """Read-only files of ours: path in the container -> path on the host."""
     cgroup: str
     network: str
+    ids: IdMap | None = None
+    """For a user namespace of its own."""
 
 
 def config(
@@ -96,14 +104,19 @@ def config(
         "hostname": "localhost",
         "root": {"path": place.root, "readonly": False},
         "process": _process(args, env, cwd, user),
-        "mounts": [*_MOUNTS, *(_mount(to, "bind", source, "bind", "ro", *_SAFE) for to, source in place.files.items())],
+        "mounts": [
+            *(_MOUNTS if place.ids is None else _MOUNTS_OF_OTHERS),
+            *(_mount(to, "bind", source, "bind", "ro", *_SAFE) for to, source in place.files.items()),
+        ],
         "linux": {
             "cgroupsPath": place.cgroup,
             "resources": _resources(limits),
             "namespaces": [
                 *({"type": kind} for kind in ("pid", "ipc", "uts", "mount", "cgroup")),
                 {"type": "network", "path": place.network},
+                *([{"type": "user"}] if place.ids else ()),
             ],
+            **({} if place.ids is None else {f"{kind}Mappings": place.ids.mappings() for kind in ("uid", "gid")}),
             "maskedPaths": _MASKED,
             "readonlyPaths": _READ_ONLY,
             "seccomp": seccomp.profile(),

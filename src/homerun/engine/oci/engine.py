@@ -30,6 +30,7 @@ from homerun.engine.base import (
 )
 from homerun.engine.oci import adopt, firewall, host, launch, procfs, volumes
 from homerun.engine.oci.doors import Door, open_doors
+from homerun.engine.oci.id_map import IdMap
 from homerun.engine.oci.instance import Instance, Part
 from homerun.engine.oci.launch import Host, Item, Order
 from homerun.engine.oci.layout import Layout
@@ -59,7 +60,8 @@ class Images(Protocol):
 
 class OciEngine:
     """`runtime`: crun, runc or a path; empty: the first that works. `tasks`: processes and threads per container.
-    `root_disk`: bytes that a container may write, on disk; 0: in memory, within its limit. `doors`: what instances may
+    `root_disk`: bytes that a container may write, on disk; 0: in memory, within its limit. `user_namespaces`: root in a
+    container is nobody here. `doors`: what instances may
     reach of this host."""
 
     def __init__(
@@ -72,9 +74,10 @@ class OciEngine:
         tasks: int = 4096,
         threads: int = 4,
         root_disk: int = 0,
+        user_namespaces: bool = False,
         doors: Sequence[Door] = (),
     ) -> None:
-        self._layout = Layout(state.absolute())
+        self._layout = Layout(state.absolute(), user_namespaces)
         self._images = images
         self._clock = clock
         self._wanted = runtime
@@ -98,13 +101,16 @@ class OciEngine:
     async def open(self, listener: Listener) -> None:
         self._listener = listener
         self._lock, conmon, cgroups = host.require(self._layout)
+        self._ids = None
         self._sandboxes = Sandboxes(host.detached(cgroups), self._threads)
         self._waiters = Sandboxes(host.detached(cgroups), self._threads)
         try:
             cgroups.prepare()
-            runtime = await host.choose_runtime(self._wanted, self._layout, cgroups, conmon, self._sandboxes)
+            if self._layout.mapped:
+                self._ids = await asyncio.to_thread(IdMap.open)
+            runtime = await host.choose_runtime(self._wanted, self._layout, cgroups, conmon, self._sandboxes, self._ids)
             own = next((door.address for door in self._doors if door.port == 53), "")
-            self._host = Host(self._layout, cgroups, runtime, conmon, self._task_limit, self._disk, own)
+            self._host = Host(self._layout, cgroups, runtime, conmon, self._task_limit, self._disk, own, self._ids)
             self._lives = Lives(self._host, self._clock, self._tell, self._over)
             await asyncio.to_thread(self._logs.open)
             found = await asyncio.to_thread(adopt.adopt, self._host)
@@ -162,10 +168,13 @@ class OciEngine:
         if remove:
             firewall.remove(f"homerun_{self._layout.tag}")
             self._host.cgroups.remove_parent()
+            self._layout.clear()
 
     def _close_sandboxes(self) -> None:
         self._sandboxes.close()
         self._waiters.close()
+        if self._ids:
+            self._ids.close()
 
     # Starting
 

@@ -26,15 +26,18 @@ def make_folder(root: int, path: str, owner: tuple[int, int] | None = None, *, s
     return open_in_root(root, path or "/", os.O_PATH | os.O_DIRECTORY, same_mount=same_mount)
 
 
-def make_file(root: int, path: str) -> int:
-    """Open (O_PATH) the file `path` below the folder `root`, made empty if it is missing, in its own file system."""
-    folder = make_folder(root, posixpath.dirname(path), same_mount=True)
+def make_file(root: int, path: str, owner: tuple[int, int] | None = None, *, same_mount: bool = False) -> int:
+    """Open (O_PATH) the file `path` below the folder `root`, made empty if it is missing, as make_folder would."""
+    folder = make_folder(root, posixpath.dirname(path), owner, same_mount=same_mount)
     try:
         with suppress(FileExistsError):
-            os.close(os.open(posixpath.basename(path), os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=folder))
+            made = os.open(posixpath.basename(path), os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=folder)
+            if owner:
+                os.fchown(made, *owner)
+            os.close(made)
     finally:
         os.close(folder)
-    return open_in_root(root, path, os.O_PATH, same_mount=True)
+    return open_in_root(root, path, os.O_PATH, same_mount=same_mount)
 
 
 def _parents(path: str) -> list[str]:

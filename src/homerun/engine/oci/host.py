@@ -12,6 +12,7 @@ from pathlib import Path
 from homerun.engine.base import ContainerSpec, EngineUnavailable, Image
 from homerun.engine.oci import launch, runtime
 from homerun.engine.oci.cgroup import CgroupLayout, Cgroups
+from homerun.engine.oci.id_map import IdMap
 from homerun.engine.oci.launch import Host, Item, Order
 from homerun.engine.oci.layout import Layout
 from homerun.engine.oci.monitor import Monitor
@@ -56,18 +57,20 @@ def detached(cgroups: Cgroups) -> Path | None:
     return cgroups.unified if cgroups.layout is CgroupLayout.HYBRID else None
 
 
-async def choose_runtime(wanted: str, layout: Layout, cgroups: Cgroups, conmon: str, sandboxes: Sandboxes) -> Runtime:
+async def choose_runtime(
+    wanted: str, layout: Layout, cgroups: Cgroups, conmon: str, sandboxes: Sandboxes, ids: IdMap | None = None
+) -> Runtime:
     """The first runtime that really runs a container here; remembered until the next boot."""
     return await sandboxes.run(
-        lambda: runtime.choose(wanted, layout.run, layout.runtime, trial(layout, cgroups, conmon))
+        lambda: runtime.choose(wanted, layout.run, layout.runtime, trial(layout, cgroups, conmon, ids))
     )
 
 
-def trial(layout: Layout, cgroups: Cgroups, conmon: str) -> Callable[[Runtime], str | None]:
+def trial(layout: Layout, cgroups: Cgroups, conmon: str, ids: IdMap | None = None) -> Callable[[Runtime], str | None]:
     """Runs a program that does nothing but exit with 0; the answer is what went wrong."""
 
     def attempt(candidate: Runtime) -> str | None:
-        host = Host(layout, cgroups, candidate, conmon, tasks=16)
+        host = Host(layout, cgroups, candidate, conmon, tasks=16, ids=ids)
         id = f"trial-{uuid.uuid4().hex}"
         folder = layout.state / id
         (folder / "root").mkdir(parents=True)

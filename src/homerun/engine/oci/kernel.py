@@ -20,6 +20,7 @@ MNT_DETACH = 2
 MOUNT_READ_ONLY = 1
 MOUNT_NOSUID = 2
 MOUNT_NODEV = 4
+_MOUNT_IDMAP = 0x100000
 
 _MS_PRIVATE = 0x40000
 _AT_EMPTY_PATH = 0x1000
@@ -76,15 +77,17 @@ def open_in_root(root: int, path: str, flags: int = os.O_RDONLY, *, same_mount: 
     raise OSError(errno.EAGAIN, "its folders are being moved about", path)
 
 
-def clone_mount(fd: int, attributes: int) -> int:
+def clone_mount(fd: int, attributes: int, users: int = -1) -> int:
     """The folder or file `fd` as a mount of its own that is nowhere yet, with MOUNT_… attributes; a descriptor of it.
 
-    What is mounted below it does not come along, and what will be mounted there does not follow.
+    What is mounted below it does not come along, and what will be mounted there does not follow. `users`: a user
+    namespace, in whose map the owners of files are seen.
     """
     flags = ctypes.c_uint(_OPEN_TREE_CLONE | os.O_CLOEXEC | _AT_EMPTY_PATH)
     tree = _check(_libc.syscall(_SYS_OPEN_TREE, fd, b"", flags), "open_tree")
     try:
-        wanted = struct.pack("=QQQQ", attributes, 0, _MS_PRIVATE, 0)
+        mapped = _MOUNT_IDMAP if users >= 0 else 0
+        wanted = struct.pack("=QQQQ", attributes | mapped, 0, _MS_PRIVATE, max(0, users))
         _check(_libc.syscall(_SYS_MOUNT_SETATTR, tree, b"", _AT_EMPTY_PATH, wanted, len(wanted)), "mount_setattr")
     except BaseException:
         os.close(tree)
@@ -95,6 +98,15 @@ def clone_mount(fd: int, attributes: int) -> int:
 def attach_mount(tree: int, target: int) -> None:
     """Put the mount `tree` over the folder or file `target`: descriptors, so nobody can exchange either meanwhile."""
     _check(_libc.syscall(_SYS_MOVE_MOUNT, tree, b"", target, b"", _MOVE_MOUNT_EMPTY_PATHS), "move_mount")
+
+
+def graft(source: int, target: int, attributes: int, users: int = -1) -> None:
+    """Show the folder or file `source` at `target`, as clone_mount would have it."""
+    tree = clone_mount(source, attributes, users)
+    try:
+        attach_mount(tree, target)
+    finally:
+        os.close(tree)
 
 
 def thread_namespace(kind: str) -> int:

@@ -23,6 +23,7 @@ from homerun.engine.oci import bundle, monitor, program, sandbox, users, volumes
 from homerun.engine.oci.cgroup import CgroupLayout, Cgroups
 from homerun.engine.oci.doors import METADATA, METADATA_NAMES
 from homerun.engine.oci.folders import make_folder
+from homerun.engine.oci.id_map import IdMap
 from homerun.engine.oci.layout import Layout
 from homerun.engine.oci.monitor import CreateFailed, Creation, Monitor
 from homerun.engine.oci.runtime import Runtime
@@ -46,6 +47,8 @@ class Host:
     disk: Disk | None = None
     name_server: str = ""
     """The only one of instances; empty: those of the host."""
+    ids: IdMap | None = None
+    """For user namespaces; None: root in a container is root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def create(host: Host, order: Order, phases: dict[str, float]) -> list[Monitor]:
     """Mount and create; the programs wait. In a fresh mount namespace. Raises Invalid, Internal."""
     began = time.perf_counter()
     bundles = []
-    volumes.mount_volumes(host.layout.volumes, order.volumes, host.layout.state)
+    volumes.mount_volumes(host.layout.volumes, order.volumes, host.layout.state, host.ids)
     for number, item in enumerate(order.items):
         with _named(order, item):
             bundles.append(_lay_out(host, order, item, number))
@@ -154,7 +157,7 @@ def _lay_out(host: Host, order: Order, item: Item, number: int) -> Path:
 def _prepare(host: Host, order: Order, item: Item, point: Path) -> dict[str, object]:
     """Mount the root, look into it, write our files: the runtime's config."""
     container, image = item.container, item.image
-    root = sandbox.mount_root(point, item.layers, container.memory, host.disk)
+    root = sandbox.mount_root(point, item.layers, container.memory, host.disk, host.ids)
     fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         program.check_folders(fd)
@@ -163,8 +166,8 @@ def _prepare(host: Host, order: Order, item: Item, point: Path) -> dict[str, obj
         args = command(image, container.command, container.args)
         program.check_size([*args, *(f"{name}={value}" for name, value in env.items())])
         cwd = posixpath.normpath(posixpath.join("/", container.working_dir or image.working_dir or "/"))
-        hidden = volumes.bind_mounts(fd, host.layout.volumes, order.volumes, container.mounts)
-        _make_working_folder(fd, cwd, user)
+        hidden = volumes.bind_mounts(fd, host.layout.volumes, order.volumes, container.mounts, host.ids)
+        _make_working_folder(fd, cwd, host.ids.owner(user.uid, user.gid) if host.ids else (user.uid, user.gid))
         program.check(fd, args, env["PATH"], cwd)
     finally:
         os.close(fd)
@@ -181,6 +184,7 @@ def _prepare(host: Host, order: Order, item: Item, point: Path) -> dict[str, obj
         _files(point, [each.container.name for each in order.items], hidden, host.name_server),
         host.cgroups.path(item.group),
         f"/proc/{os.getpid()}/fd/{order.network}",
+        host.ids,
     )
     return bundle.config(args, env, cwd, user, limits, place)
 
@@ -204,10 +208,10 @@ def command(image: Image, entrypoint: Sequence[str], args: Sequence[str]) -> lis
     return found
 
 
-def _make_working_folder(root: int, path: str, user: users.User) -> None:
+def _make_working_folder(root: int, path: str, owner: tuple[int, int]) -> None:
     """Made if the image has none, as docker does; no link leads out of the root."""
     try:
-        os.close(make_folder(root, path, (user.uid, user.gid)))
+        os.close(make_folder(root, path, owner))
     except OSError as error:
         raise Invalid(f"the working directory {path} cannot be used: {os.strerror(error.errno or 0)}") from None
 

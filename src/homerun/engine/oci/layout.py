@@ -4,7 +4,8 @@ STATE/
   engine.lock            held while an engine is open
   network.json           the subnet, so that a restart keeps it
   runtime.json           which OCI runtime works here, since this boot
-  sandbox/               the mount point of every instance, each in a mount namespace of its own
+  sandbox/               the mount point of every instance, each in a mount namespace of its own; for mapped users in
+                         /run/homerun-TAG instead, which whoever is not root can enter
   volumes/               likewise, of the volumes of each; those on disk are files of which there is no name in STATE
   instances/ID/          the record of an instance: spec.json, process.json, ready, exit.json, conmon's exit files
   logs/KEY.log           output of a container, in conmon's k8s-file format; KEY.held is what is being read; labels in
@@ -22,7 +23,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Layout:
+    """`mapped`: root in a container is not root here (id_map.py), so the way to its files must be open to everybody."""
+
     state: Path
+    mapped: bool = False
 
     @property
     def tag(self) -> str:
@@ -39,11 +43,11 @@ class Layout:
 
     @property
     def runtime(self) -> Path:
-        return self.state / "runtime.json"
+        return self.state / ("runtime-mapped.json" if self.mapped else "runtime.json")
 
     @property
     def sandbox(self) -> Path:
-        return self.state / "sandbox"
+        return Path("/run") / self.cgroup if self.mapped else self.state / "sandbox"
 
     @property
     def volumes(self) -> Path:
@@ -68,4 +72,9 @@ class Layout:
     def make(self) -> None:
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (self.sandbox, self.volumes, self.instances, self.logs, self.run):
-            folder.mkdir(mode=0o700, exist_ok=True)
+            folder.mkdir(mode=0o711 if self.mapped and folder == self.sandbox else 0o700, exist_ok=True)
+
+    def clear(self) -> None:
+        """Nothing of it is left outside of `state`."""
+        if self.mapped:
+            self.sandbox.rmdir()

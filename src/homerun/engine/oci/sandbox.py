@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from homerun.engine.oci import kernel
 from homerun.engine.oci.disk import mount_disk
+from homerun.engine.oci.id_map import IdMap
 
 T = TypeVar("T")
 _OURS = 4 << 20  # room for our own files beside those of the instance
@@ -69,12 +70,14 @@ class Disk:
     size: int
 
 
-def mount_root(point: Path, layers: Sequence[Path], size: int, disk: Disk | None = None) -> Path:
+def mount_root(
+    point: Path, layers: Sequence[Path], size: int, disk: Disk | None = None, ids: IdMap | None = None
+) -> Path:
     """Layers (topmost first) under a writable one: on `disk`, or in memory, `size` bytes at most. Returns the root.
 
     mount(2) takes one page of options, so the layers go by names of a few characters, relative to a folder of links.
     """
-    kernel.mount("tmpfs", str(point), "tmpfs", _MOUNT_FLAGS, f"mode=700,size={size + _OURS}")
+    kernel.mount("tmpfs", str(point), "tmpfs", _MOUNT_FLAGS, f"mode={700 if ids is None else 711},size={size + _OURS}")
     for name in ("layers", "root", "bundle"):
         (point / name).mkdir(mode=0o755)
     written = point
@@ -84,8 +87,10 @@ def mount_root(point: Path, layers: Sequence[Path], size: int, disk: Disk | None
         mount_disk(disk.folder, disk.size, written)
     for name in ("upper", "work"):
         (written / name).mkdir(mode=0o755)
+        if ids is not None:
+            os.chown(written / name, *ids.owner())
     for number, layer in enumerate(layers):
-        (point / "layers" / str(number)).symlink_to(layer)
+        _show(layer, point / "layers" / str(number), ids)
     names = ":".join(str(number) for number in range(len(layers)))
     os.chdir(point / "layers")
     try:
@@ -94,3 +99,16 @@ def mount_root(point: Path, layers: Sequence[Path], size: int, disk: Disk | None
     finally:
         os.chdir("/")
     return point / "root"
+
+
+def _show(layer: Path, name: Path, ids: IdMap | None) -> None:
+    if ids is None:
+        name.symlink_to(layer)
+        return
+    name.mkdir()
+    source, target = (os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for path in (layer, name))
+    try:
+        kernel.graft(source, target, 0, ids.fd)
+    finally:
+        os.close(source)
+        os.close(target)

@@ -17,7 +17,8 @@ from homerun.engine.base import DiskVolume, FilesVolume, FolderVolume, MemoryVol
 from homerun.engine.oci import kernel
 from homerun.engine.oci.disk import mount_disk
 from homerun.engine.oci.folders import make_file, make_folder
-from homerun.engine.oci.kernel import attach_mount, clone_mount, open_in_root
+from homerun.engine.oci.id_map import IdMap
+from homerun.engine.oci.kernel import open_in_root
 from homerun.engine.oci.nfs import mount_nfs
 from homerun.engine.oci.procfs import Process
 from homerun.engine.oci.secret_files import SEEN, Files, mount_files, write_files
@@ -34,11 +35,15 @@ def waits_for_others(volumes: Sequence[Volume]) -> bool:
     return any(isinstance(volume, NfsVolume) for volume in volumes)
 
 
-def mount_volumes(point: Path, volumes: Sequence[Volume], disks: Path) -> None:
+def mount_volumes(point: Path, volumes: Sequence[Volume], disks: Path, ids: IdMap | None = None) -> None:
     """Mount each at its `place` below `point`, in the instance's mount namespace. `disks`: a folder for those on disk.
 
     Raises Invalid, EngineUnavailable.
     """
+    if ids is not None and (remote := next((v.name for v in volumes if isinstance(v, NfsVolume)), None)):
+        raise Invalid(
+            f"the volume {remote} is on NFS, which knows no mapped owners: start homerun without --user-namespaces"
+        )
     if volumes:
         kernel.mount("tmpfs", str(point), "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, f"mode=700,size={_PLACES}")
     for volume in volumes:
@@ -75,7 +80,7 @@ def _mount_folder(volume: FolderVolume, target: Path) -> None:
     try:
         if not stat.S_ISDIR(os.fstat(folder).st_mode):
             raise Invalid(f"the volume {volume.name} cannot be mounted: {volume.inside} is not a folder")
-        _attach(folder, onto, _SAFE)
+        kernel.graft(folder, onto, _SAFE)
     finally:
         os.close(onto)
         os.close(folder)
@@ -108,16 +113,18 @@ def _refresh(monitor: Process, point: Path, volume: str, files: Files) -> bool:
     return True
 
 
-def bind_mounts(root: int, point: Path, volumes: Sequence[Volume], mounts: Sequence[Mount]) -> list[str]:
+def bind_mounts(
+    root: int, point: Path, volumes: Sequence[Volume], mounts: Sequence[Mount], ids: IdMap | None = None
+) -> list[str]:
     """Show the mounted volumes to a container: `root` is its root folder. Returns where, after following its links.
 
     Raises Invalid: no such path in the volume, or none that can be made in the image.
     """
     named = {volume.name: volume for volume in volumes}
-    return [_bind(root, point, named, mount) for mount in mounts]
+    return [_bind(root, point, named, mount, ids) for mount in mounts]
 
 
-def _bind(root: int, point: Path, volumes: Mapping[str, Volume], mount: Mount) -> str:
+def _bind(root: int, point: Path, volumes: Mapping[str, Volume], mount: Mount, ids: IdMap | None) -> str:
     volume = volumes.get(mount.volume)
     if volume is None:
         raise Invalid(f"there is no volume {mount.volume!r} to mount at {mount.path}")
@@ -125,10 +132,11 @@ def _bind(root: int, point: Path, volumes: Mapping[str, Volume], mount: Mount) -
     source = _source(point, volume, mount.sub_path, read_only)
     try:
         is_file = stat.S_ISREG(os.fstat(source).st_mode)
-        target = _target(root, mount, is_file)
+        target = _target(root, mount, is_file, ids and ids.owner())
         try:
             found = _inside(root, target, mount)
-            _attach(source, target, _SAFE | (kernel.MOUNT_READ_ONLY if read_only else 0))
+            attributes = _SAFE | (kernel.MOUNT_READ_ONLY if read_only else 0)
+            kernel.graft(source, target, attributes, ids.fd if ids else -1)
         finally:
             os.close(target)
     finally:
@@ -143,14 +151,6 @@ def _read_only(volume: Volume) -> bool:
         case FolderVolume(read_only=read_only) | NfsVolume(read_only=read_only):
             return read_only
     return False
-
-
-def _attach(source: int, target: int, attributes: int) -> None:
-    tree = clone_mount(source, attributes)
-    try:
-        attach_mount(tree, target)
-    finally:
-        os.close(tree)
 
 
 def _source(point: Path, volume: Volume, sub_path: str, read_only: bool) -> int:
@@ -186,10 +186,11 @@ def _resolve(top: int, path: str, read_only: bool) -> int:
     return fd
 
 
-def _target(root: int, mount: Mount, is_file: bool) -> int:
+def _target(root: int, mount: Mount, is_file: bool, owner: tuple[int, int] | None) -> int:
     """What the volume will lie over: in the image or what we make of it, never in another volume."""
     try:
-        return make_file(root, mount.path) if is_file else make_folder(root, mount.path, same_mount=True)
+        make = make_file if is_file else make_folder
+        return make(root, mount.path, owner, same_mount=True)
     except OSError as error:
         raise Invalid(
             f"the volume {mount.volume} cannot be mounted at {mount.path}: {error.strerror}; "
