@@ -31,6 +31,7 @@ from homerun.lib.clock import SystemClock
 from homerun.model.probe import Probe
 from tests.support.images import app_layer, make_image
 
+_MAPPED = "with user namespaces"
 _PHASES = ("queue", "network", "mount", "create", "start", "listen")
 
 
@@ -48,9 +49,16 @@ class Contender:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, folder: Path, archive: Path, runtime: str) -> AsyncIterator[Self]:
+    async def open(cls, folder: Path, archive: Path, name: str) -> AsyncIterator[Self]:
         events: dict[str, asyncio.Queue[Event]] = {}
-        engine = OciEngine(folder, ImageStore(folder / "images"), clock=SystemClock(), runtime=runtime)
+        runtime, _, how = name.partition(" ")
+        engine = OciEngine(
+            folder,
+            ImageStore(folder / "images"),
+            clock=SystemClock(),
+            runtime=runtime,
+            user_namespaces=how == _MAPPED,
+        )
         await engine.open(lambda event: events[event.id].put_nowait(event))
         image = await engine.pull(f"oci-archive:{archive}")
         try:
@@ -109,8 +117,8 @@ async def measure(folder: Path, starts: int, pause: float, peer: Podman | None) 
     theirs: list[float] = []
     async with AsyncExitStack() as stack:
         contenders = {
-            name: await stack.enter_async_context(Contender.open(folder / name, archive, name.split()[0]))
-            for name in ("crun", "crun again", "runc")
+            name: await stack.enter_async_context(Contender.open(folder / name, archive, name))
+            for name in ("crun", "crun again", "runc", f"crun {_MAPPED}", f"runc {_MAPPED}")
         }
         for _ in range(starts):
             for contender in contenders.values():

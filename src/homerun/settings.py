@@ -51,7 +51,7 @@ class Settings:
     root_disk: int = 0
     """GiB that a container may write to its own files, on disk; 0: in memory, within its limit, as on Cloud Run."""
     user_namespaces: bool = False
-    """Whether root in a container is nobody on this machine."""
+    """Whether root in a container is nobody on this machine (user namespaces; no NFS volumes then)."""
     grace: float = 10
     """Seconds between SIGTERM and SIGKILL."""
     request_limit: int = 32

@@ -44,6 +44,7 @@ def test_every_setting_is_an_option_with_the_default_that_it_says() -> None:
         "acme": "off",
         "max_connections": "by the limit of open files",
         "retry_idempotent": "off",
+        "user_namespaces": "off",
         "allow_host_path": "none",
     }
     for name, (_, default, _) in module.OPTIONS.items():

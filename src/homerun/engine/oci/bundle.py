@@ -61,11 +61,8 @@ _MOUNTS = [
     _mount("/sys", "sysfs", "sysfs", *_SAFE, "ro"),
     _mount("/sys/fs/cgroup", "cgroup", "cgroup", *_SAFE, "relatime", "ro"),
 ]
-_MOUNTS_OF_OTHERS = [
-    _mount("/sys", "none", "/sys", "rbind", "rslave", *_SAFE, "ro") if mount["destination"] == "/sys" else mount
-    for mount in _MOUNTS
-]
-"""In a user namespace that does not own its network namespace, the kernel mounts no /sys anew."""
+_MOUNTS_BUT_SYS = [mount for mount in _MOUNTS if mount["destination"] != "/sys"]
+"""In a user namespace, where /sys is there already (sandbox.mount_sys)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +102,7 @@ def config(
         "root": {"path": place.root, "readonly": False},
         "process": _process(args, env, cwd, user),
         "mounts": [
-            *(_MOUNTS if place.ids is None else _MOUNTS_OF_OTHERS),
+            *(_MOUNTS if place.ids is None else _MOUNTS_BUT_SYS),
             *(_mount(to, "bind", source, "bind", "ro", *_SAFE) for to, source in place.files.items()),
         ],
         "linux": {

@@ -14,8 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from homerun.engine.base import EngineUnavailable
 from homerun.engine.oci import host
 from homerun.engine.oci.cgroup import CgroupLayout, Cgroups
+from homerun.engine.oci.id_map import IdMap
 from homerun.engine.oci.layout import Layout
 from homerun.engine.oci.runtime import CANDIDATES, Runtime
 from homerun.engine.oci.sandbox import Sandboxes
@@ -48,7 +50,7 @@ async def checks(state: Path) -> list[Check]:
     """All of them, in the order in which they are worth reading. Changes nothing on the host that it does not undo."""
     found = [_root(), _machine(), *_kernel(), *_cgroups(), *(_tool(name) for name in _TOOLS)]
     found += await _runtimes()
-    return [*found, _disks(), _nfs(), *_forwarding(), _room(state), _memory()]
+    return [*found, await _users(), _disks(), _nfs(), *_forwarding(), _room(state), _memory()]
 
 
 def _root() -> Check:
@@ -137,12 +139,21 @@ async def _runtimes() -> list[Check]:
     return found
 
 
-async def _fault(path: str) -> str | None:
+async def _users() -> Check:
+    """For --user-namespaces: with the first runtime that there is."""
+    path = next(filter(None, map(shutil.which, CANDIDATES)), None)
+    fault = await _fault(path, mapped=True) if path else "no OCI runtime is installed"
+    found = "root in a container can be nobody here" if fault is None else fault
+    remedy = "" if fault is None else "leave out --user-namespaces, or use Linux 5.19 or later"
+    return Check("user namespaces", fault is None, found, remedy, essential=False)
+
+
+async def _fault(path: str, *, mapped: bool = False) -> str | None:
     conmon = shutil.which("conmon")
     if os.geteuid() != 0 or conmon is None:
         return "cannot be tried without root and conmon"
     with tempfile.TemporaryDirectory(prefix="homerun-doctor-") as folder:
-        layout = Layout(Path(folder))
+        layout = Layout(Path(folder), mapped)
         layout.make()
         cgroups = Cgroups.of_host(layout.cgroup)
         if cgroups.missing:
@@ -151,11 +162,18 @@ async def _fault(path: str) -> str | None:
         runtime = Runtime(path, layout.run / os.path.basename(path))
         runtime.root.mkdir()
         sandboxes = Sandboxes(host.detached(cgroups), threads=1)
+        ids = None
         try:
-            return await sandboxes.run(lambda: host.trial(layout, cgroups, conmon)(runtime))
+            ids = IdMap.open() if mapped else None
+            return await sandboxes.run(lambda: host.trial(layout, cgroups, conmon, ids)(runtime))
+        except EngineUnavailable as error:
+            return error.message
         finally:
+            if ids:
+                ids.close()
             sandboxes.close()
             cgroups.remove_parent()
+            layout.clear()
 
 
 def _disks() -> Check:

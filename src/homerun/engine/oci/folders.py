@@ -6,11 +6,12 @@ step goes through a descriptor that the kernel resolved inside the root (openat2
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 from contextlib import suppress
 
-from homerun.engine.oci.kernel import open_in_root
+from homerun.engine.oci.kernel import acting_as, open_in_root
 
 
 def make_folder(root: int, path: str, owner: tuple[int, int] | None = None, *, same_mount: bool = False) -> int:
@@ -46,12 +47,22 @@ def _parents(path: str) -> list[str]:
     return ["/" + "/".join(names[: count + 1]) for count in range(len(names))]
 
 
+def _mkdir(name: str, parent: int, owner: tuple[int, int] | None) -> None:
+    try:
+        os.mkdir(name, 0o755, dir_fd=parent)
+    except OSError as error:
+        if error.errno != errno.EOVERFLOW or not owner:
+            raise
+        with acting_as(*owner):  # in a mount with mapped owners there is no root of ours
+            os.mkdir(name, 0o755, dir_fd=parent)
+
+
 def _make_one(root: int, path: str, owner: tuple[int, int] | None, same_mount: bool) -> None:
     parent = open_in_root(root, posixpath.dirname(path), os.O_PATH | os.O_DIRECTORY, same_mount=same_mount)
     name = posixpath.basename(path)
     try:
         with suppress(FileExistsError):
-            os.mkdir(name, 0o755, dir_fd=parent)
+            _mkdir(name, parent, owner)
         if owner:
             made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
             os.fchown(made, *owner)

@@ -6,13 +6,17 @@ import ctypes
 import errno
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 CLONE_FS = 0x200
 CLONE_NEWNS = 0x20000
 CLONE_NEWNET = 0x40000000
 
+MS_READ_ONLY = 1
 MS_NOSUID = 2
 MS_NODEV = 4
+MS_NOEXEC = 8
 MS_REC = 0x4000
 MS_SLAVE = 0x80000
 MNT_DETACH = 2
@@ -107,6 +111,18 @@ def graft(source: int, target: int, attributes: int, users: int = -1) -> None:
         attach_mount(tree, target)
     finally:
         os.close(tree)
+
+
+@contextmanager
+def acting_as(uid: int, gid: int) -> Iterator[None]:
+    """This thread makes files as theirs, and with no more rights than they have."""
+    _libc.setfsgid(gid)
+    _libc.setfsuid(uid)
+    try:
+        yield
+    finally:
+        _libc.setfsuid(0)
+        _libc.setfsgid(0)
 
 
 def thread_namespace(kind: str) -> int:

@@ -26,6 +26,7 @@ from homerun.engine.oci.folders import make_folder
 from homerun.engine.oci.id_map import IdMap
 from homerun.engine.oci.layout import Layout
 from homerun.engine.oci.monitor import CreateFailed, Creation, Monitor
+from homerun.engine.oci.procfs import Process
 from homerun.engine.oci.runtime import Runtime
 from homerun.engine.oci.sandbox import Disk
 from homerun.lib.errors import Internal, Invalid
@@ -86,9 +87,18 @@ def create(host: Host, order: Order, phases: dict[str, float]) -> list[Monitor]:
     phases["mount"] = mounted - began
     if len(order.items) > 1:
         host.cgroups.divide(order.id)
-    created = _create_all(host, order, bundles)
+    created = _create_all(host, order, [bundle for bundle, _ in bundles])
+    if host.ids:
+        for made, (_, user) in zip(created, bundles, strict=True):
+            _hand_over_streams(made.init, host.ids.owner(user.uid, user.gid))
     phases["create"] = time.perf_counter() - mounted
     return created
+
+
+def _hand_over_streams(init: Process, owner: tuple[int, int]) -> None:
+    """So that /dev/stdout can be opened by its name: crun sees to it by itself, runc cannot from inside."""
+    for number in (1, 2):
+        os.chown(f"/proc/{init.pid}/fd/{number}", *owner)
 
 
 def _create_all(host: Host, order: Order, bundles: Sequence[Path]) -> list[Monitor]:
@@ -143,23 +153,25 @@ def discard(host: Host, id: str, keys: Iterable[str]) -> None:
         host.runtime.forget(key)
 
 
-def _lay_out(host: Host, order: Order, item: Item, number: int) -> Path:
+def _lay_out(host: Host, order: Order, item: Item, number: int) -> tuple[Path, users.User]:
     """Mount the root of the container that is the `number`th, with the runtime's config beside it: the bundle."""
     point = host.layout.sandbox
     if number:
         point /= str(number)  # in the first one's memory; the rest of it is its own
         point.mkdir()
-    document = _prepare(host, order, item, point)
+    document, user = _prepare(host, order, item, point)
     (point / "bundle/config.json").write_text(json.dumps(document))
-    return point / "bundle"
+    return point / "bundle", user
 
 
-def _prepare(host: Host, order: Order, item: Item, point: Path) -> dict[str, object]:
-    """Mount the root, look into it, write our files: the runtime's config."""
+def _prepare(host: Host, order: Order, item: Item, point: Path) -> tuple[dict[str, object], users.User]:
+    """Mount the root, look into it, write our files: the runtime's config, and who the program runs as."""
     container, image = item.container, item.image
     root = sandbox.mount_root(point, item.layers, container.memory, host.disk, host.ids)
     fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        if host.ids:
+            sandbox.mount_sys(fd, order.network)
         program.check_folders(fd)
         user = users.look_up(fd, image.user)
         env = environment(image.env, container.env, user.home)
@@ -186,7 +198,7 @@ def _prepare(host: Host, order: Order, item: Item, point: Path) -> dict[str, obj
         f"/proc/{os.getpid()}/fd/{order.network}",
         host.ids,
     )
-    return bundle.config(args, env, cwd, user, limits, place)
+    return bundle.config(args, env, cwd, user, limits, place), user
 
 
 def environment(image: Sequence[str], wanted: Mapping[str, str], home: str) -> dict[str, str]:

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from homerun.engine.oci import kernel
 from homerun.engine.oci.disk import mount_disk
+from homerun.engine.oci.folders import make_folder
 from homerun.engine.oci.id_map import IdMap
 
 T = TypeVar("T")
@@ -99,6 +100,19 @@ def mount_root(
     finally:
         os.chdir("/")
     return point / "root"
+
+
+def mount_sys(root: int, network: int) -> None:
+    """/sys in the folder `root`, as seen from that network namespace: a user namespace that does not own it may not."""
+    target, own = make_folder(root, "/sys", same_mount=True), kernel.thread_namespace("net")
+    try:
+        kernel.setns(network, kernel.CLONE_NEWNET)
+        flags = _MOUNT_FLAGS | kernel.MS_NOEXEC | kernel.MS_READ_ONLY
+        kernel.mount("sysfs", f"/proc/self/fd/{target}", "sysfs", flags)
+    finally:
+        kernel.setns(own, kernel.CLONE_NEWNET)
+        os.close(own)
+        os.close(target)
 
 
 def _show(layer: Path, name: Path, ids: IdMap | None) -> None:

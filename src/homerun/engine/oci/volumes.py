@@ -57,7 +57,7 @@ def mount_volumes(point: Path, volumes: Sequence[Volume], disks: Path, ids: IdMa
                 mount_disk(disks, size, target)
                 target.chmod(_EVERYBODYS)
             case FilesVolume(files=files):
-                mount_files(target, files)
+                mount_files(target, files, ids.owner() if ids else (0, 0))
             case FolderVolume():
                 _mount_folder(volume, target)
             case NfsVolume():
@@ -132,11 +132,13 @@ def _bind(root: int, point: Path, volumes: Mapping[str, Volume], mount: Mount, i
     source = _source(point, volume, mount.sub_path, read_only)
     try:
         is_file = stat.S_ISREG(os.fstat(source).st_mode)
-        target = _target(root, mount, is_file, ids and ids.owner())
+        target = _target(root, mount, is_file, ids.owner() if ids else None)
         try:
             found = _inside(root, target, mount)
             attributes = _SAFE | (kernel.MOUNT_READ_ONLY if read_only else 0)
-            kernel.graft(source, target, attributes, ids.fd if ids else -1)
+            # Files of ours are its own already: their file system, which is never swapped out, maps no owners.
+            users = ids.fd if ids and not isinstance(volume, FilesVolume) else -1
+            kernel.graft(source, target, attributes, users)
         finally:
             os.close(target)
     finally:
