@@ -1,7 +1,13 @@
-"""What `homerun up` refuses, and how."""
+"""What `homerun up` refuses, and how; and what it does about children that do not start."""
 
+import http.client
+import json
 import os
+import signal
 import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -71,3 +77,100 @@ def test_a_state_path_too_long_for_sockets_is_refused_before_anything_is_made(tm
     with pytest.raises(Invalid, match="choose a shorter one with --state"):
         claim_state(Settings(state=state))
     assert not state.exists()
+
+
+# A control that does what the test wants, and a router that does nothing.
+FAKE_UP = """
+import sys
+from pathlib import Path
+from homerun.daemon import processes
+from homerun.settings import Settings
+
+class Fake(processes.Processes):
+    def command(self, child):
+        program = {control!r} if child.role == "control" else "import time; time.sleep(1000)"
+        return [sys.executable, "-c", program, str(self.settings.state), str(child.listeners[0].fileno())]
+
+sys.exit(Fake(Settings(state=Path({state!r}), api={api!r}, http="127.0.0.1:0", routers=1)).run())
+"""
+BROKEN = """
+import sys
+from pathlib import Path
+from homerun.daemon import starts
+try:
+    raise ValueError("no such column")
+except ValueError as error:
+    starts.failed(Path(sys.argv[1]), "control", error)
+sys.exit(1)
+"""
+MOODY = """
+import socket, sys
+from pathlib import Path
+from homerun.daemon import starts
+state = Path(sys.argv[1])
+if (state / "broken").exists():
+    starts.failed(state, "control", ValueError("no such column"))
+    sys.exit(1)
+starts.came_up(state, "control")
+listener = socket.socket(fileno=int(sys.argv[2]))
+listener.setblocking(True)
+while True:
+    connection, _ = listener.accept()
+    asked = connection.recv(1000)
+    connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n")
+    connection.close()
+    if b"/die" in asked:
+        sys.exit(1)
+"""
+
+
+def fake_up(tmp_path: Path, control: str, api: str) -> subprocess.Popen[str]:
+    program = FAKE_UP.format(control=control, state=str(tmp_path / "state"), api=api)
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-c", program], stdout=pipe, stderr=pipe, text=True)
+
+
+def test_a_control_that_never_starts_ends_it_with_the_reason_and_no_traceback(tmp_path: Path) -> None:
+    up = fake_up(tmp_path, BROKEN, "127.0.0.1:0")
+    _, said = up.communicate(timeout=100)
+    assert up.returncode == 1
+    assert "homerun: control does not start: ValueError: no such column" in said
+    assert f"({tmp_path}/state/run/control.failure has the details)" in said
+    assert "Traceback" not in said
+
+
+def test_a_control_that_starts_no_more_is_told_to_whoever_asks_until_it_does(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        api = f"127.0.0.1:{free.getsockname()[1]}"
+    up = fake_up(tmp_path, MOODY, api)
+    try:
+        assert up.stdout is not None and up.stdout.readline()
+        assert ask(api)[0] == 200
+        (tmp_path / "state" / "broken").touch()
+        assert ask(api, "/die")[0] == 200
+        # Asked at once: it waits in the socket until it is clear that nobody will come.
+        status, body = ask(api)
+        assert status == 503
+        message = json.loads(body)["error"]["message"]
+        assert message == "homerun's control process does not start: ValueError: no such column"
+        (tmp_path / "state" / "broken").unlink()
+        deadline = time.monotonic() + 100
+        while ask(api)[0] != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+    finally:
+        up.send_signal(signal.SIGTERM)
+        _, said = up.communicate(timeout=100)
+    assert up.returncode == 0
+    assert said.count("The API answers 503 until it does; services that run go on") == 1
+    assert "Traceback" not in said
+
+
+def ask(api: str, path: str = "/") -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(api, timeout=100)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -11,10 +12,12 @@ from collections.abc import Sequence
 
 import uvloop
 
-from homerun.daemon import options
+from homerun.daemon import options, starts
 from homerun.daemon.processes import EXIT_FATAL, Processes
 from homerun.lib.errors import HomerunError
 
+_CHILDREN = ("control", "router")
+"""What `up` starts, and starts again."""
 _SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
@@ -48,20 +51,25 @@ def main(arguments: Sequence[str]) -> int:
             case _:
                 print(f"homerun: {role!r} is no role: up, doctor", file=sys.stderr)
                 return 2
-    except HomerunError as error:
-        print(f"homerun: {error.message}", file=sys.stderr)
-        return EXIT_FATAL if role not in ("token", "trust") else 1
-    except ModuleNotFoundError as error:
-        # An update brought a new dependency. Starting again would end the same way.
-        if error.name is None or error.name.partition(".")[0] == "homerun":
+    except Exception as error:
+        fatal = isinstance(error, HomerunError) or starts.lacks_package(error)
+        if not fatal and role not in _CHILDREN:
             raise
-        print(
-            f"homerun: the Python package that provides {error.name!r} is missing: run scripts/setup, or pip install "
-            "homerun once more",
-            file=sys.stderr,
-        )
-        return EXIT_FATAL if role not in ("token", "trust") else 1
+        reason = _failed(role, rest, error)
+        if os.environ.get(starts.DEBUG):
+            raise
+        print(f"homerun: {reason}", file=sys.stderr)
+        # What an update lacks, say, it lacks at the next start as well.
+        return EXIT_FATAL if fatal and role not in ("token", "trust") else 1
     return 0
+
+
+def _failed(role: str, rest: Sequence[str], error: Exception) -> str:
+    """Why; `up` and its users can read it later."""
+    if role in _CHILDREN:
+        with contextlib.suppress(HomerunError, IndexError):
+            return starts.failed(options.parse(rest[2:]).state, role, error)
+    return starts.explain(error)
 
 
 def with_sbin(path: str) -> str:

@@ -42,6 +42,7 @@ from homerun.controllers.secrets import Secrets
 from homerun.controllers.service import ServiceRoutes
 from homerun.controllers.volumes import Folders
 from homerun.controllers.worker_pool import PoolSize
+from homerun.daemon import starts
 from homerun.daemon.inside import HttpServer, Sockets, doors
 from homerun.daemon.insight import DaemonInsight
 from homerun.daemon.keys import certificate_folder, issuer_url, open_certificate, open_keys, open_vault
@@ -356,6 +357,7 @@ async def run(settings: Settings, listener: socket.socket, *others: socket.socke
     control.supervisor.spawn(server.serve(sockets=[listener]), name="api server")
     api_within = HttpServer(api(control, stopping.requested.set, token_needed=True))
     await api_within.open(inside.api)
+    starts.came_up(settings.state, "control")
     _log.info("ready")
     await stopping.requested.wait()
     await control.close()

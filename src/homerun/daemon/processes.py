@@ -1,9 +1,9 @@
 """`homerun up`: owns the listening sockets, starts control and the routers, and starts again whichever of them dies.
 
 The sockets are never closed while it lives, so a restart of either process refuses nobody: connections wait in the
-kernel's queue. All routers accept from one and the same socket, so while one is away the others take what comes. If
-this process itself is killed, its children are killed by the kernel with it (crash-only: the next `homerun up` adopts
-the instances, which are children of nobody).
+kernel's queue. Only when control does not start at all is the API told so (stand_in.py). All routers accept from one
+and the same socket, so while one is away the others take what comes. If this process itself is killed, its children are
+killed by the kernel with it (crash-only: the next `homerun up` adopts the instances, which are children of nobody).
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from homerun.core.backoff import delay
+from homerun.daemon import starts
 from homerun.daemon.options import split_address, unparse
+from homerun.daemon.stand_in import StandIn
 from homerun.lib.errors import FailedPrecondition, Invalid, PermissionDenied
 from homerun.lib.lock import take
 from homerun.model.urls import is_loopback
@@ -32,6 +34,8 @@ STABLE_AFTER = 10.0
 """A process that dies sooner after its start is started again only after a delay, which grows with each time."""
 LONGEST_STATE_PATH = 107 - len("/run/control.sock")
 """Linux takes at most 107 bytes for the path of a Unix socket."""
+GIVE_UP_AFTER = 3
+"""Starts of control in a row that failed: the next one will, too."""
 STOP_MARGIN = 15.0
 """Seconds beyond the grace period after which a process that does not end is killed."""
 _PR_SET_PDEATHSIG = 1
@@ -46,6 +50,8 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     early_deaths: int = 0
+    failed_starts: int = 0
+    """In a row, before it was up."""
     due: float | None = None
     """When to start it again; None while it runs."""
 
@@ -64,6 +70,9 @@ class Processes:
     settings: Settings
     children: list[Child] = field(default_factory=list)
     stopping: bool = False
+    control_was_up: bool = False
+    """At least once: then there are services to be carried on."""
+    stand_in: StandIn | None = None
 
     def run(self) -> int:
         """Until Ctrl-C, SIGTERM or a shutdown over the API. Returns the exit code."""
@@ -75,6 +84,7 @@ class Processes:
         routers = [Child("router", [http, *https], index) for index in range(self.settings.routers)]
         inside = [unbound(), unbound(socket.SOCK_DGRAM), unbound(), unbound()]
         self.children = [Child("control", [api, *inside]), *routers]
+        self.stand_in = StandIn(api, self._control_is_up)
         # Signals wait in line until `_wait` takes them: nothing is interrupted half-way.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
@@ -99,24 +109,22 @@ class Processes:
         parent = os.getpid()
         descriptors = [listener.fileno() for listener in child.listeners]
         child.started, child.due = _now(), None
+        if child.role == "control":
+            starts.begin(self.settings.state, child.role)
         child.process = subprocess.Popen(
-            # -P: this is root, so no module may come from whatever folder one happens to stand in.
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "homerun.daemon",
-                child.role,
-                ",".join(map(str, descriptors)),
-                str(child.index),
-                *unparse(self.settings),
-            ],
+            self.command(child),
             pass_fds=descriptors,
             stdin=subprocess.DEVNULL,
             # A group of its own: Ctrl-C in the terminal reaches only us, and we say in which order things end.
             process_group=0,
             preexec_fn=lambda: _die_with(parent),
         )
+
+    def command(self, child: Child) -> list[str]:
+        descriptors = ",".join(str(listener.fileno()) for listener in child.listeners)
+        # -P: this is root, so no module may come from whatever folder one happens to stand in.
+        program = [sys.executable, "-P", "-m", "homerun.daemon"]
+        return [*program, child.role, descriptors, str(child.index), *unparse(self.settings)]
 
     def _wait(self) -> int:
         while True:
@@ -134,12 +142,45 @@ class Processes:
                 if child.role == "control" and code == 0:
                     self._stop()
                     return 0
-                if code == EXIT_FATAL:
+                if child.role == "control":
+                    hopeless = self._control_died(child, code)
+                else:
                     # It has said why on stderr, and would say the same again.
+                    hopeless = code == EXIT_FATAL
+                if hopeless:
                     self._stop()
                     return 1
                 _log.error("%s ended with %s: starting it again", child, code)
                 child.died(_now())
+
+    def _control_died(self, child: Child, code: int) -> bool:
+        """Whether to give up: it never was up, and would never be. If it was, its services are carried on by the
+        routers, while it is tried again and again."""
+        if self._control_is_up():
+            self.control_was_up, child.failed_starts = True, 0
+            return False
+        child.failed_starts += 1
+        if code != EXIT_FATAL and child.failed_starts < GIVE_UP_AFTER:
+            return False
+        reason = starts.reason(self.settings.state, child.role, code)
+        if not self.control_was_up:
+            if code != EXIT_FATAL:
+                print(f"homerun: control does not start: {reason}{self._where()}", file=sys.stderr, flush=True)
+            return True
+        if self.stand_in is not None and self.stand_in.step_in(reason):
+            _log.error(
+                "control does not start: %s%s. The API answers 503 until it does; services that run go on", reason,
+                self._where(),
+            )  # fmt: skip
+        return False
+
+    def _control_is_up(self) -> bool:
+        process = self.children[0].process
+        return process is not None and starts.is_up(self.settings.state, "control", process.pid)
+
+    def _where(self) -> str:
+        path = starts.details(self.settings.state, "control")
+        return f" ({path} has the details)" if path.exists() else ""
 
     def _signalled(self) -> int | None:
         """The next signal; None when a child is to be started again before one comes."""
