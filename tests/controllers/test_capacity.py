@@ -387,25 +387,6 @@ async def test_without_a_router_nothing_waits_to_be_drained() -> None:
         await w.until(lambda: w.engine.instances() == [], seconds=10)
 
 
-async def test_what_it_used_is_metered_by_request() -> None:
-    async with world() as w:
-        revision = await deployed(w)
-        [instance] = w.engine.instances()
-        w.router.say(usage(revision, instance.id, in_flight=0, requests=3, busy=0.5))
-        totals = w.control.meter.totals(HELLO)
-        assert totals.requests == 3
-        assert totals.seconds == pytest.approx(0.5 + 0.1), "and its start"
-
-
-async def test_the_meter_survives_a_restart() -> None:
-    async with world() as before:
-        revision = await deployed(before)
-        [instance] = before.engine.instances()
-        before.router.say(usage(revision, instance.id, in_flight=0, requests=3, busy=0.5))
-    async with world(store=before.store, engine=before.engine) as after:
-        assert after.control.meter.totals(HELLO).requests == 3
-
-
 async def test_instances_of_a_revision_that_is_gone_are_stopped_at_the_next_start() -> None:
     async with world(stop_instances=False) as before:
         await deployed(before)

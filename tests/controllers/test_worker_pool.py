@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from homerun.daemon.bills import seconds
 from homerun.engine.base import Exit, Phase
 from homerun.engine.fake import Line, Script
 from homerun.model import conditions
@@ -219,9 +220,8 @@ async def test_what_a_pool_costs_is_the_life_of_its_instances() -> None:
         await asyncio.sleep(100)
         await update(w, scaling={"manualInstanceCount": 0})
         await w.until(lambda: w.engine.instances() == [])
-        totals = w.control.meter.totals(CREW)
-        assert 200 <= totals.seconds < 210
-        assert totals.usd == pytest.approx(totals.vcpu_seconds * 0.000011244 + totals.gib_seconds * 0.000001235)
+        await asyncio.sleep(1)
+        assert 200 <= seconds(w.control.meter.totals(CREW)) < 210
 
 
 async def test_a_service_and_a_pool_of_one_name_know_nothing_of_each_other() -> None:

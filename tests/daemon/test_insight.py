@@ -102,7 +102,7 @@ async def test_a_worker_pool_tells_its_instances_its_restarts_and_what_it_costs_
         assert view["decisions"][0]["reason"] == "deployment check: 1 started"
         assert any("Container called exit(7). Another starts at once." in d["reason"] for d in view["decisions"])
         assert len(view["timeline"]) == len(view["decisions"])
-        assert 12 < view["cost"]["billableSeconds"] < 14, "two that ended, and the one that runs"
+        assert view["cost"]["billableSeconds"] == 3 * 60, "a minute for each: two that ended, and the one that runs"
         assert (await made("GET", f"/homerun/v1/{LOCATION}/workerPools/crew:explain"))["decisions"]
 
 

@@ -21,17 +21,21 @@ def instances(daemon: Daemon, service: str) -> list[str]:
     return sorted(i["id"] for i in daemon.explain(service)["instances"])
 
 
-def test_control_is_killed_and_no_request_notices(own: Daemon, app: str) -> None:
+def billed(daemon: Daemon, service: str) -> int:
+    """Requests of it that are on the bill."""
+    rows = daemon.call("GET", "/homerun/v1/bill")["rows"]
+    return sum(row["requests"] for row in rows if row["name"].endswith(f"/{service}"))
+
+
+def test_control_is_killed_and_no_request_notices_nor_is_missing_on_the_bill(own: Daemon, app: str) -> None:
     with own as daemon:
         daemon.deploy("steady", app)
         before = instances(daemon, "steady")
-        stop, bad = threading.Event(), list[int]()
+        stop, answers = threading.Event(), list[int]()
 
         def load() -> None:
             while not stop.is_set():
-                status, _ = daemon.get("steady")
-                if status != 200:
-                    bad.append(status)
+                answers.append(daemon.get("steady")[0])
 
         thread = threading.Thread(target=load)
         thread.start()
@@ -40,8 +44,9 @@ def test_control_is_killed_and_no_request_notices(own: Daemon, app: str) -> None
             time.sleep(1.5)
         stop.set()
         thread.join()
-        assert bad == []
+        assert set(answers) == {200}
         daemon.until(lambda: instances(daemon, "steady") == before)
+        daemon.until(lambda: billed(daemon, "steady") == len(answers))
 
 
 def test_a_killed_router_is_started_again_and_knows_everything(own: Daemon, app: str) -> None:

@@ -132,6 +132,38 @@ async def test_a_deleted_revision_is_not_reported(world: World) -> None:
     assert usages(world) == []
 
 
+async def test_the_last_words_of_a_deleted_revision_are_told(world: World) -> None:
+    world.service(1)
+    world.client(GET)
+    await asyncio.sleep(0.75)
+    await world.serve(1)
+    world.router.apply(RevisionGone("r"))
+    [last] = usages(world)
+    assert (last.billed, last.answered) == (800, 1)
+    await asyncio.sleep(5)
+    assert usages(world) == []
+
+
+async def test_the_counter_only_rises_and_is_told_again_to_a_control_that_starts(world: World) -> None:
+    world.service(1)
+    client = world.client(GET)
+    await asyncio.sleep(2.3)
+    await world.serve(1)
+    await asyncio.sleep(100)
+    told = usages(world)
+    assert [(usage.billed, usage.answered) for usage in told] == [(1000, 0), (2000, 0), (2300, 1), (2300, 1)]
+    assert len({usage.counter for usage in told}) == 1
+    world.snapshot(1)
+    await asyncio.sleep(1.1)
+    [again] = usages(world)
+    assert (again.counter, again.billed, again.answered) == (told[0].counter, 2300, 1)
+    client.feed(GET)
+    await world.serve(1)
+    await asyncio.sleep(5)
+    last = usages(world)[-1]
+    assert (last.billed, last.answered) == (2300, 2)
+
+
 async def test_what_was_used_while_control_was_away_is_told_when_it_is_back(world: World) -> None:
     world.service(1)
     client = world.client(GET)

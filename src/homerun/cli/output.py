@@ -92,16 +92,18 @@ def conditions(resource: dict[str, Any]) -> str:
     return "\n".join(lines) or "  none yet"
 
 
-def _amount(value: float) -> str:
+def amount(value: float) -> str:
     """Thousandths at most, and no zeros at the end."""
     return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def cost(cost: dict[str, Any]) -> str:
     """Seconds and dollars, and what they would be on the real platform."""
-    seconds, cpu, memory = (_amount(cost[key]) for key in ("billableSeconds", "vcpuSeconds", "gibSeconds"))
+    seconds, cpu, memory = (amount(cost[key]) for key in ("billableSeconds", "vcpuSeconds", "gibSeconds"))
     text = (
         f"  ${cost['usd']:.6f}  for {seconds} billable s: {cpu} vCPU-s, {memory} GiB-s, {cost['requests']} requests "
         "(Cloud Run's public prices)"
     )
+    if cost.get("idleSeconds"):
+        text += f"\n  with {amount(cost['idleSeconds'])} s of instances without requests that the minimum keeps"
     return text + (f"\n  {cost['freeTierNote']}" if cost.get("freeTierNote") else "")

@@ -15,7 +15,7 @@ from homerun.aio.tasks import Supervisor
 from homerun.controllers.allotments import Allotments, allowance
 from homerun.controllers.container_spec import boosted_start, container_specs
 from homerun.controllers.cpu_samples import CpuSamples
-from homerun.controllers.discards import Discards
+from homerun.controllers.discards import Discards, life_of
 from homerun.controllers.failure import exit_text, start_failure
 from homerun.controllers.orphans import Orphans
 from homerun.controllers.plane import Plane
@@ -25,6 +25,7 @@ from homerun.controllers.scaling import prospect, scaling, shares
 from homerun.controllers.secrets import Opened, Secrets
 from homerun.controllers.volumes import NO_FOLDERS, Folders, volume_specs
 from homerun.core.autoscaler import Decision
+from homerun.core.billing import Life
 from homerun.core.fleet import Command, Drain, Fleet, Load, Resume, Start, Stop, Withhold
 from homerun.core.health import Starting
 from homerun.core.instance import Instance, State
@@ -50,16 +51,24 @@ from homerun.wire.link import InstanceUp, RevisionSet, Usage
 QUEUE_STARTUPS = 3.5
 """Requests wait up to max(3.5 x average startup, 10 s) (contract §2.2); the 10 s are `queue_wait`."""
 
+_LATE = 100
+
 
 class Metering(Protocol):
     """Who counts what is billed."""
 
-    def started(self, spec: RevisionSpec, startup: float) -> None: ...
     def used(self, spec: RevisionSpec, usage: Usage) -> None: ...
 
-    async def ended(self, spec: RevisionSpec, instance: str, lived: float, stopping: float) -> None:
-        """It lived for so many seconds, the last `stopping` of them after it was asked to end. Returns when that cannot
-        get lost any more; telling it again changes nothing."""
+    def kept(self, spec: RevisionSpec, count: int) -> None:
+        """From now on the minimum keeps so many ready instances."""
+        ...
+
+    async def ended(self, spec: RevisionSpec, instance: str, life: Life) -> None:
+        """Returns when that cannot get lost any more; telling it again changes nothing."""
+        ...
+
+    def gone(self, revision: str) -> None:
+        """Of one that is gone, the last usage may still come."""
         ...
 
 
@@ -107,6 +116,8 @@ class Group:
     """Whom the engine kills because a probe failed, and how it did, until their exit tells the rest."""
     stopping: dict[str, float] = field(default_factory=dict)
     """Who was asked to end, and when."""
+    kept: int = -1
+    """Ready instances that the minimum keeps, when that was last told."""
 
 
 class Capacity:
@@ -133,6 +144,8 @@ class Capacity:
         self._allotments = Allotments(engine, clock)
         self._cpu_samples = CpuSamples(engine, supervisor, clock, self.on_cpu)
         self._empty: asyncio.Event | None = None
+        self._late: dict[str, RevisionSpec] = {}
+        """Revisions that went just now: their last usage is on its way."""
         self.observer = Observer()
         self.on_minimum: Callable[[str], None] = lambda revision: None
         """Called with a revision that has reached its minimum of instances, or has them no longer."""
@@ -175,6 +188,7 @@ class Capacity:
             # One of the same name that was deleted may still finish its requests: it has no part in this one.
             group = Group(spec, images, Fleet(limits, self._idle_timeout, ids.instance_id))
             self._groups[spec.name] = group
+            self._late.pop(spec.name, None)
             self._announce(group)
             self._claim(group, self._orphans.take(spec.name))
         group.prospect = max(prospect(spec, owner), 1)
@@ -260,6 +274,8 @@ class Capacity:
     def on_usage(self, usage: Usage) -> None:
         group = self._groups.get(usage.revision)
         if group is None:
+            if (spec := self._late.get(usage.revision)) is not None:
+                self._metering.used(spec, usage)
             return
         self._metering.used(group.spec, usage)
         loads = {use.instance: Load(use.in_flight, use.idle) for use in usage.instances}
@@ -321,7 +337,6 @@ class Capacity:
             self._plane.instance_up(InstanceUp(group.spec.name, event.id, address.host, address.port))
             self._allotments.add(event.id, allowance(group.spec.containers))
         self._carry_out(group, commands)
-        self._metering.started(group.spec, now - instance.created)
         self.observer.ready(group.spec, event, now - instance.created)
         if self._deadline(before) != self._deadline(group.fleet.average_startup):
             self._announce(group)
@@ -350,14 +365,25 @@ class Capacity:
         ill = group.causes.pop(event.id, None) is not None
         if instance.state in (State.READY, State.UNREADY) and not ill:
             self.observer.exited(group.spec, event, exit_text(event, group.spec.containers))
-        now = self._clock.mono()
-        lived, stopping = now - instance.created, now - group.stopping.get(event.id, now)
-        self._supervisor.spawn(self._settle(group.spec, event.id, lived, stopping), name=f"settle {event.id[:8]}")
+        life = self.life(group, instance)
+        if event.exit.seen:
+            self._supervisor.spawn(self._settle(group.spec, event.id, life), name=f"settle {event.id[:8]}")
+        else:
+            self._discards.remove(event.id)
         self._forget(group, event.id, "", ill=ill)
 
-    async def _settle(self, spec: RevisionSpec, id: str, lived: float, stopping: float = 0.0) -> None:
+    def life(self, group: Group, instance: Instance) -> Life:
+        """Up to now."""
+        now = self._clock.mono()
+        lived, stopping = now - instance.created, now - group.stopping.get(instance.id, now)
+        started = self._clock.now() - lived
+        ready = group.ready.get(instance.id)
+        startup = max(ready.at - started, 0.0) if ready is not None else lived - stopping
+        return Life(started, startup, lived, stopping)
+
+    async def _settle(self, spec: RevisionSpec, id: str, life: Life) -> None:
         """What the engine knows of it goes only when its life is on the bill."""
-        await self._metering.ended(spec, id, lived, stopping)
+        await self._metering.ended(spec, id, life)
         self._discards.remove(id)
 
     # Carrying out
@@ -378,6 +404,10 @@ class Capacity:
                 case Resume(id):
                     self._plane.instance_unready(id, False)
         self._set_timer(group)
+        kept = 0 if group.fleet.closed else min(group.fleet.minimum, group.fleet.count(State.READY, State.UNREADY))
+        if kept != group.kept:
+            group.kept = kept
+            self._metering.kept(group.spec, kept)
         short = (True, group.fleet.failure) if group.fleet.short else (False, "")
         if short != group.short:
             group.short = short
@@ -407,14 +437,14 @@ class Capacity:
 
     async def _explain_failure(self, group: Group, event: Exited) -> None:
         """An instance ended before it was ready: find out why, then let the fleet decide what follows."""
-        cause = group.causes.pop(event.id, "")
+        cause, life = group.causes.pop(event.id, ""), self.life(group, group.fleet.instances[event.id])
         if not cause:
             cause = exit_text(event, group.spec.containers)
             self._tell_cancelled(group, event, cause)
         self.observer.not_started(group.spec, event.id, "")
         lines = await self._engine.logs({labels.INSTANCE: event.id}, limit=20)
         self._forget(group, event.id, start_failure(group.spec.ingress.port or 0, cause, lines))
-        self._discards.remove(event.id)
+        await self._settle(group.spec, event.id, life)
 
     def _tell_cancelled(self, group: Group, event: Exited, text: str) -> None:
         """It ended by itself, and its probe with it."""
@@ -486,6 +516,10 @@ class Capacity:
             del self._groups[group.spec.name]
             self._cpu_samples.forget(group.spec.name)
             self._plane.drop_revision(group.spec.name)
+            self._late[group.spec.name] = group.spec
+            if len(self._late) > _LATE:
+                del self._late[next(iter(self._late))]
+            self._metering.gone(group.spec.name)
             self.observer.gone(group.spec.name)
 
     def _claim(self, group: Group, states: Iterable[InstanceState]) -> None:
@@ -493,13 +527,13 @@ class Capacity:
         now = self._clock.mono()
         offset = now - self._clock.now()
         for state in states:
-            if state.exited is not None and state.ready is not None:
-                # While nobody watched.
-                ended = self._settle(group.spec, state.id, state.exited - state.started)
-                self._supervisor.spawn(ended, name=f"settle {state.id[:8]}")
+            if state.exit is not None and not state.exit.seen:
+                self._discards.add([state])
                 continue
             if state.phase in (Phase.EXITED, Phase.STOPPING):
-                self._discards.add([state])
+                # While nobody watched, or before long.
+                life = life_of(state, self._clock.now())
+                self._discards.settle(state, self._metering.ended(group.spec, state.id, life))
                 continue
             instance = Instance(state.id, state.started + offset)
             self._owners[state.id] = group

@@ -14,12 +14,13 @@ from typing import Protocol
 
 from homerun.aio.tasks import Supervisor
 from homerun.controllers.container_spec import container_specs
-from homerun.controllers.discards import Discards
+from homerun.controllers.discards import Discards, life_of
 from homerun.controllers.failure import exit_text, log_tail
 from homerun.controllers.revision import Checked
 from homerun.controllers.secrets import Opened, Secrets
 from homerun.controllers.volumes import NO_FOLDERS, Folders, volume_specs
 from homerun.core import crew as decisions
+from homerun.core.billing import Life
 from homerun.core.crew import Command, Crew, Start, Stop
 from homerun.core.instance import Instance, State
 from homerun.engine.base import Engine, Event, Exited, InstanceSpec, InstanceState, Phase, Probed, Ready
@@ -27,7 +28,6 @@ from homerun.lib import ids
 from homerun.lib.clock import Clock
 from homerun.lib.errors import HomerunError
 from homerun.model import labels, names, probe_words
-from homerun.model.container import Containers
 from homerun.model.probe import Check
 from homerun.model.worker_pool import WorkerSpec
 from homerun.store.base import Document
@@ -39,7 +39,11 @@ SETTLES_AFTER = 2.0
 class Metering(Protocol):
     """Who counts what is billed."""
 
-    def worked(self, spec: WorkerSpec, seconds: float) -> None: ...
+    async def ended(self, spec: WorkerSpec, instance: str, life: Life) -> None:
+        """Returns when that cannot get lost any more; telling it again changes nothing."""
+        ...
+
+    def gone(self, revision: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -74,6 +78,8 @@ class Crews:
         self._metering, self._discards, self._secrets = metering, discards, secrets
         self._groups: dict[str, Group] = {}
         self._owners: dict[str, Group] = {}
+        self._ended: dict[str, list[InstanceState]] = {}
+        """By revision: what ended, or was about to, while nobody looked."""
         self._closing = False
         self._empty = asyncio.Event()
 
@@ -94,8 +100,11 @@ class Crews:
             pool, revision = state.labels.get(labels.WORKER_POOL), state.labels.get(labels.REVISION, "")
             if pool is None:
                 continue
-            if revision not in revisions or state.phase in (Phase.EXITED, Phase.STOPPING):
+            if revision not in revisions or (state.exit is not None and not state.exit.seen):
                 self._discards.add([state])
+                continue
+            if state.phase in (Phase.EXITED, Phase.STOPPING):
+                self._ended.setdefault(revision, []).append(state)
                 continue
             group = self._group(pool)
             instance = Instance(state.id, state.started + offset)
@@ -109,6 +118,9 @@ class Crews:
         spec = WorkerSpec.parse(revision.body)
         group = self._group(spec.pool)
         group.specs[spec.name] = (spec, images)
+        for state in self._ended.pop(spec.name, ()):
+            life = life_of(state, self._clock.now())
+            self._discards.settle(state, self._metering.ended(spec, state.id, life))
         self._carry_out(group, group.crew.admit(spec.name, self._clock.mono()))
 
     def check(self, revision: str, checked: Checked) -> None:
@@ -181,16 +193,28 @@ class Crews:
 
     def _on_exited(self, group: Group, event: Exited) -> None:
         revision = group.crew.revision_of[event.id]
-        containers: Containers | None = None
-        if revision in group.specs:
-            spec, _ = group.specs[revision]
-            containers = spec.containers
-            self._metering.worked(spec, self._clock.mono() - group.crew.instances[event.id].created)
+        known = group.specs.get(revision)
+        containers = known[0].containers if known is not None else None
+        if known is not None and event.exit.seen:
+            settled = self._settle(known[0], event.id, self.life(group.crew.instances[event.id]))
+            self._supervisor.spawn(settled, name=f"settle {event.id[:8]}")
+        else:
+            self._discards.remove(event.id)
         cause = group.causes.pop(event.id, "") or exit_text(event, containers)
         if revision in group.checks and not event.exit.ok:
             self._supervisor.spawn(self._explain(group, event.id, cause), name=f"failed start {event.id[:8]}")
         else:
             self._forget(group, event.id, cause, ok=event.exit.ok)
+
+    def life(self, instance: Instance) -> Life:
+        """Up to now."""
+        lived = self._clock.mono() - instance.created
+        return Life(self._clock.now() - lived, 0.0, lived)
+
+    async def _settle(self, spec: WorkerSpec, id: str, life: Life) -> None:
+        """What the engine knows of it goes only when its life is on the bill."""
+        await self._metering.ended(spec, id, life)
+        self._discards.remove(id)
 
     async def _explain(self, group: Group, id: str, cause: str) -> None:
         """It ended under check: its last lines are part of the answer."""
@@ -218,6 +242,7 @@ class Crews:
             opened = await self._secrets.open(spec.secrets)
             await self._engine.start(_instance_spec(spec, images, id, self._discards.grace, self._folders, opened))
         except HomerunError as error:
+            self._discards.remove(id)
             self._forget(group, id, f"It did not start: {error.message}.")
             return
         instance = group.crew.instances.get(id)
@@ -228,7 +253,6 @@ class Crews:
     def _forget(self, group: Group, id: str, cause: str, *, ok: bool = False, more: str = "") -> None:
         self._owners.pop(id, None)
         group.ready.pop(id, None)
-        self._discards.remove(id)
         revision = group.crew.revision_of[id]
         self._carry_out(group, group.crew.exited(id, self._clock.mono(), cause, ok=ok, more=more))
         self._tidy(group, revision)
@@ -252,11 +276,11 @@ class Crews:
             self._groups[pool] = Group(pool, Crew(ids.instance_id))
         return self._groups[pool]
 
-    @staticmethod
-    def _tidy(group: Group, revision: str) -> None:
+    def _tidy(self, group: Group, revision: str) -> None:
         """Of a released revision nothing is kept when its last instance is gone."""
         if not group.crew.knows(revision) and revision not in group.crew.revision_of.values():
             group.specs.pop(revision, None)
+            self._metering.gone(revision)
 
 
 def _instance_spec(

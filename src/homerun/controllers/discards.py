@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 
 from homerun.aio.tasks import Supervisor
+from homerun.core.billing import Life
 from homerun.engine.base import Engine, Event, Exited, InstanceState, Phase
 
 
@@ -23,6 +24,17 @@ class Discards:
                 self._ending.add(state.id)
                 self.stop(state.id)
 
+    def settle(self, state: InstanceState, billed: Awaitable[None]) -> None:
+        """Likewise for one. If it has ended already, it is `billed` before anything of it is forgotten."""
+        if state.phase is not Phase.EXITED:
+            self.add([state])
+        self._supervisor.spawn(self._settle(state, billed), name=f"settle {state.id[:8]}")
+
+    async def _settle(self, state: InstanceState, billed: Awaitable[None]) -> None:
+        await billed
+        if state.phase is Phase.EXITED:
+            self.remove(state.id)
+
     def on_event(self, event: Event) -> bool:
         """False: not one of these."""
         if event.id not in self._ending:
@@ -39,3 +51,10 @@ class Discards:
     def remove(self, id: str) -> None:
         """Forget an instance that has ended; returns at once."""
         self._supervisor.spawn(self._engine.remove(id), name=f"remove {id[:8]}")
+
+
+def life_of(state: InstanceState, now: float) -> Life:
+    """Of an instance that the engine found: until its exit, or until now."""
+    ended = state.exited if state.exited is not None else now
+    ready = state.ready if state.ready is not None else ended
+    return Life(state.started, ready - state.started, ended - state.started)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from homerun.aio.tasks import Supervisor
 from homerun.controllers.container_spec import container_specs
 from homerun.controllers.discards import Discards
-from homerun.controllers.execution_record import Record, Recorder, job_writes
+from homerun.controllers.execution_record import Record, Recorder, charge_put, job_writes
 from homerun.controllers.execution_status import deleted_body
 from homerun.controllers.operations import finish, pending_operations
 from homerun.controllers.orphans import Orphans
@@ -78,9 +78,9 @@ class ExecutionController:
         self.on_end: Callable[[str, Execution], None] = lambda execution, machine: None
         """Called with an execution that has ended, when that is durable."""
 
-    def unfinished(self) -> Iterable[tuple[str, Execution]]:
-        """All of them, by name."""
-        return [(name, run.machine) for name, run in self._runs.items()]
+    def unfinished(self) -> Iterable[tuple[ExecutionSpec, Execution]]:
+        """All of them."""
+        return [(run.spec, run.machine) for run in self._runs.values()]
 
     def machine(self, execution: str) -> Execution | None:
         """The state machine of an unfinished execution."""
@@ -106,7 +106,7 @@ class ExecutionController:
             if run is not None:
                 self._cancel(run)
             if document is not None:
-                await self._delete(document)
+                await self._delete(document, run)
             return
         if "completionTime" in document.body:
             return
@@ -253,7 +253,7 @@ class ExecutionController:
             self._carry_out(run, run.machine.cancel(self._clock.now()))
             self._settle(run)
 
-    async def _delete(self, document: Document) -> None:
+    async def _delete(self, document: Document, run: Run | None) -> None:
         tasks = await self._store.list("Task", prefix=f"{document.name}/tasks/")
         operations = await pending_operations(self._store, document.internal)
         body = deleted_body(document.body, self._clock.now())
@@ -261,6 +261,9 @@ class ExecutionController:
         ran, internal = finish(operations, document.internal, "Execution", body, error=error, verbs=("run", "create"))
         ended, _ = finish(operations, internal, "Execution", body)
         gone: list[Write] = [Delete("Task", task.name) for task in tasks]
+        if run is not None and "completionTime" not in document.body:
+            # What it is given to end in is not paid for: there will be no other moment at which its end is written.
+            gone.append(charge_put(document, run.spec, run.machine, self._clock.now()))
         gone += [Delete("Running", document.name), Delete("Execution", document.name, if_version=document.version)]
         job = await self._store.get("Job", names.parent(document.name))
         news = {"deleteTime": document.body["deleteTime"]}

@@ -16,6 +16,7 @@ from homerun.controllers.discards import Discards
 from homerun.controllers.execution_status import completion_status, execution_body, failure_message
 from homerun.controllers.operations import finish, pending_operations
 from homerun.controllers.task_document import task_put
+from homerun.core.billing import ByDay, Size, book_tasks, encode
 from homerun.core.execution import Execution, Result
 from homerun.lib.clock import Clock
 from homerun.lib.errors import Aborted, FailedPrecondition, HomerunError
@@ -124,10 +125,12 @@ class Recorder:
         )
         others, internal = finish(operations, internal, "Execution", body)
         job = await self._store.get("Job", record.spec.job)
+        charge = charge_put(document, record.spec, machine, self._clock.now())
         latest = {"completionStatus": completion_status(machine), "completionTime": body["completionTime"]}
         return [
             Put("Execution", document.name, body, internal, if_version=document.version),
             Delete("Running", document.name),
+            charge,
             *ran,
             *others,
             *job_writes(job, body, latest),
@@ -150,3 +153,11 @@ def job_writes(job: Document | None, execution: Mapping[str, Any], news: Mapping
         return []
     latest = {**latest, **news}
     return [Put("Job", job.name, {**job.body, "latestCreatedExecution": latest}, job.internal, if_version=job.version)]
+
+
+def charge_put(document: Document, spec: ExecutionSpec, machine: Execution, now: float) -> Put:
+    """What all its attempts cost, for whoever keeps the books (meter.meter): written with its end, so once."""
+    days: ByDay = {}
+    book_tasks(days, Size.of(spec.containers.cpu, spec.containers.memory), machine.tasks, now)
+    body = {"owner": spec.job, "days": {day: encode(used) for day, used in days.items()}}
+    return Put("Charge", f"{document.name}/{document.body['uid']}", body)

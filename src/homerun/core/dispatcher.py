@@ -374,7 +374,7 @@ class Dispatcher(Generic[Ticket, I]):
 def _charge(instance: Instance, now: float) -> None:
     """Count the time since it became busy, up to now."""
     begin = max(instance.since, instance.paid)
-    seconds = billable(max(now - begin, 0.0))
+    seconds = billable(max(now - begin, 0.0)) / 1000
     instance.paid = begin + seconds
     instance.busy += seconds
 

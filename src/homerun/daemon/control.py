@@ -94,7 +94,7 @@ class Control:
         self.supervisor = Supervisor()
         self.plane = Plane()
         self.plane.set_keys(KeySet(self.issuer.keys.pems()))
-        self.meter = Meter(store, self.supervisor)
+        self.meter = Meter(store, self.supervisor, clock)
         self.discards = Discards(engine, self.supervisor, settings.grace)
         folders = Folders(settings.buckets, settings.allow_host_path)
         self.secrets = Secrets(store, self.vault, Projects(settings.project, settings.project_number), clock)
@@ -155,6 +155,7 @@ class Control:
         jobs.on_gone, self.executions.on_end = metrics.job_gone, metrics.completed
         yield Loop("janitor", store, janitor.KINDS, cleaner.keys, cleaner.reconcile)
         yield Loop("jobs", store, job.KINDS, lambda d: [jobs.key(d)], jobs.reconcile)
+        yield Loop("charges", store, {"Charge"}, lambda d: [d.name], self.meter.fold)
         yield Loop("executions", store, execution.KINDS, lambda d: [d.name], self.executions.reconcile)
         ends = Loop("secrets", store, {"Secret"}, lambda d: [d.name], self.expiry.reconcile)
         self.expiry.again = ends.look_at

@@ -5,34 +5,35 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import asdict, replace
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import homerun
 from homerun.apis.homerun.insight import (
     AttemptView,
+    BillView,
     BuildEvent,
     ColdStartView,
-    Cost,
     DecisionView,
     ExecutionView,
     Info,
     InstanceView,
     Moment,
     ServiceView,
+    Span,
     TaskView,
 )
 from homerun.controllers import crews
 from homerun.controllers.capacity import Group
 from homerun.controllers.task_document import task_from, timeline
-from homerun.core.billing import Bill
+from homerun.core.billing import day_of
 from homerun.core.crew import Crew
 from homerun.core.fleet import Explained
 from homerun.core.instance import Instance
+from homerun.core.invoice import span_of
 from homerun.core.task import Attempt, Outcome, Task
-from homerun.daemon.bills import service_totals
+from homerun.daemon.bills import bill, cost, pool_used, service_used, tasks_used
 from homerun.daemon.metrics import page
 from homerun.engine.base import Ready
 from homerun.engine.images.build import build
@@ -40,7 +41,6 @@ from homerun.engine.images.sources import unpack
 from homerun.lib.errors import NotFound
 from homerun.lib.timestamps import to_rfc3339
 from homerun.meter.cold_starts import ColdStart
-from homerun.meter.meter import Totals, execution_bill, worker_bill
 from homerun.model import names
 from homerun.model.environment import gcloud_environment
 from homerun.model.execution import ExecutionSpec
@@ -48,8 +48,6 @@ from homerun.model.urls import is_loopback
 
 if TYPE_CHECKING:
     from homerun.daemon.control import Control
-
-FREE_TIER = "Before the free tier, at Cloud Run's prices in us-central1."
 
 
 class DaemonInsight:
@@ -100,25 +98,20 @@ class DaemonInsight:
             "decisions": decisions,
             "coldStarts": starts,
             "timeline": sorted(moments, key=lambda moment: moment["time"]),
-            "cost": _total(service_totals(control, name, groups)),
+            "cost": cost(name, service_used(control, name, groups)),
         }
 
     async def explain_worker_pool(self, name: str) -> ServiceView:
         control = self._control
         if await control.store.get("WorkerPool", name) is None:
             raise NotFound(f"Worker pool {name} does not exist: `homerun worker-pools list` shows those that do")
-        group, now = control.crews.group(name), control.clock.mono()
-        offset = control.clock.now() - now
+        group, offset = control.crews.group(name), control.clock.now() - control.clock.mono()
         decisions = _crew_decisions(group.crew, offset) if group is not None else []
-        # What is running is on nobody's bill yet.
-        totals = replace(control.meter.totals(name))
-        for running in _running(group, now) if group is not None else ():
-            totals.add(running)
         return {
             "instances": _workers(group, offset) if group is not None else [],
             "decisions": decisions,
             "timeline": [{"time": d["time"], "what": _sentence(d)} for d in decisions],
-            "cost": _total(totals),
+            "cost": cost(name, pool_used(control, name)),
         }
 
     async def explain_execution(self, name: str) -> ExecutionView:
@@ -134,8 +127,13 @@ class DaemonInsight:
             stored = await control.store.list("Task", prefix=f"{name}/tasks/")
             tasks = sorted((task_from(d) for d in stored), key=lambda task: task.index)
         moments: list[Moment] = [{"time": to_rfc3339(at), "what": what} for at, what in timeline(tasks)]
-        cost = execution_bill(spec.containers, tasks, control.clock.now())
-        return {"tasks": [_task(task) for task in tasks], "timeline": moments, "cost": _cost(cost)}
+        used = tasks_used(spec.containers, tasks, control.clock.now())
+        return {"tasks": [_task(task) for task in tasks], "timeline": moments, "cost": cost(name, used)}
+
+    async def bill(self, span: Span) -> BillView:
+        today = day_of(self._control.clock.now())
+        since, until = span_of(span.since, span.until, today)
+        return await bill(self._control, since, until, span.by, minimum=span.minimum)
 
     async def build(self, name: str, archive: BinaryIO) -> AsyncIterator[BuildEvent]:
         """Unpack beside the state, build with buildah, tell each line as it comes."""
@@ -182,13 +180,6 @@ def _instance(instance: Instance, revision: str, ready: Ready | None, offset: fl
     return view
 
 
-def _running(group: crews.Group, now: float) -> Iterator[Bill]:
-    """What each instance of a worker pool has cost since its start."""
-    for instance in group.crew.instances.values():
-        if (known := group.specs.get(group.crew.revision_of[instance.id])) is not None:
-            yield worker_bill(known[0], [now - instance.created])
-
-
 def _crew_decisions(crew: Crew, offset: float) -> list[DecisionView]:
     return [
         {
@@ -200,17 +191,6 @@ def _crew_decisions(crew: Crew, offset: float) -> list[DecisionView]:
         }
         for entry in crew.history
     ]
-
-
-def _total(totals: Totals) -> Cost:
-    return {
-        "vcpuSeconds": totals.vcpu_seconds,
-        "gibSeconds": totals.gib_seconds,
-        "requests": totals.requests,
-        "billableSeconds": totals.seconds,
-        "usd": totals.usd,
-        "freeTierNote": FREE_TIER,
-    }
 
 
 def _decisions(group: Group, offset: float) -> list[DecisionView]:
@@ -285,15 +265,3 @@ def _attempt(attempt: Attempt) -> AttemptView:
     if attempt.signal is not None:
         view["signal"] = attempt.signal
     return view
-
-
-def _cost(bill: Bill) -> Cost:
-    values = asdict(bill)
-    return {
-        "vcpuSeconds": values["vcpu_seconds"],
-        "gibSeconds": values["gib_seconds"],
-        "requests": values["requests"],
-        "billableSeconds": values["billable_seconds"],
-        "usd": values["usd"],
-        "freeTierNote": FREE_TIER,
-    }

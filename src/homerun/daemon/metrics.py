@@ -15,11 +15,10 @@ import homerun
 from homerun.controllers.capacity import Group
 from homerun.core.instance import Instance, State
 from homerun.core.task import TaskState
-from homerun.daemon.bills import service_totals
+from homerun.daemon.bills import seconds, service_used
 from homerun.engine.oci import procfs
 from homerun.meter import exposition as shown
 from homerun.meter.metrics import FINISHED, Metrics
-from homerun.model import names
 from homerun.model.names import Name
 from homerun.wire.link import Inspected
 
@@ -142,8 +141,8 @@ def _billable(control: Control) -> Iterator[str]:
     for group in control.capacity.groups:
         services.setdefault(group.spec.service, []).append(group)
     for service, groups in services.items():
-        if seconds := service_totals(control, service, groups).seconds:
-            yield shown.BILLABLE.line(_named(shown.BILLABLE, service), seconds)
+        if billed := seconds(service_used(control, service, groups)):
+            yield shown.BILLABLE.line(_named(shown.BILLABLE, service), billed)
 
 
 def _pools(control: Control) -> Iterator[str]:
@@ -158,8 +157,8 @@ def _tasks(control: Control) -> Iterator[str]:
     """Those of executions that have ended are added up; those of the others are where their machine is."""
     finished = {job: Counter(counts) for job, counts in control.observatory.metrics.tasks.items()}
     running: Counter[str] = Counter()
-    for name, machine in control.executions.unfinished():
-        job = names.parent(name)
+    for spec, machine in control.executions.unfinished():
+        job = spec.job
         running[job] += machine.count(TaskState.RUNNING)
         finished.setdefault(job, Counter()).update({state: machine.count(state) for state in FINISHED})
     yield shown.TASKS_RUNNING.head()

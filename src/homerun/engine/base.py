@@ -203,6 +203,11 @@ class Exit:
     def ok(self) -> bool:
         return self.code == 0
 
+    @property
+    def seen(self) -> bool:
+        """Somebody saw it, and knows when it was."""
+        return self.code is not None or self.signal is not None
+
 
 class Phase(StrEnum):
     STARTING = "starting"

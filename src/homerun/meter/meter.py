@@ -1,61 +1,90 @@
-"""What each service and worker pool has used, by the rules of Cloud Run's bill (contract §6).
+"""What each service, job and worker pool has used, by the rules of Cloud Run's bill (contract §6), day by day.
 
-By request (`cpuIdle`): the time that an instance takes to start, the time in which it has at least one request, and
-the time that it takes to end, each in steps of 100 ms. By instance, and for worker pools: its whole life, booked when
-it ends. Totals are kept per owner and written at most every few seconds while they change, so a killed control loses a
-few seconds of a counter at most; a service's whole life is written before the engine forgets it, and counted once. What
-was deleted stays on the bill.
+Nothing is lost when control is killed, and nothing counted twice:
+
+- What an instance cost by itself is booked when it has ended, before the engine forgets it; if the engine tells of it
+  again, it is known. What still runs is worked out when somebody asks.
+- The time with requests comes from the routers as a counter that only rises; how far it was read is written together
+  with what was booked for it. While control is away the routers count on.
+- What an execution cost is a document (a Charge) that its controller writes in the transaction of its end; `fold` makes
+  it a part of the day, in one transaction as well.
+- What the minimum keeps is booked from the time of the last look, which is written too.
+
+Kinds of documents: `UsedDay` (`DAY/OWNER`), `Usage` (OWNER, of all time), `Reading` (a revision's counters).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
 
 from homerun.aio.tasks import Supervisor
-from homerun.core.billing import BY_INSTANCE, BY_REQUEST, BY_WORKER, Bill, bill, billable
-from homerun.core.task import Task
-from homerun.model.container import Containers
+from homerun.core import billing
+from homerun.core.billing import Amount, ByDay, Kept, Life, Rate, Size, Used
+from homerun.core.invoice import Line
+from homerun.lib.clock import Clock
 from homerun.model.revision import RevisionSpec
 from homerun.model.worker_pool import WorkerSpec
-from homerun.store.base import Put, Store
+from homerun.store.base import Delete, Put, Store, Write
 from homerun.wire.link import Usage
 
 FLUSH_EVERY = 5.0
+KEEP_DAYS = 400
+"""Days whose bills can be asked for: a year, and the month before it."""
 _REMEMBERED = 200
+_GONE = 100
+_PAGE = 500
+
+Spec = RevisionSpec | WorkerSpec
 
 
 @dataclass(slots=True)
-class Totals:
-    """Raw sums; rounding happens when a bill is made."""
+class Reading:
+    """Of one revision: how far what is counted elsewhere is on the bill."""
 
-    seconds: float = 0.0
-    vcpu_seconds: float = 0.0
-    gib_seconds: float = 0.0
-    requests: int = 0
-    usd: float = 0.0
+    counters: dict[str, list[int]] = field(default_factory=dict)
+    """Milliseconds and requests by counter of a router; the last two."""
     lives: list[str] = field(default_factory=list)
-    """The last instances whose whole lives are in the sums: if the engine tells of one again, it was killed between."""
+    """The last instances whose lives are booked."""
+    kept: Kept | None = None
 
-    def add(self, more: Bill) -> None:
-        self.seconds += more.billable_seconds
-        self.vcpu_seconds += more.vcpu_seconds
-        self.gib_seconds += more.gib_seconds
-        self.requests += more.requests
-        self.usd += more.usd
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Reading:
+        kept = Kept(*body["kept"]) if body.get("kept") else None
+        return cls(dict(body["counters"]), list(body["lives"]), kept)
+
+    def body(self) -> dict[str, Any]:
+        kept = [self.kept.count, self.kept.since] if self.kept is not None else None
+        return {"counters": dict(self.counters), "lives": list(self.lives), "kept": kept}
 
 
 class Meter:
-    def __init__(self, store: Store, supervisor: Supervisor) -> None:
-        self._store, self._supervisor = store, supervisor
-        self._totals: dict[str, Totals] = {}
-        self._dirty: set[str] = set()
+    def __init__(self, store: Store, supervisor: Supervisor, clock: Clock) -> None:
+        self._store, self._supervisor, self._clock = store, supervisor, clock
+        self._totals: dict[str, Used] = {}
+        self._readings: dict[str, Reading] = {}
+        self._pending: dict[str, ByDay] = {}
+        """Booked, and not written yet, by owner."""
+        self._stale: set[str] = set()
+        """Revisions whose reading is not as it is written."""
+        self._gone: dict[str, None] = {}
+        """Revisions that are no more; their last words may still come."""
+        self._unseen: set[str] = set()
+        """Revisions of which it is not known yet what is left of what the minimum kept before control started."""
         self._timer: asyncio.TimerHandle | None = None
+        self._writing = asyncio.Lock()
+        self._pruned = ""
 
     async def open(self) -> None:
         for document in await self._store.list("Usage"):
-            self._totals[document.name] = Totals(**document.body)
+            if "used" in document.body:
+                self._totals[document.name] = billing.decode(document.body["used"])
+        for document in await self._store.list("Reading"):
+            self._readings[document.name] = Reading.parse(document.body)
+        self._unseen = set(self._readings)
 
     def stop(self) -> None:
         """No more timers."""
@@ -66,47 +95,140 @@ class Meter:
         self.stop()
         await self._flush()
 
-    def totals(self, owner: str) -> Totals:
-        """Of a service or worker pool."""
-        return self._totals.get(owner) or Totals()
+    def totals(self, owner: str) -> Used:
+        """All that a service, a job or a worker pool has used, without what `running` says."""
+        return dict(self._totals.get(owner, {}))
 
-    # What the data plane's capacity reports (controllers.capacity.Metering)
-
-    def started(self, spec: RevisionSpec, startup: float) -> None:
-        if spec.ingress.cpu_idle:
-            self._add(spec, billable(startup), 0)
+    # What the data plane's capacity and the crews report (controllers.capacity.Metering, controllers.crews.Metering)
 
     def used(self, spec: RevisionSpec, usage: Usage) -> None:
-        busy = sum(use.busy for use in usage.instances) if spec.ingress.cpu_idle else 0.0
-        if busy or usage.requests:
-            self._add(spec, busy, usage.requests)
-
-    async def ended(self, spec: RevisionSpec, instance: str, lived: float, stopping: float) -> None:
+        """The counter's rise since it was last read: of one that was never seen, all of it."""
+        reading = self._reading(spec.name)
+        before = reading.counters.pop(usage.counter, [0, 0])
+        ms, requests = usage.billed - before[0], usage.answered - before[1]
+        reading.counters[usage.counter] = [usage.billed, usage.answered]
+        while len(reading.counters) > 2:
+            del reading.counters[next(iter(reading.counters))]
         if spec.ingress.cpu_idle:
-            if stopping:
-                self._add(spec, billable(stopping), 0)
+            self._settle(spec, reading, ms)
+            if ms or requests:
+                self._book_now(spec, Rate.REQUEST, billing.amount(ms, _size(spec), requests))
+        elif requests:
+            self._book_now(spec, Rate.INSTANCE, Amount(requests=requests))
+
+    def kept(self, spec: RevisionSpec, count: int) -> None:
+        """From now on the minimum keeps so many instances."""
+        self._gone.pop(spec.name, None)
+        if count == 0 and (spec.name not in self._readings or self._readings[spec.name].kept is None):
             return
-        totals = self._totals.setdefault(spec.service, Totals())
-        if instance not in totals.lives:
-            totals.lives = [*totals.lives[-_REMEMBERED:], instance]
-            self._add(spec, billable(lived), 0)
-            await self._flush()
+        reading = self._reading(spec.name)
+        if reading.kept is not None:
+            if spec.name in self._unseen:
+                # What was there before control started, and is not now, went who knows when.
+                reading.kept = Kept(min(reading.kept.count, count), reading.kept.since)
+            self._settle(spec, reading)
+        self._unseen.discard(spec.name)
+        reading.kept = Kept(count, round(self._clock.now() * 1000)) if count and spec.ingress.cpu_idle else None
+        self._mark(spec.name)
 
-    def worked(self, spec: WorkerSpec, seconds: float) -> None:
-        """An instance of a worker pool has ended (controllers.crews.Metering)."""
-        self._book(spec.pool, worker_bill(spec, [seconds]))
+    async def ended(self, spec: Spec, instance: str, life: Life) -> None:
+        reading = self._reading(spec.name)
+        if instance not in reading.lives:
+            reading.lives = [*reading.lives[1 - _REMEMBERED :], instance]
+            booked: ByDay = {}
+            billing.book_life(booked, _rate(spec), _size(spec), life)
+            self._book(_owner(spec), booked)
+            self._mark(spec.name)
+        await self._flush()
 
-    def running(self, spec: RevisionSpec, lives: Iterable[float]) -> Bill:
-        """What those add to the bill that have not ended yet."""
-        seconds = 0.0 if spec.ingress.cpu_idle else sum(billable(life) for life in lives)
-        return _bill(spec, seconds, 0)
+    def gone(self, revision: str) -> None:
+        """It is no more, and neither are its counters. Its last words may follow."""
+        self._gone[revision] = None
+        if len(self._gone) > _GONE:
+            first = next(iter(self._gone))
+            del self._gone[first]
+            self._readings.pop(first, None)
+        self._mark(revision)
 
-    def _add(self, spec: RevisionSpec, seconds: float, requests: int) -> None:
-        self._book(spec.service, _bill(spec, seconds, requests))
+    def running(self, spec: Spec, lives: Iterable[Life]) -> ByDay:
+        """What those add to the bill that have not ended yet, and what the minimum keeps since the last look."""
+        booked: ByDay = {}
+        for life in lives:
+            billing.book_life(booked, _rate(spec), _size(spec), life)
+        reading = self._readings.get(spec.name)
+        if reading is not None and reading.kept is not None:
+            _, parts = reading.kept.until(self._clock.now())
+            for day, ms in parts:
+                billing.add(booked, day, Rate.IDLE, billing.amount(ms, _size(spec)))
+        return booked
 
-    def _book(self, owner: str, more: Bill) -> None:
-        self._totals.setdefault(owner, Totals()).add(more)
-        self._dirty.add(owner)
+    # The history
+
+    async def lines(self, since: str, until: str) -> list[Line]:
+        """What was used from the first day of the month of `since` to before `until`, without what `running` says."""
+        found: dict[tuple[str, str], Used] = {}
+        async with self._writing:
+            async for day, owner, used in self._days(since[:7], until):
+                billing.merge(found.setdefault((day, owner), {}), used)
+            for charge in await self._store.list("Charge"):
+                _collect(found, charge.body["owner"], _days_of(charge.body), since[:7], until)
+            for owner, days in self._pending.items():
+                _collect(found, owner, days, since[:7], until)
+        return [Line(day, owner, used) for (day, owner), used in sorted(found.items())]
+
+    async def _days(self, since: str, until: str) -> AsyncIterator[tuple[str, str, Used]]:
+        after = since
+        while page := await self._store.list("UsedDay", after=after, limit=_PAGE):
+            for document in page:
+                day, _, owner = document.name.partition("/")
+                if day >= until:
+                    return
+                yield day, owner, billing.decode(document.body)
+            after = page[-1].name
+
+    async def fold(self, name: str) -> None:
+        """A Charge becomes a part of its owner's days."""
+        async with self._writing:
+            document = await self._store.get("Charge", name)
+            if document is None:
+                return
+            owner, days = document.body["owner"], _days_of(document.body)
+            before = self._totals.get(owner, {})
+            self._totals[owner] = dict(before)
+            for used in days.values():
+                billing.merge(self._totals[owner], used)
+            try:
+                await self._store.apply(*await self._writes({owner: days}), Delete("Charge", name))
+            except BaseException:
+                self._totals[owner] = before
+                raise
+
+    # Inside
+
+    def _reading(self, revision: str) -> Reading:
+        return self._readings.setdefault(revision, Reading())
+
+    def _settle(self, spec: RevisionSpec, reading: Reading, busy: int = 0) -> None:
+        if reading.kept is None:
+            return
+        reading.kept, parts = reading.kept.until(self._clock.now(), busy)
+        booked: ByDay = {}
+        for day, ms in parts:
+            billing.add(booked, day, Rate.IDLE, billing.amount(ms, _size(spec)))
+        self._book(spec.service, booked)
+        self._mark(spec.name)
+
+    def _book_now(self, spec: RevisionSpec, rate: Rate, more: Amount) -> None:
+        self._book(spec.service, {billing.day_of(self._clock.now()): {rate: more}})
+        self._mark(spec.name)
+
+    def _book(self, owner: str, days: ByDay) -> None:
+        billing.merge_days(self._pending.setdefault(owner, {}), days)
+        for used in days.values():
+            billing.merge(self._totals.setdefault(owner, {}), used)
+
+    def _mark(self, revision: str) -> None:
+        self._stale.add(revision)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_EVERY, self._on_timer)
 
@@ -115,28 +237,70 @@ class Meter:
         self._supervisor.spawn(self._flush(), name="flush usage")
 
     async def _flush(self) -> None:
-        dirty, self._dirty = self._dirty, set()
-        writes = [Put("Usage", name, asdict(self._totals[name])) for name in sorted(dirty) if name in self._totals]
-        if writes:
-            await self._store.apply(*writes)
+        """All that was booked before is durable when this returns."""
+        async with self._writing:
+            pending, self._pending = self._pending, {}
+            stale, self._stale = self._stale, set()
+            readings = [self._reading_write(revision) for revision in sorted(stale)]
+            try:
+                if writes := [*await self._writes(pending), *readings]:
+                    await self._store.apply(*writes)
+            except BaseException:
+                for owner, days in pending.items():
+                    billing.merge_days(self._pending.setdefault(owner, {}), days)
+                self._stale |= stale
+                raise
+            await self._prune()
+
+    def _reading_write(self, revision: str) -> Write:
+        if revision in self._gone:
+            return Delete("Reading", revision)
+        return Put("Reading", revision, self._readings[revision].body())
+
+    async def _writes(self, booked: Mapping[str, ByDay]) -> list[Write]:
+        # The totals first: what is booked while we read is not in them.
+        writes: list[Write] = [
+            Put("Usage", owner, {"used": billing.encode(self._totals[owner])}) for owner, days in booked.items() if days
+        ]
+        for owner, days in booked.items():
+            for day, used in days.items():
+                name = f"{day}/{owner}"
+                stored = await self._store.get("UsedDay", name)
+                sums = billing.decode(stored.body) if stored is not None else {}
+                billing.merge(sums, used)
+                writes.append(Put("UsedDay", name, billing.encode(sums)))
+        return writes
+
+    async def _prune(self) -> None:
+        """Once a day: what is older than anybody may ask for."""
+        today = billing.day_of(self._clock.now())
+        if today == self._pruned:
+            return
+        self._pruned = today
+        first = (date.fromisoformat(today) - timedelta(days=KEEP_DAYS)).isoformat()
+        while old := [d for d in await self._store.list("UsedDay", limit=_PAGE) if d.name < first]:
+            await self._store.apply(*(Delete("UsedDay", document.name) for document in old))
 
 
-def _bill(spec: RevisionSpec, seconds: float, requests: int) -> Bill:
-    prices = BY_REQUEST if spec.ingress.cpu_idle else BY_INSTANCE
-    return bill(seconds, spec.containers.cpu, spec.containers.memory, requests, prices)
+def _owner(spec: Spec) -> str:
+    return spec.service if isinstance(spec, RevisionSpec) else spec.pool
 
 
-def worker_bill(spec: WorkerSpec, lives: Iterable[float]) -> Bill:
-    """Instances of a worker pool that lived for so many seconds each."""
-    seconds = sum(billable(life) for life in lives)
-    return bill(seconds, spec.containers.cpu, spec.containers.memory, 0, BY_WORKER)
+def _rate(spec: Spec) -> Rate:
+    if isinstance(spec, WorkerSpec):
+        return Rate.WORKER
+    return Rate.REQUEST if spec.ingress.cpu_idle else Rate.INSTANCE
 
 
-def execution_bill(containers: Containers, tasks: Iterable[Task], now: float) -> Bill:
-    """Every attempt from its start to its end, each rounded up; those that run are billed up to `now`."""
-    seconds = sum(
-        billable((attempt.ended if attempt.ended is not None else now) - attempt.started)
-        for task in tasks
-        for attempt in task.attempts
-    )
-    return bill(seconds, containers.cpu, containers.memory, 0, BY_INSTANCE)
+def _size(spec: Spec) -> Size:
+    return Size.of(spec.containers.cpu, spec.containers.memory)
+
+
+def _days_of(charge: Mapping[str, Any]) -> ByDay:
+    return {day: billing.decode(used) for day, used in charge["days"].items()}
+
+
+def _collect(found: dict[tuple[str, str], Used], owner: str, days: ByDay, since: str, until: str) -> None:
+    for day, used in days.items():
+        if since <= day < until:
+            billing.merge(found.setdefault((day, owner), {}), used)

@@ -9,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from homerun.core.dispatcher import Assign, Dispatcher, Drained, QueueFull
+from homerun.lib import ids
 from homerun.router import errors
 from homerun.wire.link import Demand, InstanceDrained, InstanceFailed, InstanceIdle, RevisionSet
 
@@ -23,7 +24,20 @@ class Activator:
     sticky = False
     """Clients come back to the instance that they were with (affinity.py)."""
 
-    __slots__ = ("_expiry", "disabled", "dispatcher", "h2c", "metered", "name", "router", "throttled", "timeout")
+    __slots__ = (
+        "_expiry",
+        "answered",
+        "billed",
+        "counter",
+        "disabled",
+        "dispatcher",
+        "h2c",
+        "metered",
+        "name",
+        "router",
+        "throttled",
+        "timeout",
+    )
 
     def __init__(self, router: Router, message: RevisionSet) -> None:
         self.router = router
@@ -39,6 +53,9 @@ class Activator:
         )
         self.metered = False
         """There is traffic, or was just now, and usage is reported each second."""
+        self.counter = ids.uid()
+        """Names what follows: all that was reported of this revision since we know it (wire.link.Usage)."""
+        self.billed = self.answered = 0
         self._expiry: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
@@ -122,7 +139,9 @@ class Activator:
             self.router.link.send(InstanceIdle(instance))
 
     def rouse(self) -> None:
-        """Control knows nothing of who rests, and takes all for busy."""
+        """Control knows nothing of who rests, and takes all for busy; nor has it written down all that was counted."""
+        if self.billed or self.answered:
+            self.wake(self.router.mono())
         if self.throttled and self.dispatcher.instances:
             for instance in self.dispatcher.instances.values():
                 instance.resting = False

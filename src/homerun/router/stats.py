@@ -100,9 +100,12 @@ class Stats:
             self._timer = None
 
     def forget(self, activator: Activator) -> None:
-        """Its revision is gone."""
+        """Its revision is gone: its last words."""
         if activator in self.metered:
             self.metered.remove(activator)
+            usage = self._usage(activator, self._epoch + self._router.mono())
+            if usage.billed or usage.answered:
+                self._router.link.send(usage)
 
     def _send_requests(self) -> None:
         requests, self._requests = self._requests, []
@@ -125,6 +128,8 @@ class Stats:
 
     def _usage(self, activator: Activator, wall: float) -> Usage:
         sample = activator.dispatcher.sample(self._router.mono())
+        activator.billed += round(sum(use.busy for use in sample.instances) * 1000)
+        activator.answered += sample.requests
         return Usage(
             activator.name,
             wall,
@@ -133,4 +138,7 @@ class Stats:
             sample.waiting,
             sample.requests,
             [InstanceUse(i.instance, i.in_flight, i.busy, i.requests, i.idle) for i in sample.instances],
+            activator.counter,
+            activator.billed,
+            activator.answered,
         )

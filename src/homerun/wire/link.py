@@ -159,7 +159,9 @@ class InstanceUse(msgspec.Struct, frozen=True, array_like=True):
 class Usage(Message, frozen=True):
     """Once a second while there is any traffic, and once more when it ends (all zero): then silence.
 
-    `concurrency`: average number of requests in flight or waiting since the last one.
+    `concurrency`: average number of requests in flight or waiting since the last one. `billed` (milliseconds) and
+    `answered` (requests) never fall: they are all that the router's `counter` of this revision has counted, so that
+    what control had not written down when it was killed is told again.
     """
 
     revision: str
@@ -169,6 +171,9 @@ class Usage(Message, frozen=True):
     waiting: int
     requests: int
     instances: list[InstanceUse]
+    counter: str = ""
+    billed: int = 0
+    answered: int = 0
 
 
 class InstanceFailed(Message, frozen=True):

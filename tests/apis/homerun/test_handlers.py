@@ -6,7 +6,7 @@ import pytest
 from starlette.applications import Starlette
 
 from homerun.apis.homerun.handlers import IN_MEMORY, routes
-from homerun.apis.homerun.insight import BuildEvent, ExecutionView, Info, ServiceView
+from homerun.apis.homerun.insight import BillView, BuildEvent, ExecutionView, Info, ServiceView, Span
 from homerun.lib.errors import FailedPrecondition, Invalid, NotFound
 from tests.support.asgi import call
 
@@ -50,6 +50,10 @@ class Fake:
         if name != "projects/p/locations/l/jobs/j/executions/j-abcde":
             raise NotFound(name)
         return {"tasks": [], "timeline": [{"time": "t", "what": name}], "cost": COST}  # type: ignore[typeddict-item]
+
+    async def bill(self, span: Span) -> BillView:
+        self.span = span
+        return {"rows": []}  # type: ignore[typeddict-item]
 
     async def metrics(self) -> AsyncIterator[str]:
         yield "# TYPE a gauge\n"
@@ -110,6 +114,19 @@ async def test_an_execution_is_explained_by_its_full_name(app: Starlette) -> Non
 async def test_what_is_not_there_is_left_to_the_server_to_answer(app: Starlette) -> None:
     with pytest.raises(NotFound):
         await call(app, "GET", f"{LOCATION}/services/other:explain")
+
+
+async def test_a_bill_is_for_the_days_and_rows_that_one_asks_for(app: Starlette, insight: Fake) -> None:
+    assert (await call(app, "GET", "/homerun/v1/bill")).json() == {"rows": []}
+    assert insight.span == Span()
+    await call(app, "GET", "/homerun/v1/bill?since=2026-11-01&until=2026-12-01&by=day&minimum=false")
+    assert insight.span == Span("2026-11-01", "2026-12-01", "day", minimum=False)
+
+
+@pytest.mark.parametrize("query", ["by=hour", "minimum=no", "from=2026-11-01"])
+async def test_what_no_bill_has_is_refused_by_its_name(app: Starlette, query: str) -> None:
+    with pytest.raises(Invalid, match=query.partition("=")[0]):
+        await call(app, "GET", f"/homerun/v1/bill?{query}")
 
 
 async def test_shutdown_takes_a_post_only(app: Starlette, insight: Fake) -> None:

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from homerun.apis.homerun.insight import BuildEvent, Insight
+from homerun.apis.homerun.insight import BuildEvent, Insight, Span
+from homerun.core.invoice import BY
 from homerun.lib.errors import HomerunError, Internal, Invalid
 
 _log = logging.getLogger("homerun.apis")
@@ -46,6 +47,9 @@ def routes(insight: Insight, *, max_archive: int = MAX_ARCHIVE) -> list[Route]:
     async def explain_execution(request: Request) -> Response:
         return JSONResponse(await insight.explain_execution(_name(request, "jobs/{job}/executions/{execution}")))
 
+    async def bill(request: Request) -> Response:
+        return JSONResponse(await insight.bill(_span(request)))
+
     async def build(request: Request) -> Response:
         name = _image_name(request)
         archive = await _spool(request, max_archive)
@@ -58,12 +62,26 @@ def routes(insight: Insight, *, max_archive: int = MAX_ARCHIVE) -> list[Route]:
     return [
         Route(f"{PREFIX}/info", info, methods=["GET"]),
         Route(f"{PREFIX}/metrics", metrics, methods=["GET"]),
+        Route(f"{PREFIX}/bill", bill, methods=["GET"]),
         Route(f"{PREFIX}:shutdown", shutdown, methods=["POST"]),
         Route(f"{LOCATION}/services/{{service}}:explain", explain_service, methods=["GET"]),
         Route(f"{LOCATION}/workerPools/{{pool}}:explain", explain_worker_pool, methods=["GET"]),
         Route(f"{LOCATION}/jobs/{{job}}/executions/{{execution}}:explain", explain_execution, methods=["GET"]),
         Route(f"{LOCATION}/builds", build, methods=["POST"]),
     ]
+
+
+def _span(request: Request) -> Span:
+    query = dict(request.query_params)
+    since, until, by = query.pop("since", ""), query.pop("until", ""), query.pop("by", "resource")
+    minimum = query.pop("minimum", "true")
+    if query:
+        raise Invalid.field(next(iter(query)), "there is no such parameter: a bill has since, until, by and minimum")
+    if by not in BY:
+        raise Invalid.field("by", f"{by!r} is nothing that a bill has rows for: choose one of {', '.join(BY)}")
+    if minimum not in ("true", "false"):
+        raise Invalid.field("minimum", f"{minimum!r} is neither true nor false")
+    return Span(since, until, by, minimum == "true")
 
 
 def _name(request: Request, path: str) -> str:

@@ -7,6 +7,7 @@ RFC 3339, durations seconds. `Insight` is filled in by the daemon, the one place
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import BinaryIO, NotRequired, Protocol, TypedDict
 
 
@@ -35,15 +36,52 @@ class Moment(TypedDict):
     what: str
 
 
-class Cost(TypedDict):
-    """By the public prices of the real platform, before its free tier."""
+class UsedView(TypedDict):
+    """What is billed. `idleSeconds`: of instances without requests that a minimum keeps, cheaper than the others."""
 
     vcpuSeconds: float
     gibSeconds: float
     requests: int
     billableSeconds: float
+    idleSeconds: float
+
+
+class Cost(UsedView):
+    """By the public prices of the real platform, before its free tier."""
+
     usd: float
     freeTierNote: NotRequired[str]
+
+
+class BillRow(UsedView):
+    """`name`: a day, a month, a project, a region, a kind, or the full name of what was used. Before the free tier."""
+
+    name: str
+    usd: float
+
+
+class BillMonth(TypedDict):
+    """What of the bill is in this month: before the free tier, what that takes off, and what is left."""
+
+    month: str
+    usd: float
+    freeTierUsd: float
+    totalUsd: float
+
+
+class BillView(TypedDict):
+    """Days in UTC, as `2026-12-01`: from `since` to before `until`. `by`: what each row is for."""
+
+    since: str
+    until: str
+    by: str
+    currency: str
+    prices: str
+    rows: list[BillRow]
+    months: list[BillMonth]
+    usd: float
+    freeTierUsd: float
+    totalUsd: float
 
 
 class InstanceView(TypedDict):
@@ -148,6 +186,16 @@ class Built(TypedDict):
 BuildEvent = BuildLog | Built
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which bill. Empty: the current month, up to today. `minimum`: with the first minute of each instance in full."""
+
+    since: str = ""
+    until: str = ""
+    by: str = "resource"
+    minimum: bool = True
+
+
 class Insight(Protocol):
     def info(self) -> Info: ...
 
@@ -161,6 +209,10 @@ class Insight(Protocol):
 
     async def explain_execution(self, name: str) -> ExecutionView:
         """Raises NotFound."""
+        ...
+
+    async def bill(self, span: Span) -> BillView:
+        """Raises Invalid."""
         ...
 
     def metrics(self) -> AsyncIterator[str]:
