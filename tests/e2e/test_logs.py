@@ -47,6 +47,7 @@ def test_each_line_is_followed_and_found_once_while_control_is_killed_again_and_
         with following(daemon, shown, "talks", "--service", "--filter", 'log_id("run.googleapis.com/stdout")'):
             daemon.get("talks", "/log?text=before")
             daemon.until(lambda: "before" in shown.read_text())
+            assert daemon.get("talks", "/syslog?text=early")[0] == 200
             written = []
             for number in range(300):
                 assert daemon.get("talks", f"/log?text=line-{number}")[0] == 200
@@ -59,6 +60,13 @@ def test_each_line_is_followed_and_found_once_while_control_is_killed_again_and_
         assert [words[-1] for words in lines if words[-1].startswith("line-")] == written
         found = [entry["textPayload"] for entry in read(daemon, 'textPayload:"line-"')]
         assert found == written
+
+        # A program that had /dev/log open all the time: the socket is another one by now.
+        assert daemon.get("talks", "/syslog?text=late")[0] == 200
+        sent = 'log_id("run.googleapis.com/syslog")'
+        daemon.until(lambda: any("late" in entry["textPayload"] for entry in read(daemon, sent)))
+        messages = [(entry["textPayload"], entry["severity"]) for entry in read(daemon, sent)]
+        assert messages == [("app: early", "ERROR"), ("app: late", "ERROR")]
 
         # Requests are told within a second; what was on its way to a control that was killed is lost.
         asked = 'log_id("run.googleapis.com/requests") AND httpRequest.requestUrl:"line-299"'

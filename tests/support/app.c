@@ -15,7 +15,7 @@
  *   env                      print the environment
  *   id                       uid, gid, groups, cwd, no_new_privs, capabilities, open files limit, pid
  *
- * Paths served: / /env /headers /echo /exit?code= /sleep?ms= /big?n= /chunked?n=&ms= /status?code= /log?text=
+ * Paths served: / /env /headers /echo /exit?code= /sleep?ms= /big?n= /chunked?n=&ms= /status?code= /log?text= /syslog?text=
  *               /eat?mib= /burn?ms= /drop /peak (most requests ever in flight) /connect?host=&port=
  *               /count (how far a thread has counted that never rests; SPIN=1)
  *               /cat?path= (empty if it cannot be read)  /write?path=&mib=|text= (`written` or the error)  /id
@@ -38,6 +38,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -295,6 +296,10 @@ static int answer(struct conn *c, struct request *r, const char *head) {
     if (is(r, "/readyz")) return reply(c, ready, "", 0);
     if (is(r, "/peak")) return reply(c, 200, text, sprintf(text, "%d\n", peak));
     if (is(r, "/count")) return reply(c, 200, text, sprintf(text, "%lld\n", counted));
+    if (is(r, "/syslog")) {
+        const char *at = strstr(r->target, "text=");
+        syslog(LOG_USER | LOG_ERR, "%s", at ? at + 5 : "logged");
+    }
     if (is(r, "/log")) {
         const char *at = strstr(r->target, "text=");
         snprintf(text, sizeof text, "%s\n", at ? at + 5 : "logged");

@@ -36,6 +36,8 @@ LONGEST_STATE_PATH = 107 - len("/run/control.sock")
 """Linux takes at most 107 bytes for the path of a Unix socket."""
 GIVE_UP_AFTER = 3
 """Starts of control in a row that failed: the next one will, too."""
+GIVE_UP_AFTER_KILLS = 10
+"""Likewise, if somebody killed it, who may not do so again; but the kernel does, if it has no memory for it."""
 STOP_MARGIN = 15.0
 """Seconds beyond the grace period after which a process that does not end is killed."""
 _PR_SET_PDEATHSIG = 1
@@ -160,7 +162,8 @@ class Processes:
             self.control_was_up, child.failed_starts = True, 0
             return False
         child.failed_starts += 1
-        if code != EXIT_FATAL and child.failed_starts < GIVE_UP_AFTER:
+        enough = GIVE_UP_AFTER_KILLS if code == -signal.SIGKILL else GIVE_UP_AFTER
+        if code != EXIT_FATAL and child.failed_starts < enough:
             return False
         reason = starts.reason(self.settings.state, child.role, code)
         if not self.control_was_up:

@@ -22,7 +22,7 @@ from homerun.core.stack_traces import QUIET, StackTraces
 from homerun.engine.output import Output, OutputLine, OutputSource
 from homerun.lib.clock import Clock
 from homerun.lib.errors import HomerunError
-from homerun.meter.log_rows import dropped_row, lost_row, origin, output_row
+from homerun.meter.log_rows import STREAMS, dropped_row, lost_row, origin, output_row
 from homerun.model import labels
 from homerun.store.log_base import Found, LogQuery, LogRow, LogStore, Origin
 
@@ -255,7 +255,7 @@ class LogBook:
         """There is nothing of it any more."""
         project, _ = self._positions[key]
         made.batch(project).positions[key] = None
-        for stream in ("stdout", "stderr"):
+        for stream in STREAMS:
             self._origins.pop((key, stream), None)
 
     def _commit(self, made: _Round, now: float) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from homerun.core.log_payload import Payload, payload
+from homerun.core.syslog import syslog_payload
 from homerun.engine.output import OutputLine
 from homerun.lib.timestamps import to_rfc3339
 from homerun.model import labels as instance_labels
@@ -20,6 +21,9 @@ from homerun.store.log_base import LogRow, Origin, Pairs
 LARGEST = 256 << 10
 """Characters of an entry's text (contract §1.13)."""
 SYSTEM = "varlog/system"
+SYSLOG = "syslog"
+STREAMS = ("stdout", "stderr", SYSLOG)
+"""What containers write to."""
 _LABELS = (
     (instance_labels.EXECUTION, "run.googleapis.com/execution_name"),
     (instance_labels.TASK, "run.googleapis.com/task_index"),
@@ -55,7 +59,7 @@ def _pairs(values: Mapping[str, str], **more: str) -> Pairs:
 def output_row(source: Origin, lines: Sequence[OutputLine]) -> LogRow:
     """Of one line, or of several that belong together."""
     if len(lines) == 1:
-        said = payload(lines[0].text)
+        said = (syslog_payload if lines[0].stream == SYSLOG else payload)(lines[0].text)
     else:
         said = Payload(text="\n".join(line.text for line in lines)[:LARGEST].rstrip("\n"))
     return payload_row(source, said, lines[0].time)

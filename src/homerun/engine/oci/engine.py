@@ -28,7 +28,7 @@ from homerun.engine.base import (
     LogLine,
     Phase,
 )
-from homerun.engine.oci import adopt, firewall, host, launch, procfs, volumes
+from homerun.engine.oci import adopt, firewall, host, launch, procfs, syslog, volumes
 from homerun.engine.oci.doors import Door, open_doors
 from homerun.engine.oci.id_map import IdMap
 from homerun.engine.oci.instance import Instance, Part
@@ -111,7 +111,8 @@ class OciEngine:
             runtime = await host.choose_runtime(self._wanted, self._layout, cgroups, conmon, self._sandboxes, self._ids)
             own = next((door.address for door in self._doors if door.port == 53), "")
             self._host = Host(self._layout, cgroups, runtime, conmon, self._task_limit, self._disk, own, self._ids)
-            self._lives = Lives(self._host, self._clock, self._tell, self._over)
+            inbox = syslog.Syslog(self._logs, self._clock)
+            self._lives = Lives(self._host, self._clock, self._tell, self._over, inbox)
             await asyncio.to_thread(self._logs.open)
             found = await asyncio.to_thread(adopt.adopt, self._host)
             for id in found.unborn:
@@ -259,7 +260,7 @@ class OciEngine:
         instance.ours = instance.launched = True
         instance.started = self._clock.now()
         for part, made in zip(instance.parts, created, strict=True):
-            part.monitor, part.init = made.process, made.init
+            part.monitor, part.init, part.syslog = made.process, made.init, syslog.bind(made.init.pid)
         for part in instance.roots:
             part.begun = instance.started
         if network and port:
@@ -275,6 +276,9 @@ class OciEngine:
         for made in created:
             kill_tree(made.process.pid)
             os.waitpid(made.process.pid, 0)
+        for part in instance.parts:
+            if part.syslog is not None:
+                part.syslog.close()
         keys = [part.key for part in instance.parts]
         launch.discard(self._host, instance.id, keys)
         self._logs.drop(instance.id, keys)

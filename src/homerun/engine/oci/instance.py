@@ -5,6 +5,7 @@ and end them. What follows from what, in which order, is decided here; lives.py 
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -38,6 +39,8 @@ class Part:
     watch: int | None = None
     """Readable once the monitor has ended (pidfd)."""
     probe: asyncio.Task[None] | None = None
+    syslog: socket.socket | None = None
+    """Its /dev/log."""
 
     @property
     def settled(self) -> bool:

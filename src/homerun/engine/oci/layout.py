@@ -11,7 +11,8 @@ STATE/
   logs/KEY.log           output of a container, in conmon's k8s-file format; KEY.held is what is being read; labels in
                          logs/index.jsonl
   run/RUNTIME/KEY/       the OCI runtime's own state
-KEY is the ID of the instance, of several containers with + and the container's name (instance.py).
+KEY is the ID of the instance, of several containers with + and the container's name (instance.py), and of what a
+container sent to syslog with ~ at its end (syslog.py).
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from homerun.engine.oci import finish, listening, probes
 from homerun.engine.oci.health import Health
 from homerun.engine.oci.instance import Instance, Part
 from homerun.engine.oci.launch import Host
+from homerun.engine.oci.syslog import Syslog
 from homerun.lib.clock import Clock
 from homerun.lib.errors import HomerunError
 from homerun.model.probe import Check, Probe
@@ -38,11 +39,13 @@ class Lives:
         clock: Clock,
         tell: Callable[[Instance, Event], None],
         over: Callable[[Instance], Awaitable[None]],
+        syslog: Syslog,
     ) -> None:
         self._host = host
         self._clock = clock
         self._tell = tell
         self._over = over
+        self._syslog = syslog
         self._tasks = Supervisor()
         self._health = Health(clock, self._tasks, tell, self._kill_for, self._grant)
         self._ending: set[asyncio.Task[None]] = set()
@@ -59,6 +62,7 @@ class Lives:
         """It runs on without us."""
         for part in instance.parts:
             self._unwatch(part)
+            self._syslog.detach(part)
         if instance.kill:
             instance.kill.cancel()
         if instance.network:
@@ -215,6 +219,7 @@ class Lives:
         if part.watch is None:
             return False
         asyncio.get_running_loop().add_reader(part.watch, self._ended, instance, part)
+        self._syslog.attach(instance, part)
         return True
 
     def _unwatch(self, part: Part) -> None:
@@ -225,6 +230,7 @@ class Lives:
 
     def _ended(self, instance: Instance, part: Part) -> None:
         self._unwatch(part)
+        self._syslog.ended(instance, part)
         if part.probe:
             part.probe.cancel()
         part.ended = True
