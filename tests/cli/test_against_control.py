@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -108,6 +109,37 @@ def test_a_service_from_deployment_to_deletion(homerun: Homerun) -> None:
     assert "hello-00002" in homerun("services", "list").stdout
     homerun("services", "delete", "hello", "--yes")
     assert "hello" not in homerun("services", "list").stdout
+
+
+SERVICE = """
+apiVersion: serving.knative.dev/v1
+kind: Service
+metadata: {{name: filed, labels: {{cloud.googleapis.com/location: europe-west3}}}}
+spec: {{template: {{spec: {{containers: [{{image: "{image}"}}]}}}}}}
+"""
+JOB = """
+apiVersion: run.googleapis.com/v1
+kind: Job
+metadata: {name: filed}
+spec: {template: {spec: {taskCount: 3, template: {spec: {containers: [{image: "task:1"}]}}}}}
+"""
+
+
+def test_what_a_file_says_is_created_and_replaced_where_it_says(homerun: Homerun, tmp_path: Path) -> None:
+    service, job = tmp_path / "service.yaml", tmp_path / "job.yaml"
+    job.write_text(JOB)
+    for image in ("app:1", "app:2"):
+        service.write_text(SERVICE.format(image=image))
+        assert ".europe-west3.run.localhost" in homerun("services", "replace", str(service)).stdout
+    found = json.loads(homerun("services", "list", "--region", "europe-west3", "--format", "json").stdout)
+    assert [each["template"]["containers"][0]["image"] for each in found] == ["app:2"]
+    assert homerun("jobs", "replace", str(job)).stdout == "filed\n"
+    homerun("jobs", "replace", str(job), "--dry-run")
+    assert "3 tasks" in homerun("jobs", "describe", "filed").stdout
+    service.write_text(SERVICE.format(image="app:1").replace("containers", "containrs"))
+    wrong = homerun.run_anyhow("services", "replace", str(service))
+    assert wrong.exit_code == 1 and "containrs" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
 
 
 def test_a_broken_image_is_explained_and_the_old_revision_stays(homerun: Homerun) -> None:

@@ -21,6 +21,7 @@ class Asked:
     path: str
     body: Any
     query: dict[str, str]
+    host: str = ""
 
 
 @dataclass
@@ -33,8 +34,8 @@ class FakeApi:
     def on(self, method: str, path: str, *answers: Answer) -> None:
         self._script[method, path] = list(answers)
 
-    def answer(self, method: str, path: str, body: Any, query: Mapping[str, str]) -> Any:
-        self.asked.append(Asked(method, path, copy.deepcopy(body), dict(query)))
+    def answer(self, method: str, path: str, body: Any, query: Mapping[str, str], host: str = "") -> Any:
+        self.asked.append(Asked(method, path, copy.deepcopy(body), dict(query), host))
         script = self._script.get((method, path))
         if script is None:
             raise ApiError(f"{method} {path} does not exist", 404, "NOT_FOUND")
@@ -56,8 +57,8 @@ class _FakeClient(Client):
         super().__init__(address, token)
         self._api = api
 
-    def call(self, method: str, url: str, body: Json | None, query: Mapping[str, str]) -> Json:
-        answer: Json = self._api.answer(method, url, body, query)
+    def call(self, method: str, url: str, body: Json | None, query: Mapping[str, str], host: str = "") -> Json:
+        answer: Json = self._api.answer(method, url, body, query, host)
         json.dumps(body)
         return answer
 

@@ -52,10 +52,11 @@ class Client:
     def delete(self, url: str) -> Json:
         return self.call("DELETE", url, None, {})
 
-    def call(self, method: str, url: str, body: Json | None, query: Mapping[str, str]) -> Json:
-        """Raises ApiError when homerun refuses, Unreachable when there is none."""
+    def call(self, method: str, url: str, body: Json | None, query: Mapping[str, str], host: str = "") -> Json:
+        """`host`: the name to ask under. Raises ApiError when homerun refuses, Unreachable when there is none."""
         data = None if body is None else json.dumps(body).encode()
-        response = self._send(method, _with_query(url, query), data, {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json", **({"Host": host} if host else {})}
+        response = self._send(method, _with_query(url, query), data, headers)
         try:
             return self._parse(response, response.read())
         except (OSError, http.client.HTTPException) as error:

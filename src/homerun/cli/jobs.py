@@ -17,6 +17,7 @@ from homerun.cli.lists import split_list, split_pairs
 from homerun.cli.lookup import confirm, delete, existing
 from homerun.cli.output import ago, conditions, last, mark, print_json, section, table
 from homerun.cli.progress import Progress
+from homerun.cli.replace import JOB, replace_command
 from homerun.cli.session import Session, session_options
 from homerun.cli.waiting import finish
 from homerun.lib.clock import SystemClock
@@ -30,6 +31,7 @@ def jobs() -> None:
 
 
 jobs.add_command(executions)
+jobs.add_command(replace_command(JOB))
 
 
 @jobs.command()

@@ -9,6 +9,7 @@ from homerun.cli.execution_view import timeline
 from homerun.cli.lookup import confirm, delete
 from homerun.cli.output import ago, conditions, cost, last, mark, print_json, section, table
 from homerun.cli.progress import Progress
+from homerun.cli.replace import SERVICE, replace_command
 from homerun.cli.rollout import follow
 from homerun.cli.service_view import cold_starts, decisions, instances, observations, revisions
 from homerun.cli.session import Session, session_options
@@ -22,6 +23,7 @@ def services() -> None:
 
 for command in access.COMMANDS:
     services.add_command(command)
+services.add_command(replace_command(SERVICE))
 
 
 @services.command("list")

@@ -59,6 +59,15 @@ class Session:
     def region(self) -> str:
         return self._region or str(self.info["region"])
 
+    def settle(self, project: str, region: str) -> tuple[str, str]:
+        """The project and region of something that may name them itself; empty: it does not. Raises CommandFailed."""
+        from homerun.cli.errors import CommandFailed
+
+        for flag, given, own in (("--project", self._project, project), ("--region", self._region, region)):
+            if given and own and given != own:
+                raise CommandFailed(f"{flag} is {given}, but the file says {own}: leave out one of them")
+        return project or self.project, region or self.region
+
     @property
     def json(self) -> bool:
         return self.format == "json"

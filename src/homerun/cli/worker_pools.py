@@ -13,6 +13,7 @@ from homerun.cli.lookup import confirm, delete, existing
 from homerun.cli.output import ago, conditions, cost, last, mark, print_json, section, table
 from homerun.cli.probes import probe_options
 from homerun.cli.progress import Progress
+from homerun.cli.replace import WORKER_POOL, replace_command
 from homerun.cli.rollout import follow
 from homerun.cli.service_view import decisions, instances, revisions
 from homerun.cli.session import Session, session_options
@@ -23,6 +24,9 @@ from homerun.lib.clock import SystemClock
 @click.group("worker-pools", short_help="Deploy, scale and describe worker pools.")
 def worker_pools() -> None:
     """Worker pools: containers that always run, as many as you say, and that nobody sends requests to."""
+
+
+worker_pools.add_command(replace_command(WORKER_POOL))
 
 
 @worker_pools.command()
