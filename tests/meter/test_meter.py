@@ -246,6 +246,21 @@ async def test_an_execution_is_on_the_bill_while_it_runs_and_once_when_it_has_en
             await asyncio.sleep(5)
 
 
+async def test_what_an_execution_cost_is_on_the_bill_once_before_it_is_on_the_books_and_after() -> None:
+    async with world(stop_instances=False) as before:
+        days = {day_of(before.control.clock.now()): {"instance": [60_000, 60_000_000, 0, 0]}}
+    await before.store.apply(Put("Charge", f"{JOB}/executions/e/u", {"owner": JOB, "days": days}))
+    # Control was killed between the two.
+    async with again(before) as w:
+        assert (await bill(w))[JOB]["billableSeconds"] == 60
+        await w.until(lambda: w.control.meter.totals(JOB))
+        await asyncio.sleep(1)
+        assert await w.store.list("Charge") == []
+        assert (await bill(w))[JOB]["billableSeconds"] == 60
+    async with again(before) as w:
+        assert (await bill(w))[JOB]["billableSeconds"] == 60
+
+
 async def test_an_execution_that_is_deleted_while_it_runs_stays_on_the_bill() -> None:
     async with api({IMAGE: Script(exit_after=900)}) as made:
         await made.create_job(image=IMAGE)

@@ -147,6 +147,7 @@ async def test_violations_have_the_paths_that_a_v1_caller_knows() -> None:
             "run.googleapis.com/cpu-throttling": "perhaps",
         }
         body["spec"]["template"]["spec"]["containers"][0]["livenessProbe"] = {"periodSeconds": 3}
+        body["spec"]["template"]["spec"]["containers"][0]["startupProbe"] = {"successThreshold": 2}
         body["spec"]["typo"] = 1
         with pytest.raises(Refused) as caught:
             await a("POST", f"{SERVING}/services", body)
@@ -159,6 +160,7 @@ async def test_violations_have_the_paths_that_a_v1_caller_knows() -> None:
             "spec.template.spec.containerConcurrency",
             "spec.template.spec.containers[0].image",
             "spec.template.spec.containers[0].livenessProbe",
+            "spec.template.spec.containers[0].startupProbe.successThreshold",
             f"{template}[autoscaling.knative.dev/minScale]",
             f"{template}[run.googleapis.com/execution-environment]",
             f"{template}[run.googleapis.com/cpu-throttling]",
