@@ -88,10 +88,11 @@ def test_scripts_and_source_files_that_are_named_exist(path: Path) -> None:
     assert sorted(name for name in named if not (ROOT / name).exists()) == []
 
 
-def test_each_claim_about_security_names_tests_that_exist() -> None:
-    text = (DOCS / "security.md").read_text()
+@pytest.mark.parametrize(("name", "least"), [("security", 30), ("reliability", 12)])
+def test_each_claim_names_tests_that_exist(name: str, least: int) -> None:
+    text = (DOCS / f"{name}.md").read_text()
     claims = [row for row in text.splitlines() if re.match(r"\| .* \| .* \|", row) and "`test_" in row]
-    assert len(claims) > 30
+    assert len(claims) > least
     sources = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     there = set(re.findall(r"def (test_\w+)", sources))
     assert sorted(set(re.findall(r"`(test_\w+)`", text)) - there) == []

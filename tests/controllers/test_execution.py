@@ -2,15 +2,18 @@
 
 import asyncio
 import random
+from dataclasses import replace
 
 import pytest
 
-from homerun.engine.base import Exit, InstanceSpec
+from homerun.engine.base import Exit, InstanceSpec, Phase
 from homerun.engine.fake import FakeEngine, Script
+from homerun.lib.errors import HomerunError, Internal, ResourceExhausted
+from homerun.lib.timestamps import from_rfc3339
 from homerun.model import conditions
 from homerun.store.base import Document, Put
 from tests.support.builders import IMAGE, LOCATION, execution_put, job_put, operation_name, operation_put
-from tests.support.control import World, world
+from tests.support.control import FullStore, World, world
 from tests.support.examples import examples
 
 pytestmark = pytest.mark.looptime
@@ -255,3 +258,75 @@ def assert_each_attempt_ran_once_and_none_after_success(engine: FakeEngine, foun
         # An attempt may have been recorded just before the crash and never have reached the engine.
         ran = [a for a in attempts if a["outcome"] != "interrupted"]
         assert len([t for t, _ in started if t == str(task.body["index"])]) == len(ran)
+
+
+async def test_on_a_full_disk_outcomes_wait_until_there_is_room_again() -> None:
+    store = FullStore()
+    async with world({IMAGE: OK}, store=store) as w:
+        await run(w, tasks=3, parallelism=1)
+        await w.until(lambda: len(w.engine.started) == 2)
+        store.full = True
+        await asyncio.sleep(100)
+        assert len(w.engine.started) == 3, "it goes on meanwhile"
+        assert len(w.engine.instances()) >= 2, "what is not durable is not forgotten"
+        store.full = False
+        execution = await w.settled("Execution", EXECUTION)
+        assert execution.body["succeededCount"] == 3
+        assert {t.body["lastAttemptResult"]["exitCode"] for t in await tasks(w)} == {0}
+        await w.until(lambda: w.engine.instances() == [])
+        assert len(w.engine.started) == 3
+
+
+@pytest.mark.parametrize("error", [ResourceExhausted("no space left"), Internal("crun was killed")])
+async def test_what_the_machine_cannot_start_now_waits_and_costs_no_retry(error: HomerunError) -> None:
+    script = Script(start_error=error)
+    async with world({IMAGE: lambda spec: script}) as w:
+        await run(w, tasks=3, maxRetries=0)
+        await asyncio.sleep(10)
+        execution = await w.get("Execution", EXECUTION)
+        assert (execution.body.get("failedCount", 0), w.engine.started) == (0, [])
+        script = OK
+        execution = await w.settled("Execution", EXECUTION)
+        assert execution.body["succeededCount"] == 3
+        assert {spec.labels["attempt"] for spec in w.engine.started} == {"0"}
+
+
+async def test_what_the_machine_cannot_start_for_long_has_failed() -> None:
+    async with world({IMAGE: Script(start_error=ResourceExhausted("no space left"))}) as w:
+        await run(w, tasks=1, maxRetries=0)
+        execution = await w.settled("Execution", EXECUTION)
+        assert completed(execution)["state"] == conditions.FAILED
+        assert "no space left" in str(await tasks(w))
+
+
+@pytest.mark.parametrize("by", [7200.0, -7200.0])
+async def test_a_clock_that_is_set_ends_no_task_early_and_lets_none_go_on(by: float) -> None:
+    async with world({IMAGE: Script()}) as w:
+        await run(w, tasks=2, parallelism=1, timeout="60s", maxRetries=0)
+        await w.until(lambda: len(w.engine.started) == 1)
+        began = w.clock.mono()
+        await asyncio.sleep(30)
+        w.clock.ahead = by
+        await asyncio.sleep(25)
+        assert [state.phase for state in w.engine.instances()] == [Phase.READY]
+        await w.until(lambda: not w.engine.instances(), seconds=30)
+        assert 59 < w.clock.mono() - began < 75
+        first = (await tasks(w))[0].body
+        took = from_rfc3339(first["completionTime"]) - from_rfc3339(first["startTime"])
+        assert 59 < took < 75, "by whatever clock"
+
+
+@pytest.mark.parametrize("by", [7200.0, -7200.0])
+async def test_a_clock_that_was_set_while_control_was_away_ends_no_task_early(by: float) -> None:
+    async with world({IMAGE: Script()}, stop_instances=False) as before:
+        await run(before, tasks=1, timeout="60s", maxRetries=0)
+        await before.until(lambda: len(before.engine.started) == 1)
+        began = before.clock.mono()
+        await asyncio.sleep(30)
+    for instance in before.engine._instances.values():
+        instance.state = replace(instance.state, started=instance.state.started + by)  # as the OCI engine does it
+    async with world(store=before.store, engine=before.engine, ahead=by) as w:
+        await asyncio.sleep(20)
+        assert [state.phase for state in w.engine.instances()] == [Phase.READY]
+        await w.until(lambda: not w.engine.instances(), seconds=30)
+        assert 59 < w.clock.mono() - began < 75

@@ -1,13 +1,17 @@
 """Service -> Revision -> traffic, on the whole control process in virtual time."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from homerun.engine.base import Exit
 from homerun.engine.fake import Line, Script
+from homerun.lib.errors import Unavailable
 from homerun.model import conditions
-from homerun.store.base import Delete, Put, Write
+from homerun.store.base import Delete, Document, Put, Write
+from homerun.store.memory import MemoryStore
 from homerun.wire.link import (
     InstanceDrain,
     InstanceDrained,
@@ -21,7 +25,7 @@ from homerun.wire.link import (
     Target,
 )
 from tests.support.builders import IMAGE, LOCATION, operation_name, operation_put, service_put
-from tests.support.control import FakeRouter, world
+from tests.support.control import FakeRouter, FullStore, world
 
 pytestmark = pytest.mark.looptime
 
@@ -287,3 +291,29 @@ async def test_a_policy_reaches_the_routers_when_it_changes_and_a_new_router_at_
         # A job's policy is none of the services' business.
         await w.store.apply(Put("Policy", f"{LOCATION}/jobs/hello", {"bindings": []}))
         await w.until(lambda: True)
+
+
+async def test_on_a_full_disk_the_outcome_of_a_check_waits_until_it_can_be_written() -> None:
+    store = FullStore()
+    async with world({IMAGE: Script(ready=3)}, store=store) as w:
+        await w.store.apply(service_put(), operation_put("hello"))
+        await w.until(lambda: w.engine.started)
+        store.full = True
+        await asyncio.sleep(100)
+        store.full = False
+        service = await w.settled("Service", HELLO)
+        assert service.body["terminalCondition"]["state"] == conditions.SUCCEEDED
+
+
+async def test_a_watch_that_breaks_off_goes_on_where_it_was() -> None:
+    class Brittle(MemoryStore):
+        async def watch(self, since: int = 0, *, kinds: Any = None) -> AsyncIterator[Document]:  # type: ignore[override]
+            async for document in super().watch(since, kinds=kinds):
+                yield document
+                raise Unavailable("the disk cannot be read")
+
+    async with world(store=Brittle()) as w:
+        for name in ("hello", "other"):
+            await w.store.apply(service_put(name), operation_put(name))
+            service = await w.settled("Service", f"{LOCATION}/services/{name}")
+            assert service.body["terminalCondition"]["state"] == conditions.SUCCEEDED

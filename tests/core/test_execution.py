@@ -246,3 +246,48 @@ def test_whatever_is_killed_when_no_success_is_repeated_and_no_task_forgotten(se
     assert machine.ended, f"seed {seed}: it never ended"
     assert all(task.state.terminal for task in machine.tasks)
     assert (machine.result is Result.SUCCEEDED) == all(t.state is TaskState.SUCCEEDED for t in machine.tasks)
+
+
+def test_a_task_that_could_not_be_started_for_want_of_room_is_as_if_it_had_not_been_tried() -> None:
+    machine = execution(tasks=2, parallelism=2, retries=0)
+    machine.start(2, now=0)
+    machine.postponed(0, 0)
+    machine.postponed(0, 0)
+    assert (machine.tasks[0].state, machine.tasks[0].attempts) == (TaskState.PENDING, [])
+    assert machine.start(2, now=9) == [Start(0, 0)], "the same attempt, before all others"
+    exit(machine, 0, 0, now=10)
+    exit(machine, 1, 0, now=10)
+    assert machine.result is Result.SUCCEEDED
+
+
+def test_a_postponed_task_of_an_execution_that_was_cancelled_or_failed_is_not_started_any_more() -> None:
+    cancelled, failed = execution(), execution(tasks=2, retries=0)
+    cancelled.start(1, now=0)
+    cancelled.cancel(now=1)
+    cancelled.postponed(0, 0)
+    assert cancelled.result is Result.CANCELLED
+    failed.start(2, now=0)
+    exit(failed, 0, 0, now=1, code=1)
+    failed.postponed(1, 0)
+    assert (failed.result, failed.tasks[1].state) == (Result.FAILED, TaskState.ABANDONED)
+
+
+@pytest.mark.parametrize("by", [3600.0, -3600.0])
+def test_when_the_clock_is_set_a_task_has_as_much_time_left_as_before(by: float) -> None:
+    machine = execution(tasks=2, parallelism=1, timeout=60)
+    machine.start(1, now=1000)
+    machine.changed.clear()
+    machine.clock_set(by)
+    assert machine.wake == 1060 + by
+    assert machine.changed == {0}
+    assert machine.tick(now=1059 + by) == []
+    assert machine.tick(now=1060 + by) == [Stop(0, 0)]
+
+
+def test_the_clock_may_have_been_set_while_nobody_looked() -> None:
+    machine = execution(timeout=60)
+    machine.start(1, now=1000)
+    machine.adopt(0, 0, started=1000.4)
+    assert machine.wake == 1060, "that is only how long the start took"
+    machine.adopt(0, 0, started=4600)
+    assert machine.wake == 4660

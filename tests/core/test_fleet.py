@@ -526,3 +526,21 @@ def test_the_last_instance_is_kept_as_long_as_pauses_say() -> None:
     assert kept == pytest.approx(99 * 1.25, abs=2)
     assert f.tick(f.wake) == [Drain("i1")]
     assert f.history[-1].note == "125 s idle, in which 5 of the last 5 pauses ended"
+
+
+def test_what_never_came_to_be_is_tried_once_more_at_once() -> None:
+    """The OCI runtime was killed, say: that is no fault of the revision's, and whoever waits hears nothing of it."""
+    f = fleet(concurrency=1)
+    f.demand(0, 1, now=0)
+    assert f.exited("i1", now=0.01, failure="crun was killed", unborn=True) == [Start("i2")]
+    assert not f.hopeless and not f.failure
+    assert f.exited("i2", now=0.02, failure="crun was killed", unborn=True) == []
+    assert f.hopeless and f.failure == "crun was killed"
+    assert f.demand(0, 1, now=0.03) == [], "the third time is not at once"
+
+
+def test_a_check_does_not_try_twice() -> None:
+    f = fleet()
+    f.check(now=0)
+    assert f.exited("i1", now=1, failure="no such program", unborn=True) == []
+    assert f.hopeless and not f.checking

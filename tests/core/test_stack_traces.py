@@ -158,3 +158,10 @@ def test_no_line_takes_long(text: str) -> None:
     # Each would take minutes if its whole length were matched.
     grouped(*["panic: x", text] * 10)
     grouped("Traceback (most recent call last):", text, "goroutine 1 [running]:", text)
+
+
+def test_when_the_clock_is_set_back_nothing_is_held_until_it_is_where_it_was() -> None:
+    traces: StackTraces[str] = StackTraces()
+    traces.feed("stderr", "Traceback (most recent call last):", "first", 5000)
+    assert traces.take(5000 - LONGEST / 2) == [], "whoever looks may be a moment behind"
+    assert traces.take(1400) == [["first"]]

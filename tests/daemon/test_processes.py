@@ -174,3 +174,14 @@ def ask(api: str, path: str = "/") -> tuple[int, bytes]:
         return response.status, response.read()
     finally:
         connection.close()
+
+
+def test_who_has_run_for_a_while_once_is_not_given_up_for_what_may_pass() -> None:
+    child = Child("control", [])
+    child.died(now=1.0)
+    assert not child.proved
+    child.died(now=1.0 + STABLE_AFTER)
+    assert child.proved
+    child.started = 100.0
+    child.died(now=100.5)
+    assert child.proved

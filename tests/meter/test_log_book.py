@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import random
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -228,3 +230,45 @@ def test_where_there_is_no_place_to_cut_it_is_cut_at_the_end() -> None:
     held = Output("i", {}, lines=lines("Error: b", "\tat x"), more=True)
     groups, position = grouped(held, 0)
     assert ([len(group) for group in groups], position) == ([2], "@2")
+
+
+async def test_a_file_that_cannot_be_read_now_is_read_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = await opened()
+    read, broken = rig.output.read, True
+
+    def failing(key: str, position: str, now: float) -> Output | None:
+        if broken:
+            raise OSError(errno.ENOSPC, "no space left")
+        return read(key, position, now)
+
+    monkeypatch.setattr(rig.output, "read", failing)
+    rig.line("line")
+    rig.book.write(lambda: ("p", LogRow(1, SYSTEM, 0, "said")))
+    await asyncio.sleep(RETRY)
+    await rig.book.current()
+    assert rig.texts() == ["said"]
+    broken = False
+    await asyncio.sleep(2 * RETRY)
+    assert sorted(map(str, rig.texts())) == ["line", "said"]
+
+
+async def test_what_one_project_has_written_is_not_written_again_because_another_one_could_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = await opened()
+    append, full = rig.store.append, True
+
+    def failing(project: str, *arguments: Any) -> None:
+        if project == "q" and full:
+            raise ResourceExhausted("no space left")
+        append(project, *arguments)
+
+    monkeypatch.setattr(rig.store, "append", failing)
+    for project in ("q", "p"):
+        rig.book.write(lambda project=project: (project, LogRow(1, SYSTEM, 0, f"said to {project}")))  # type: ignore[misc]
+    await asyncio.sleep(3 * RETRY)
+    assert rig.texts() == ["said to p"]
+    full = False
+    await asyncio.sleep(2 * RETRY)
+    assert rig.texts() == ["said to p"]
+    assert [found.text for found in rig.store.search(LogQuery("q"))] == ["said to q"]

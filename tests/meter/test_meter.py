@@ -17,7 +17,7 @@ from homerun.wire.link import Usage
 from tests.controllers.test_capacity import HELLO, deployed
 from tests.support.api import LOCATION, api
 from tests.support.builders import IMAGE, service_put
-from tests.support.control import World, world
+from tests.support.control import FullStore, World, world
 
 pytestmark = pytest.mark.looptime
 
@@ -284,3 +284,20 @@ async def test_days_that_are_too_old_are_forgotten(monkeypatch: pytest.MonkeyPat
         kept = {document.name for document in await w.store.list("UsedDay")} & set(names)
         assert kept == set(names[:6])
         assert len(await bill(w, by="day", since=names[4][:10])) == 6
+
+
+async def test_on_a_full_disk_what_was_used_is_kept_and_written_later() -> None:
+    store = FullStore()
+    async with world({IMAGE: Script(stop_after=2)}, store=store, stop_instances=False, idle_timeout=30) as before:
+        await deployed(before, containers=ALWAYS)
+        await asyncio.sleep(10)
+        store.full = True
+        [instance] = before.engine.instances()
+        before.engine.kill(instance.id)
+        await asyncio.sleep(20)
+        assert before.engine.instances(), "its life is not on the bill yet"
+        billed = await seconds(before)
+        store.full = False
+        await before.until(lambda: not before.engine.instances(), seconds=20)
+    async with world(store=store, engine=before.engine, idle_timeout=30) as w:
+        assert await seconds(w) == pytest.approx(billed), "once, and durable"

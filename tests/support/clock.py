@@ -8,8 +8,12 @@ EPOCH = 1_700_000_000.0
 
 
 class LoopClock:
+    """`ahead`: seconds by which the wall clock was set."""
+
+    ahead = 0.0
+
     def now(self) -> float:
-        return EPOCH + self.mono()
+        return EPOCH + self.ahead + self.mono()
 
     def mono(self) -> float:
         return asyncio.get_running_loop().time()

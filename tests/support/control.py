@@ -10,6 +10,7 @@ from typing import Any
 from homerun.controllers.plane import RouterLink
 from homerun.daemon.control import Control
 from homerun.engine.fake import Behaviour, FakeEngine, Script
+from homerun.lib.errors import ResourceExhausted
 from homerun.settings import Settings
 from homerun.store.base import Document, Store, Write
 from homerun.store.memory import MemoryStore
@@ -25,6 +26,18 @@ class SlowStore(MemoryStore):
 
     async def apply(self, *writes: Write) -> Sequence[Document]:
         await asyncio.sleep(0.02)
+        return await super().apply(*writes)
+
+
+class FullStore(SlowStore):
+    """Nothing can be written while it is `full`."""
+
+    full = False
+
+    async def apply(self, *writes: Write) -> Sequence[Document]:
+        if self.full:
+            await asyncio.sleep(0.02)
+            raise ResourceExhausted("no space left")
         return await super().apply(*writes)
 
 
@@ -65,8 +78,8 @@ class FakeRouter(asyncio.WriteTransport):
 class World:
     """What a test sees of it."""
 
-    def __init__(self, control: Control, store: Store, engine: FakeEngine) -> None:
-        self.control, self.store, self.engine = control, store, engine
+    def __init__(self, control: Control, store: Store, engine: FakeEngine, clock: LoopClock) -> None:
+        self.control, self.store, self.engine, self.clock = control, store, engine, clock
         self.router = FakeRouter(control)
 
     async def get(self, kind: str, name: str) -> Document:
@@ -103,15 +116,17 @@ async def world(
     store: Store | None = None,
     engine: FakeEngine | None = None,
     stop_instances: bool = True,
+    ahead: float = 0.0,
     **settings: Any,
 ) -> AsyncIterator[World]:
-    """Pass the `store` and `engine` of an earlier world to see what a restart finds."""
+    """Pass the `store` and `engine` of an earlier world to see what a restart finds. `ahead`: of the clock."""
     clock = LoopClock()
+    clock.ahead = ahead
     store = store or SlowStore()
     engine = engine or FakeEngine(clock, {IMAGE: Script(), **(images or {})})
     control = Control(Settings(**settings), store, engine, clock, keys())
     await control.open()
-    made = World(control, store, engine)
+    made = World(control, store, engine, clock)
     try:
         yield made
     finally:

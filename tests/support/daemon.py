@@ -35,6 +35,8 @@ class Daemon:
         self.state = state
         self.api_port, self.http_port = free_port(), free_port()
         self.options = {"api": f"127.0.0.1:{self.api_port}", "http": f"127.0.0.1:{self.http_port}", **options}
+        self.environment: dict[str, str] = {}
+        """Variables beside those of this process."""
         self.process: subprocess.Popen[bytes] | None = None
         self.log = state.parent / f"{state.name}.log"
 
@@ -53,6 +55,7 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                env={**os.environ, **self.environment},
             )
         assert self.process.stdout is not None
         first = self.process.stdout.readline()

@@ -30,10 +30,15 @@ def compile_app() -> Path:
     return compile_c("app")
 
 
-@functools.cache
 def compile_c(name: str, *flags: str) -> Path:
-    """The static binary of a C source beside this file, built once per content of the source."""
-    source = Path(__file__).with_name(f"{name}.c")
+    """The static binary of a C source beside this file."""
+    return compile_file(Path(__file__).with_name(f"{name}.c"), *flags)
+
+
+@functools.cache
+def compile_file(source: Path, *flags: str) -> Path:
+    """Its static binary, built once per content of the source."""
+    name = source.stem
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
     binary = Path(tempfile.gettempdir()) / f"homerun-test-{name}-{os.getuid()}-{digest}"
     if not binary.exists():

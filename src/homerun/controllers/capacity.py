@@ -422,7 +422,7 @@ class Capacity:
             await self._engine.start(spec)
         except HomerunError as error:
             self.observer.not_started(group.spec, id, error.message)
-            self._forget(group, id, error.message)
+            self._forget(group, id, error.message, unborn=True)
             self._discards.remove(id)
             return
         instance = group.fleet.instances.get(id)
@@ -457,12 +457,12 @@ class Capacity:
             wrong, check = probe_words.CANCELLED, Check.STARTUP
             self.observer.probed(group.spec, Probed(event.id, event.at, asked.name, check, False, times, wrong))
 
-    def _forget(self, group: Group, id: str, failure: str, *, ill: bool = False) -> None:
+    def _forget(self, group: Group, id: str, failure: str, *, ill: bool = False, unborn: bool = False) -> None:
         self._owners.pop(id, None)
         self._allotments.forget(id)
         group.ready.pop(id, None)
         group.stopping.pop(id, None)
-        commands = group.fleet.exited(id, self._clock.mono(), failure, ill=ill)
+        commands = group.fleet.exited(id, self._clock.mono(), failure, ill=ill, unborn=unborn)
         if not self._owners and self._empty is not None:
             self._empty.set()
         self.observer.ended(id)

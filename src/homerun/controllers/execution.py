@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -24,15 +25,22 @@ from homerun.controllers.orphans import Orphans
 from homerun.controllers.secrets import Opened, Secrets
 from homerun.controllers.task_document import task_documents, task_from
 from homerun.controllers.volumes import NO_FOLDERS, Folders, volume_specs
-from homerun.core.execution import Command, Execution, Start, Stop
+from homerun.core.backoff import delay
+from homerun.core.execution import CLOCK_SET, Command, Execution, Start, Stop
 from homerun.engine.base import Engine, Event, Exit, Exited, InstanceSpec, InstanceState, Phase, Probed
 from homerun.lib.clock import Clock
-from homerun.lib.errors import Aborted, HomerunError
+from homerun.lib.errors import Aborted, HomerunError, Internal, ResourceExhausted
 from homerun.model import labels, names, probe_words
 from homerun.model.execution import ExecutionSpec
 from homerun.store.base import Delete, Document, Store, Write
 
 KINDS = frozenset({"Execution"})
+PATIENCE = 10
+"""Times in a row that the machine may refuse to start anything, some five minutes in all: then it is the task that
+failed."""
+_PASSING = (ResourceExhausted, Internal)
+"""What may be over in a moment: the disk is full, the OCI runtime was killed."""
+_log = logging.getLogger("homerun.controllers")
 
 
 @dataclass(slots=True)
@@ -74,6 +82,11 @@ class ExecutionController:
         self._causes: dict[str, str] = {}
         """What the engine kills because it did not start, and why, until its exit."""
         self._orphans = Orphans(engine)
+        self._refusals = 0
+        """Times in a row that nothing could be started."""
+        self._paused: asyncio.TimerHandle | None = None
+        self._epoch = clock.now() - clock.mono()
+        """Of the monotonic clock. It moves when the wall clock is set."""
         self._idle: asyncio.Event | None = None
         self.on_end: Callable[[str, Execution], None] = lambda execution, machine: None
         """Called with an execution that has ended, when that is durable."""
@@ -117,13 +130,23 @@ class ExecutionController:
         self._pump()
         self._recorder.record(run.record)
 
+    def _now(self) -> float:
+        """The wall clock. When it has been set, no attempt has run for longer or shorter by that."""
+        now = self._clock.now()
+        by = now - self._clock.mono() - self._epoch
+        if abs(by) > CLOCK_SET:
+            self._epoch += by
+            for run in self._runs.values():
+                run.machine.clock_set(by)
+        return now
+
     # Bringing an execution into memory
 
     async def _load(self, document: Document) -> Run:
         spec = ExecutionSpec.parse(document.body)
         stored = await self._store.list("Task", prefix=f"{spec.name}/tasks/")
         if not stored:
-            stored = await self._store.apply(*task_documents(document.body, spec, self._clock.now()))
+            stored = await self._store.apply(*task_documents(document.body, spec, self._now()))
         tasks = {task.body["index"]: task for task in stored}
         machine = Execution(
             [task_from(tasks[index]) for index in range(spec.task_count)],
@@ -139,7 +162,7 @@ class ExecutionController:
 
     def _reunite(self, run: Run, states: Iterable[InstanceState]) -> None:
         """Tell the machine what the engine knows of its attempts, oldest attempt first, and what it does not."""
-        now, machine = self._clock.now(), run.machine
+        now, machine = self._now(), run.machine
         numbered = [(int(s.labels[labels.TASK]), int(s.labels[labels.ATTEMPT]), s) for s in states]
         for index, attempt, state in sorted(numbered, key=lambda item: item[:2]):
             machine.adopt(index, attempt, state.started)
@@ -171,6 +194,7 @@ class ExecutionController:
 
     def _on_exited(self, id: str, at: float, exit: Exit) -> None:
         run, index, attempt = self._owners.pop(id)
+        self._now()  # so that what began is told by the clock by which it ended
         run.record.ended.setdefault(index, []).append(id)
         # Its record is due even if the machine has heard of this exit before: only then is the instance removed.
         run.machine.changed.add(index)
@@ -197,13 +221,13 @@ class ExecutionController:
 
     def _pump(self) -> None:
         """Start what may start: one task of each execution in turn, oldest execution first, while there is room."""
-        if self._idle is not None:
+        if self._idle is not None or self._paused is not None:
             return
         room = self._max_tasks - len(self._owners)
         waiting = [run for run in self._runs.values() if run.machine.startable]
         while room > 0 and waiting:
             for run in waiting[:room]:
-                self._carry_out(run, run.machine.start(1, self._clock.now()))
+                self._carry_out(run, run.machine.start(1, self._now()))
                 run.record.stale = True
                 room -= 1
             waiting = [run for run in waiting if run.machine.startable]
@@ -226,12 +250,33 @@ class ExecutionController:
             await self._engine.start(spec)
         except HomerunError as error:
             self._owners.pop(id, None)
-            self._carry_out(run, run.machine.unstarted(index, attempt, error.message, self._clock.now()))
+            if isinstance(error, _PASSING) and self._pause(error):
+                run.machine.postponed(index, attempt)
+            else:
+                self._carry_out(run, run.machine.unstarted(index, attempt, error.message, self._now()))
             self._settle(run)
             return
+        self._refusals = 0
         if run.machine.is_stopping(index, attempt):
             # It was told to stop before there was anything to stop.
             self._discards.stop(id)
+
+    def _pause(self, error: HomerunError) -> bool:
+        """Start nothing for a while: the machine is not up to it. False: that has been tried for long enough."""
+        if self._paused is None:
+            if self._refusals >= PATIENCE:
+                return False
+            self._refusals += 1
+            wait = delay(self._refusals)
+            _log.warning("no task can be started, tried again in %g s: %s", wait, error.message)
+            self._paused = asyncio.get_running_loop().call_later(wait, self._go_on)
+        return True
+
+    def _go_on(self) -> None:
+        self._paused = None
+        self._pump()
+        for run in self._runs.values():
+            self._recorder.record(run.record)
 
     def _set_timer(self, run: Run) -> None:
         if run.timer is not None:
@@ -239,24 +284,24 @@ class ExecutionController:
             run.timer = None
         wake = run.machine.wake
         if wake is not None:
-            delay = max(wake - self._clock.now(), 0.0)
+            delay = max(wake - self._now(), 0.0)
             run.timer = asyncio.get_running_loop().call_later(delay, self._on_timer, run)
 
     def _on_timer(self, run: Run) -> None:
         run.timer = None
-        self._carry_out(run, run.machine.tick(self._clock.now()))
+        self._carry_out(run, run.machine.tick(self._now()))
 
     # The end
 
     def _cancel(self, run: Run) -> None:
         if not run.machine.cancelled:
-            self._carry_out(run, run.machine.cancel(self._clock.now()))
+            self._carry_out(run, run.machine.cancel(self._now()))
             self._settle(run)
 
     async def _delete(self, document: Document, run: Run | None) -> None:
         tasks = await self._store.list("Task", prefix=f"{document.name}/tasks/")
         operations = await pending_operations(self._store, document.internal)
-        body = deleted_body(document.body, self._clock.now())
+        body = deleted_body(document.body, self._now())
         error = Aborted(f"Execution {names.last(document.name)} was deleted.")
         ran, internal = finish(operations, document.internal, "Execution", body, error=error, verbs=("run", "create"))
         ended, _ = finish(operations, internal, "Execution", body)
@@ -274,12 +319,14 @@ class ExecutionController:
         for run in self._runs.values():
             if run.timer is not None:
                 run.timer.cancel()
+        if self._paused is not None:
+            self._paused.cancel()
 
     async def stop_all(self) -> None:
         """Interrupt every attempt, wait until all have ended and that is durable: the next start repeats them."""
         self._idle = asyncio.Event()
         for run in list(self._runs.values()):
-            self._carry_out(run, run.machine.interrupt(self._clock.now()))
+            self._carry_out(run, run.machine.interrupt(self._now()))
         if self._owners:
             await self._idle.wait()
         await self._recorder.drain()

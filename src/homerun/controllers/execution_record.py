@@ -7,6 +7,7 @@ ten thousand commits. An attempt's instance is removed from the engine only afte
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from homerun.controllers.discards import Discards
 from homerun.controllers.execution_status import completion_status, execution_body, failure_message
 from homerun.controllers.operations import finish, pending_operations
 from homerun.controllers.task_document import task_put
+from homerun.core.backoff import delay
 from homerun.core.billing import ByDay, Size, book_tasks, encode
 from homerun.core.execution import Execution, Result
 from homerun.lib.clock import Clock
@@ -23,6 +25,10 @@ from homerun.lib.errors import Aborted, FailedPrecondition, HomerunError
 from homerun.model import names
 from homerun.model.execution import ExecutionSpec
 from homerun.store.base import Conflict, Delete, Document, Put, Store, Write
+
+LONGEST_WAIT = 10.0
+"""Seconds until a write that a full disk has refused is tried once more."""
+_log = logging.getLogger("homerun.controllers")
 
 
 @dataclass(slots=True)
@@ -73,9 +79,17 @@ class Recorder:
             task.add_done_callback(self._writing.discard)
 
     async def _batches(self, record: Record) -> None:
+        """Until nothing is left to write: what a full disk refuses is tried again, however long that takes."""
+        failures = 0
         try:
             while record.dirty:
-                await self._batch(record)
+                try:
+                    await self._batch(record)
+                    failures = 0
+                except HomerunError as error:
+                    failures += 1
+                    _log.error("%s cannot be recorded: %s", record.spec.name, error.message)
+                    await asyncio.sleep(delay(failures, most=LONGEST_WAIT))
         finally:
             record.busy = False
         if record.machine.ended:
@@ -86,18 +100,20 @@ class Recorder:
         changed, record.stale = sorted(record.machine.changed), False
         record.machine.changed.clear()
         ended, record.ended = record.ended, {}
-        if document is not None and "deleteTime" not in document.body:
-            writes = self._task_writes(record, document, changed) + await self._execution_writes(record, document)
-            try:
+        try:
+            if document is not None and "deleteTime" not in document.body:
+                writes = self._task_writes(record, document, changed) + await self._execution_writes(record, document)
                 stored = await self._store.apply(*writes)
-            except Conflict:
-                # Somebody wrote to the Execution meanwhile (a cancellation): once more, with what they wrote.
-                record.stale = True
-                record.machine.changed.update(changed)
-                for index, ids in ended.items():
-                    record.ended.setdefault(index, []).extend(ids)
-                return
-            record.tasks |= {task.body["index"]: task for task in stored if task.kind == "Task"}
+                record.tasks |= {task.body["index"]: task for task in stored if task.kind == "Task"}
+        except HomerunError as error:
+            # Nothing of it was written: it is all due once more.
+            record.stale = True
+            record.machine.changed.update(changed)
+            for index, ids in ended.items():
+                record.ended.setdefault(index, []).extend(ids)
+            if isinstance(error, Conflict):
+                return  # somebody wrote to the Execution meanwhile (a cancellation): now with what they wrote
+            raise
         for ids in ended.values():
             for id in ids:
                 self._discards.remove(id)

@@ -6,11 +6,14 @@ events are merged, repeated or seen after a restart, where everything that exist
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
 
 from homerun.aio.keyed import KeyedQueue
 from homerun.aio.tasks import Supervisor
+from homerun.core.backoff import delay
+from homerun.lib.errors import HomerunError
 from homerun.store.base import Conflict, Document, Store
 
 _log = logging.getLogger("homerun.controllers")
@@ -53,8 +56,18 @@ class Loop:
         await self._queue.close()
 
     async def _watch(self, since: int) -> None:
-        async for document in self._store.watch(since, kinds=self._kinds):
-            self.look([document])
+        failures = 0
+        while True:
+            try:
+                async for document in self._store.watch(since, kinds=self._kinds):
+                    since, failures = document.version, 0
+                    self.look([document])
+                return
+            except HomerunError as error:
+                # The disk cannot be read now. Nothing is missed: it goes on where it was.
+                failures += 1
+                _log.error("%s cannot be watched: %s", self._name, error.message)
+                await asyncio.sleep(delay(failures))
 
     async def _work(self, key: str) -> None:
         try:

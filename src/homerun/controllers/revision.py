@@ -8,6 +8,8 @@ are not looked at.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -22,6 +24,7 @@ from homerun.controllers.revision_status import (
     standing_changed,
 )
 from homerun.controllers.secrets import REASON, Secrets
+from homerun.core.backoff import delay
 from homerun.engine.base import Engine
 from homerun.lib.clock import Clock
 from homerun.lib.errors import HomerunError
@@ -31,6 +34,7 @@ from homerun.model.names import Name
 from homerun.model.secret_needs import SecretNeeds
 from homerun.store.base import Conflict, Document, Store
 
+_log = logging.getLogger("homerun.controllers")
 Checked = Callable[[str, str], None]
 """Called with a revision's name and why its check failed (empty: it passed)."""
 
@@ -128,12 +132,19 @@ class RevisionController:
 
     async def _record_check(self, name: str, failure: str) -> None:
         """The revision may be deleted meanwhile, or written by somebody else: then once more."""
+        failures = 0
         while (revision := await self._store.get("Revision", name)) is not None:
             now = self._clock.now()
             write = failed(revision, "ContainerHealthy", failure, now) if failure else ready(revision, now)
             try:
                 await self._store.apply(write)
             except Conflict:
+                continue
+            except HomerunError as error:
+                # The disk is full, say. How the check went is known to nobody but us.
+                failures += 1
+                _log.error("how the check of %s went cannot be written: %s", name, error.message)
+                await asyncio.sleep(delay(failures))
                 continue
             break
         self._checking.discard(name)

@@ -14,6 +14,9 @@ from enum import StrEnum
 
 from homerun.core.task import Attempt, Outcome, Task, TaskState
 
+CLOCK_SET = 1.0
+"""Seconds: by less than this a wall clock is not set, but adjusted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Start:
@@ -108,8 +111,13 @@ class Execution:
         return commands
 
     def adopt(self, index: int, attempt: int, started: float) -> None:
-        """The engine knows of an attempt that was never recorded: it had been started just before a crash."""
+        """The engine knows of an attempt. If it was never recorded, it had been started just before a crash. If it was,
+        and at quite another time, the wall clock has been set since: `started` is by the clock of now."""
         task = self.tasks[index]
+        current = self._current(index, attempt)
+        if current is not None and abs(current.started - started) > CLOCK_SET:
+            current.started = started
+            self.changed.add(index)
         if task.state is not TaskState.PENDING or attempt != len(task.attempts):
             return
         self._pending.remove(index)
@@ -147,6 +155,29 @@ class Execution:
         current.message = message
         self._stopping.pop(index, None)
         return self._end(index, current, Outcome.UNSTARTED, now)
+
+    def postponed(self, index: int, attempt: int) -> None:
+        """There was no room to start it, which is no fault of the task's: as if it had not been tried."""
+        current = self._current(index, attempt)
+        if current is None:
+            return
+        task = self.tasks[index]
+        task.attempts.pop()
+        self._running.discard(index)
+        self._stopping.pop(index, None)
+        if self.cancelled:
+            self._move(task, TaskState.CANCELLED)
+        elif self._failed is not None:
+            self._move(task, TaskState.ABANDONED)
+        else:
+            self._move(task, TaskState.PENDING)
+            self._pending.appendleft(index)
+
+    def clock_set(self, by: float) -> None:
+        """The wall clock was set: what runs has run for as long as before, so by the clock of now it began elsewhen."""
+        for index in self._running:
+            self.tasks[index].attempts[-1].started += by
+            self.changed.add(index)
 
     def forgotten(self, index: int, attempt: int, now: float) -> list[Command]:
         """Recorded as running, but the engine, which forgets nothing, has no trace of it: it never got that far."""

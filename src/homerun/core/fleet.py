@@ -257,9 +257,11 @@ class Fleet:
             return []
         return [Stop(id), *self.tick(now)]
 
-    def exited(self, id: str, now: float, failure: str = "", *, ill: bool = False) -> list[Command]:
-        """The instance ended, or never came to be. `failure` says why, where nobody asked it to stop; `ill`: it was
-        ended because it was not alive any more."""
+    def exited(
+        self, id: str, now: float, failure: str = "", *, ill: bool = False, unborn: bool = False
+    ) -> list[Command]:
+        """The instance ended, or never came to be (`unborn`). `failure` says why, where nobody asked it to stop; `ill`:
+        it was ended because it was not alive any more."""
         instance = self.instances.pop(id, None)
         if instance is None:
             return []
@@ -278,6 +280,9 @@ class Fleet:
             if instance.ready_at is not None:
                 self._crashes += 1
                 self._retry_at = now + delay(max(self._failures, self._ill - 1), most=LONGEST_CRASH_DELAY)
+            elif unborn and self._failures == 1 and not self._checking:
+                # No fault of the revision's, which has started before: whoever waits need not hear of one mishap.
+                self._retry_at = now
             else:
                 self._retry_at = now + delay(self._failures)
                 self.failure = failure

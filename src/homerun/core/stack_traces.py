@@ -103,7 +103,8 @@ class StackTraces(Generic[T]):
     def take(self, now: float, *, ended: bool = False) -> list[list[T]]:
         """What is complete, in order: nothing overtakes a group that is not. `ended`: no further line will come."""
         for stream, group in list(self._open.items()):
-            if ended or now - group.last >= QUIET or now - group.began >= LONGEST:
+            # The last of them: after the clock was set back nothing would be old for as long.
+            if ended or now - group.last >= QUIET or now - group.began >= LONGEST or group.last - now >= LONGEST:
                 self._close(stream)
         taken = []
         while self._groups and not self._groups[0].state:

@@ -56,6 +56,8 @@ class Child:
     """In a row, before it was up."""
     due: float | None = None
     """When to start it again; None while it runs."""
+    proved: bool = False
+    """It has run for a while once, so nothing is wrong with how it is started."""
 
     def __str__(self) -> str:
         return f"{self.role} {self.index}" if self.index else self.role
@@ -63,6 +65,7 @@ class Child:
     def died(self, now: float) -> None:
         """Each has a back-off of its own."""
         early = now - self.started < STABLE_AFTER
+        self.proved |= not early
         self.early_deaths = self.early_deaths + 1 if early else 0
         self.due = now + delay(self.early_deaths - 1, first=0.25, most=10)
 
@@ -147,8 +150,9 @@ class Processes:
                 if child.role == "control":
                     hopeless = self._control_died(child, code)
                 else:
-                    # It has said why on stderr, and would say the same again.
-                    hopeless = code == EXIT_FATAL
+                    # It has said why on stderr, and would say the same again. Of one that was well before, the cause
+                    # may pass (a full disk).
+                    hopeless = code == EXIT_FATAL and not child.proved
                 if hopeless:
                     self._stop()
                     return 1

@@ -57,8 +57,12 @@ async def in_thread(work: Callable[[], T]) -> T:
 
 @dataclass(slots=True)
 class _Batch:
+    """Of one project."""
+
     rows: list[LogRow] = field(default_factory=list)
     positions: dict[str, str | None] = field(default_factory=dict)
+    waited: list[Making] = field(default_factory=list)
+    """Which of the rows are nowhere else yet."""
 
 
 @dataclass(slots=True)
@@ -68,6 +72,10 @@ class _Round:
     again: set[str] = field(default_factory=set)
     later: set[str] = field(default_factory=set)
     batches: dict[str, _Batch] = field(default_factory=dict)
+    refused: dict[str, _Batch] = field(default_factory=dict)
+    """Those of the batches that could not be written."""
+    trouble: str = ""
+    """What went wrong first."""
 
     def batch(self, project: str) -> _Batch:
         return self.batches.setdefault(project, _Batch())
@@ -176,17 +184,15 @@ class LogBook:
         if dropped and made.batches:
             for batch in made.batches.values():
                 batch.rows.append(dropped_row(dropped, now))
-        try:
-            await self._run(lambda: self._commit(made, now))
-            self._failing = False
-            if made.batches:
-                self._dropped -= dropped
-        except HomerunError as error:
+        await self._run(lambda: self._commit(made, now))
+        if len(made.refused) < len(made.batches):
+            self._dropped -= dropped
+        if made.trouble:
             if not self._failing:
-                _log.error("logs cannot be written: %s", error)
-            self._failing = True
+                _log.error("logs cannot be written: %s", made.trouble)
             made.again, made.later = set(), news | made.again | made.later | {""}
-            self._put_back(waiting)
+            self._put_back(deque(making for batch in made.refused.values() for making in batch.waited))
+        self._failing = bool(made.trouble)
         self._news = (made.again | made.later) - {""}
         self._tell()
         for caller in callers:
@@ -208,12 +214,17 @@ class LogBook:
         for making in waiting:
             project, row = making()
             made.batch(project).rows.append(row)
+            made.batch(project).waited.append(making)
             count += 1
         for key in news:
             if count >= ROWS:
                 made.again.add(key)
                 continue
-            output = self._source.read(key, self._positions.get(key, ("", ""))[1], now)
+            try:
+                output = self._source.read(key, self._positions.get(key, ("", ""))[1], now)
+            except OSError as error:
+                made.trouble = made.trouble or str(error)
+                continue
             if output is not None:
                 count += self._take(key, output, made, now)
             elif key in self._positions:
@@ -260,14 +271,20 @@ class LogBook:
 
     def _commit(self, made: _Round, now: float) -> None:
         for project, batch in made.batches.items():
-            if project:
-                self._store.append(project, batch.rows, batch.positions, now)
+            try:
+                if project:
+                    self._store.append(project, batch.rows, batch.positions, now)
+            except HomerunError as error:
+                made.trouble = made.trouble or error.message
+                made.refused[project] = batch
+                continue
             for key, position in batch.positions.items():
                 if position is None:
                     self._positions.pop(key, None)
                 else:
                     self._positions[key] = (project, position)
-                    self._source.settled(key, position)
+                    with contextlib.suppress(OSError):  # only its room would have been given back
+                        self._source.settled(key, position)
 
     # Reading
 

@@ -16,7 +16,9 @@ Kinds of documents: `UsedDay` (`DAY/OWNER`), `Usage` (OWNER, of all time), `Read
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -26,11 +28,13 @@ from homerun.core import billing
 from homerun.core.billing import Amount, ByDay, Kept, Life, Rate, Size, Used
 from homerun.core.invoice import Line
 from homerun.lib.clock import Clock
+from homerun.lib.errors import HomerunError
 from homerun.model.revision import RevisionSpec
 from homerun.model.worker_pool import WorkerSpec
 from homerun.store.base import Delete, Put, Store, Write
 from homerun.wire.link import Usage
 
+_log = logging.getLogger("homerun.meter")
 FLUSH_EVERY = 5.0
 KEEP_DAYS = 400
 """Days whose bills can be asked for: a year, and the month before it."""
@@ -76,6 +80,7 @@ class Meter:
         """Revisions of which it is not known yet what is left of what the minimum kept before control started."""
         self._timer: asyncio.TimerHandle | None = None
         self._writing = asyncio.Lock()
+        """Whoever finds nothing to write knows that it is durable, not that it is under way."""
         self._pruned = ""
 
     async def open(self) -> None:
@@ -94,6 +99,7 @@ class Meter:
     async def close(self) -> None:
         self.stop()
         await self._flush()
+        self.stop()
 
     def totals(self, owner: str) -> Used:
         """All that a service, a job or a worker pool has used, without what `running` says."""
@@ -139,7 +145,8 @@ class Meter:
             billing.book_life(booked, _rate(spec), _size(spec), life)
             self._book(_owner(spec), booked)
             self._mark(spec.name)
-        await self._flush()
+        while not await self._flush():  # noqa: ASYNC110 (a disk has no event for us)
+            await asyncio.sleep(FLUSH_EVERY)
 
     def gone(self, revision: str) -> None:
         """It is no more, and neither are its counters. Its last words may follow."""
@@ -229,6 +236,9 @@ class Meter:
 
     def _mark(self, revision: str) -> None:
         self._stale.add(revision)
+        self._start_timer()
+
+    def _start_timer(self) -> None:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_EVERY, self._on_timer)
 
@@ -236,8 +246,8 @@ class Meter:
         self._timer = None
         self._supervisor.spawn(self._flush(), name="flush usage")
 
-    async def _flush(self) -> None:
-        """All that was booked before is durable when this returns."""
+    async def _flush(self) -> bool:
+        """All that was booked before is durable now. False: it could not be written. It will be, with what comes."""
         async with self._writing:
             pending, self._pending = self._pending, {}
             stale, self._stale = self._stale, set()
@@ -245,12 +255,22 @@ class Meter:
             try:
                 if writes := [*await self._writes(pending), *readings]:
                     await self._store.apply(*writes)
-            except BaseException:
-                for owner, days in pending.items():
-                    billing.merge_days(self._pending.setdefault(owner, {}), days)
-                self._stale |= stale
-                raise
-            await self._prune()
+            except BaseException as error:
+                self._keep(pending, stale)
+                if not isinstance(error, HomerunError):
+                    raise
+                _log.error("what was used cannot be written: %s", error.message)
+                self._start_timer()
+                return False
+            with suppress(HomerunError):  # it is tried again with the next
+                await self._prune()
+            return True
+
+    def _keep(self, pending: Mapping[str, ByDay], stale: set[str]) -> None:
+        """For the next time."""
+        for owner, days in pending.items():
+            billing.merge_days(self._pending.setdefault(owner, {}), days)
+        self._stale |= stale
 
     def _reading_write(self, revision: str) -> Write:
         if revision in self._gone:
@@ -276,10 +296,10 @@ class Meter:
         today = billing.day_of(self._clock.now())
         if today == self._pruned:
             return
-        self._pruned = today
         first = (date.fromisoformat(today) - timedelta(days=KEEP_DAYS)).isoformat()
         while old := [d for d in await self._store.list("UsedDay", limit=_PAGE) if d.name < first]:
             await self._store.apply(*(Delete("UsedDay", document.name) for document in old))
+        self._pruned = today
 
 
 def _owner(spec: Spec) -> str:

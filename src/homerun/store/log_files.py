@@ -8,7 +8,6 @@ behind: what was returned once is neither lost nor doubled.
 
 from __future__ import annotations
 
-import errno
 import logging
 import sqlite3
 import threading
@@ -18,7 +17,8 @@ from heapq import heappop, heappush
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from homerun.lib.errors import ResourceExhausted
+from homerun.lib import disk
+from homerun.lib.errors import HomerunError, ResourceExhausted
 from homerun.store.log_base import Found, LogQuery, LogRow, Origin
 from homerun.store.log_segment import Segment
 from homerun.store.sqlite_file import explain
@@ -46,19 +46,22 @@ class SqliteLogStore:
         return {id: (each.name, position) for each in self._all() for id, position in each.positions.items()}
 
     def append(self, project: str, rows: Sequence[LogRow], positions: Mapping[str, str | None], now: float) -> None:
-        with self._lock:
-            if project not in self._projects:
-                place = self._folder / quote(project, safe="")
-                place.mkdir(mode=0o700, exist_ok=True)
-                self._projects[project] = _Project(place, project, self._size, self._days)
-            kept = self._projects[project]
+        """Raises HomerunError; then nothing of it was written."""
         while True:
             try:
-                return kept.append(rows, positions, now)
+                return self._project(project).append(rows, positions, now)
             except (sqlite3.Error, OSError) as error:
                 failure = _explained(error, self._folder)
                 if not isinstance(failure, ResourceExhausted) or not self._make_room():
                     raise failure from error
+
+    def _project(self, name: str) -> _Project:
+        with self._lock:
+            if name not in self._projects:
+                place = self._folder / quote(name, safe="")
+                place.mkdir(mode=0o700, exist_ok=True)
+                self._projects[name] = _Project(place, name, self._size, self._days)
+            return self._projects[name]
 
     def _make_room(self) -> bool:
         """The disk is full: the oldest segment of all goes. False: there is only what is written to."""
@@ -186,8 +189,5 @@ class _Project:
         return found
 
 
-def _explained(error: Exception, folder: Path) -> Exception:
-    if isinstance(error, OSError):
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        return ResourceExhausted(f"no space left on the disk of {folder}: free some") if full else error
-    return explain(error, folder)
+def _explained(error: Exception, folder: Path) -> HomerunError:
+    return disk.explain(error, folder) if isinstance(error, OSError) else explain(error, folder)

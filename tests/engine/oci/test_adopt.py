@@ -14,10 +14,13 @@ from typing import Any
 import pytest
 
 from homerun.engine.base import Exit, Exited, InstanceState, Phase, Ready
+from homerun.engine.images.store import ImageStore
 from homerun.engine.oci import monitor, procfs
 from homerun.engine.oci.cgroup import Cgroups
+from homerun.engine.oci.engine import OciEngine
 from homerun.engine.oci.layout import Layout
 from homerun.engine.oci.records import Pair, Record, Running
+from homerun.lib.clock import SystemClock
 from homerun.lib.errors import AlreadyExists
 from tests.engine.oci.conftest import PROBE, Rig
 
@@ -238,3 +241,23 @@ async def test_what_belongs_to_no_instance_is_swept_away(closed: Rig) -> None:
     footprint = rig.footprint()
     assert footprint["monitors"] == footprint["cgroups"] == footprint["records"] == set()
     await rig.start("exit", "0")
+
+
+class Ahead(SystemClock):
+    """Somebody has set the wall clock by two hours."""
+
+    def now(self) -> float:  # type: ignore[override]
+        return super().now() + 7200
+
+
+async def test_after_the_clock_was_set_an_instance_has_run_for_as_long_as_before(closed: Rig) -> None:
+    rig = closed
+    await rig.open()
+    await rig.ready(await rig.start("serve", probe=PROBE))
+    [before] = rig.engine.instances()
+    await rig.engine.close()
+    rig.engine = OciEngine(rig.state, ImageStore(rig.folder / "images"), clock=Ahead())
+    await rig.open()
+    [after] = rig.engine.instances()
+    assert after.started - before.started == pytest.approx(7200, abs=1)
+    assert after.ready and before.ready and after.ready - before.ready == pytest.approx(7200, abs=1)

@@ -1,6 +1,8 @@
 """From labels to lines, over restarts."""
 
+import errno
 import os
+import resource
 from collections.abc import Collection
 from pathlib import Path
 
@@ -90,3 +92,35 @@ def test_a_dropped_start_was_never_there(logs: Logs) -> None:
     logs.drop("i0")
     logs.drop("never")
     assert "i0" not in logs and not logs.file("i0").exists()
+
+
+def test_a_line_of_the_index_for_which_there_is_no_room_leaves_no_half_of_it(logs: Logs, tmp_path: Path) -> None:
+    """Otherwise the next line would be glued to it, and the output of that instance thrown away at the next start."""
+    size, (_, hard) = (tmp_path / "index.jsonl").stat().st_size, resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, hard))
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            logs.add("i8", {"job": "j"}, {"i8": ""})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    logs.drop("i8")
+    logs.file("i9").write_bytes(b"")
+    logs.add("i9", {"job": "j"}, {"i9": ""})
+    again = Logs(tmp_path)
+    again.open()
+    assert "i9" in again and "i8" not in again
+
+
+def test_an_index_that_cannot_be_written_anew_stays(
+    logs: Logs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (tmp_path / "index.jsonl").read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    again = Logs(tmp_path)
+    again.open()
+    assert "i0" in again
+    assert (tmp_path / "index.jsonl").read_bytes() == before

@@ -1,5 +1,6 @@
 """What is on disk about an instance, whole or not at all."""
 
+import errno
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -87,3 +88,28 @@ def test_a_torn_file_counts_as_none(tmp_path: Path) -> None:
     record = Record.create(tmp_path, SPEC)
     (record.folder / "process.json").write_text('{"boot": "b", "mon')
     assert record.running() is None
+
+
+def test_on_a_full_disk_there_is_no_record_and_what_comes_later_is_only_not_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    (tmp_path / "there").mkdir()
+    record = Record.create(tmp_path / "there", SPEC)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", full)
+        patched.setattr(Path, "touch", full)
+        with pytest.raises(OSError, match="No space left"):
+            Record.create(tmp_path, SPEC)
+        with pytest.raises(OSError, match="No space left"):
+            record.write_running(Running("boot", (), 5.5, None))
+        record.write_ready(1.0)
+        record.write_begun("i1+web", 1.0)
+        record.write_first("db")
+        record.write_unready(("db",))
+        record.write_ended(Ended(Exit(code=0), 6.5))
+    assert not (tmp_path / "i1").exists(), "the id is free again"
+    assert [path.name for path in record.folder.iterdir()] == ["spec.json"]
+    assert (record.ready(), record.first(), record.ended()) == (None, None, None)

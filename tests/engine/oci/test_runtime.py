@@ -1,5 +1,6 @@
 """Choosing an OCI runtime by trying it, and letting a created container go."""
 
+import errno
 import os
 import subprocess
 import threading
@@ -128,3 +129,14 @@ def test_state_is_forgotten_whichever_runtime_made_it(waiting: Runtime) -> None:
     assert other.known() == {"c"}
     other.forget("c")
     assert other.known() == set()
+
+
+def test_on_a_full_disk_a_runtime_that_works_is_only_not_remembered(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert chosen(installed, {}) == ("crun", ["crun"])
+    assert chosen(installed, {}) == ("crun", ["crun"]), "tried once more"

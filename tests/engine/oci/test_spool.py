@@ -121,6 +121,12 @@ def test_a_line_without_an_end_is_held_for_a_second_or_until_the_end(rig: Rig) -
     assert ([line.text for line in output.lines], output.ended) == (["prompt: "], True)
 
 
+def test_when_the_clock_was_set_back_a_line_without_an_end_is_not_held_until_it_is_where_it_was(rig: Rig) -> None:
+    rig.conmon.write(record(1, "prompt: ", "P"))
+    assert [line.text for line in rig.read(SECOND + 0.5).lines] == []
+    assert [line.text for line in rig.read(SECOND - 3600).lines] == ["prompt: "]
+
+
 def test_nothing_is_cut_in_the_middle_of_another_stream_s_line(rig: Rig) -> None:
     rig.conmon.write(record(1, "be", "P") + record(2, "other", stream="stderr") + record(3, "gun"))
     lines = rig.read().lines

@@ -49,3 +49,11 @@ def test_addresses_are_neither_the_gateway_nor_broadcast() -> None:
     assert list(itertools.islice(subnet.addresses(), 2)) == ["10.150.0.2", "10.150.0.3"]
     addresses = list(subnet.addresses())
     assert len(set(addresses)) == 65_533 and addresses[-1] == "10.150.255.254"
+
+
+@pytest.mark.parametrize("content", ["", '{"subnet": "10.', "{}", "[]", '{"subnet": "here"}'])
+def test_a_choice_that_was_torn_by_a_crash_of_the_machine_is_made_anew(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "network.json"
+    file.write_text(content)
+    chosen = Subnet.kept(file, "00002a", "hr-00002a")
+    assert Subnet.kept(file, "ffffff", "hr-00002a") == chosen

@@ -17,8 +17,11 @@ from homerun.engine.oci.instance import Instance, owner
 from homerun.engine.oci.launch import Host
 from homerun.engine.oci.network import Network
 from homerun.engine.oci.records import Record, Running
+from homerun.lib.clock import Clock
 
 _PATIENCE = 5
+_CLOCK_SET = 1.0
+"""Seconds: by less than this a wall clock is not set, but adjusted."""
 
 
 @dataclass
@@ -31,7 +34,7 @@ class Found:
     exited: list[Instance] = field(default_factory=list)
 
 
-def adopt(host: Host) -> Found:
+def adopt(host: Host, clock: Clock) -> Found:
     """Everything that an earlier process left, sorted out. Blocks."""
     found = Found()
     boot = procfs.boot_id()
@@ -41,6 +44,8 @@ def adopt(host: Host) -> Found:
             found.unborn.append(record.id)
             continue
         _sort(found, host, Instance(spec, record, running.started), running, boot)
+    for instance in found.running:
+        _tell_by(clock, instance, instance.record.running())
     _sweep(host, {instance.id for instance in found.running + found.ended})
     for id in found.unborn:
         Record(host.layout.instances / id).delete()
@@ -72,6 +77,21 @@ def _sort(found: Found, host: Host, instance: Instance, running: Running, boot: 
     instance.network = _network(running)
     alive = any(pair.monitor.alive for pair in running.pairs)
     (found.running if alive else found.ended).append(instance)
+
+
+def _tell_by(clock: Clock, instance: Instance, running: Running | None) -> None:
+    """If the wall clock was set since it started, its times are told by the clock of now: that long ago."""
+    if running is None or running.mono is None:
+        return
+    by = clock.now() - clock.mono() + running.mono - running.started
+    if abs(by) < _CLOCK_SET:
+        return
+    instance.started += by
+    if instance.ready is not None:
+        instance.ready += by
+    for part in instance.parts:
+        if part.begun is not None:
+            part.begun += by
 
 
 def _network(running: Running) -> Network | None:

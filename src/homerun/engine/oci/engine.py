@@ -42,8 +42,9 @@ from homerun.engine.oci.records import Pair, Record, Running
 from homerun.engine.oci.sandbox import Disk, Sandboxes
 from homerun.engine.oci.spool import Spool
 from homerun.engine.oci.subnet import Subnet
+from homerun.lib import disk
 from homerun.lib.clock import Clock
-from homerun.lib.errors import AlreadyExists, FailedPrecondition, Invalid, NotFound
+from homerun.lib.errors import AlreadyExists, FailedPrecondition, HomerunError, Internal, Invalid, NotFound
 
 _ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
 _MOST = 10
@@ -114,7 +115,7 @@ class OciEngine:
             inbox = syslog.Syslog(self._logs, self._clock)
             self._lives = Lives(self._host, self._clock, self._tell, self._over, inbox)
             await asyncio.to_thread(self._logs.open)
-            found = await asyncio.to_thread(adopt.adopt, self._host)
+            found = await asyncio.to_thread(adopt.adopt, self._host, self._clock)
             for id in found.unborn:
                 self._logs.drop(id)
             await asyncio.to_thread(self._open_network, found)
@@ -193,7 +194,10 @@ class OciEngine:
         if spec.id in self._instances or spec.id in self._logs:
             raise AlreadyExists(f"instance {spec.id} exists already")
         self._hasten()
-        record = Record.create(self._layout.instances, spec)
+        try:
+            record = Record.create(self._layout.instances, spec)
+        except OSError as error:
+            raise self._explained(error) from error
         instance = Instance(spec, record, self._clock.now())
         self._instances[spec.id] = instance
         starting = instance.starting = self._starts.spawn(self._start(instance, images), name=f"start {spec.id}")
@@ -206,6 +210,12 @@ class OciEngine:
             if starting.done() and instance.phase is not Phase.EXITED:
                 self._lives.kill(instance)
             raise
+
+    def _explained(self, error: OSError) -> HomerunError:
+        """What the kernel refused at a start."""
+        if disk.is_full(error):
+            return disk.explain(error, self._layout.state)
+        return Internal(f"the instance cannot be started: {error}")
 
     def _hasten(self) -> None:
         """Once for all starts at the same time."""
@@ -222,8 +232,10 @@ class OciEngine:
         sandboxes = self._waiters if volumes.waits_for_others(instance.spec.volumes) else self._sandboxes
         try:
             await sandboxes.run(work)
-        except BaseException:
+        except BaseException as error:
             self._instances.pop(instance.id, None)
+            if isinstance(error, OSError):
+                raise self._explained(error) from error
             raise
         self._lives.enter(instance)
         if instance.abandoned:
@@ -270,7 +282,8 @@ class OciEngine:
             self._by_address[address] = instance
         self._logs.add(instance.id, instance.spec.labels, {part.key: part.spec.name for part in instance.parts})
         pairs = tuple(Pair(made.process, made.init) for made in created)
-        instance.record.write_running(Running(procfs.boot_id(), pairs, instance.started, address))
+        mono = self._clock.mono()
+        instance.record.write_running(Running(procfs.boot_id(), pairs, instance.started, address, mono))
 
     def _take_back(self, instance: Instance, created: Sequence[Monitor]) -> None:
         for made in created:

@@ -29,7 +29,7 @@ from homerun.engine.oci.monitor import CreateFailed, Creation, Monitor
 from homerun.engine.oci.procfs import Process
 from homerun.engine.oci.runtime import Runtime
 from homerun.engine.oci.sandbox import Disk
-from homerun.lib.errors import Internal, Invalid
+from homerun.lib.errors import Internal, Invalid, ResourceExhausted
 
 _RESOLV = Path("/etc/resolv.conf")
 _REAL_RESOLV = Path("/run/systemd/resolve/resolv.conf")
@@ -140,7 +140,7 @@ def _named(order: Order, item: Item) -> Iterator[None]:
     """What is wrong with one container of several says with which."""
     try:
         yield
-    except (Invalid, Internal) as error:
+    except (Invalid, Internal, ResourceExhausted) as error:
         if len(order.items) == 1:
             raise
         raise type(error)(f"container {item.container.name}: {error.message}") from None
@@ -266,9 +266,11 @@ def _left_out(words: Sequence[str], *, everything: bool) -> bool:
     return everything or words[1].startswith("127.") or words[1] == "::1"
 
 
-def _explained(message: str, runtime: Runtime) -> Invalid | Internal:
+def _explained(message: str, runtime: Runtime) -> Invalid | Internal | ResourceExhausted:
     """The runtime's refusal: ours to answer for, unless it says that the program cannot be run."""
     lower = message.lower()
+    if "no space left on device" in lower:
+        return ResourceExhausted(f"{runtime.name} found no space left on the disk of {runtime.root}: free some")
     if any(cause in lower for cause in ("executable file", "exec format error", "no such file", "permission denied")):
         return Invalid(f"the container cannot be started: {message}")
     return Internal(f"{runtime.name} could not create the container: {message}")

@@ -6,6 +6,9 @@ file that changed before the time asked for is not read, so a question about now
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -107,11 +110,18 @@ class Logs:
     def add(self, id: str, labels: Mapping[str, str], containers: Mapping[str, str]) -> None:
         """An instance runs. `containers`: key of the file -> name."""
         entries = [_Entry(id, dict(labels), name, "" if key == id else key) for key, name in containers.items()]
+        lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
         with self._lock:
             for entry in entries:
                 self._enter(entry)
-            with open(self._index, "ab") as index:
-                index.write(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))
+            with open(self._index, "ab", buffering=0) as index:
+                end = index.tell()
+                try:
+                    if index.write(lines) < len(lines):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._index))
+                except OSError:
+                    index.truncate(end)  # the next line must not be glued to half of this one
+                    raise
 
     def _enter(self, entry: _Entry) -> None:
         self._entries[entry.file] = entry
@@ -173,8 +183,13 @@ class Logs:
 
     def _rewrite(self) -> None:
         fresh = self._index.with_suffix(".new")
-        fresh.write_bytes(b"".join(msgspec.json.encode(entry) + b"\n" for entry in self._entries.values()))
-        fresh.rename(self._index)
+        try:
+            fresh.write_bytes(b"".join(msgspec.json.encode(entry) + b"\n" for entry in self._entries.values()))
+            fresh.rename(self._index)
+        except OSError:
+            # The disk is full. The one that is there names too much, which does no harm.
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
 
 
 _REMEMBERED = 10_000

@@ -9,12 +9,15 @@
     unready.json   the containers whose readiness probe fails
     KEY            written by conmon: the exit status of a container (instance.Part.key)
     exit.json      the end; after it nothing changes
-Nothing is synced to disk: after a crash of the machine nothing runs, so a lost record describes nothing.
+The first two are written, or there is no instance. The others are for whoever comes after a crash, who can find them
+out in other ways, if less exactly: should the disk be full, it goes on without. Nothing is synced to disk: after a
+crash of the machine nothing runs, so a lost record describes nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -29,6 +32,7 @@ from homerun.engine.oci.procfs import Process
 from homerun.lib.errors import AlreadyExists
 
 T = TypeVar("T")
+_log = logging.getLogger("homerun.engine")
 _GONE = "."
 """No id begins like this."""
 
@@ -41,12 +45,14 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 class Running(msgspec.Struct, frozen=True):
-    """What process.json holds. `boot`: pids of another boot mean nothing. `pairs`: in the order of the containers."""
+    """What process.json holds. `boot`: pids of another boot mean nothing. `pairs`: in the order of the containers.
+    `started`: wall clock, and `mono` the same moment on the clock that nobody sets."""
 
     boot: str
     pairs: tuple[Pair, ...]
     started: float
     address: str | None
+    mono: float | None = None
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -91,7 +97,11 @@ class Record:
             record.folder.mkdir(mode=0o700)
         except FileExistsError:
             raise AlreadyExists(f"instance {spec.id} exists already") from None
-        record._write("spec.json", _Kept.of(spec))
+        try:
+            record._write("spec.json", _Kept.of(spec))
+        except OSError:
+            record.delete()  # the id is free again
+            raise
         return record
 
     @classmethod
@@ -117,13 +127,16 @@ class Record:
         self._write("process.json", running)
 
     def write_ended(self, ended: Ended) -> None:
-        self._write("exit.json", ended)
+        with self._if_there_is_room():
+            self._write("exit.json", ended)
 
     def write_ready(self, at: float) -> None:
-        _touch(self.folder / "ready", at)
+        with self._if_there_is_room():
+            _touch(self.folder / "ready", at)
 
     def write_unready(self, containers: tuple[str, ...]) -> None:
-        self._write("unready.json", containers)
+        with self._if_there_is_room():
+            self._write("unready.json", containers)
 
     def unready(self) -> tuple[str, ...]:
         return self._read("unready.json", tuple[str, ...]) or ()
@@ -132,13 +145,15 @@ class Record:
         return _changed(self.folder / "ready")
 
     def write_begun(self, key: str, at: float) -> None:
-        _touch(self.folder / f"begun.{key}", at)
+        with self._if_there_is_room():
+            _touch(self.folder / f"begun.{key}", at)
 
     def begun(self, key: str) -> float | None:
         return _changed(self.folder / f"begun.{key}")
 
     def write_first(self, container: str) -> None:
-        self._write("first.json", container)
+        with self._if_there_is_room():
+            self._write("first.json", container)
 
     def first(self) -> str | None:
         """The container whose end is that of the instance, if that was known before all had ended."""
@@ -160,10 +175,21 @@ class Record:
         shutil.rmtree(gone, ignore_errors=True)
 
     def _write(self, name: str, what: object) -> None:
-        """Whole or not at all, for readers and after kill -9."""
+        """Whole or not at all, for readers and after kill -9. Raises OSError."""
         fresh = self.folder / f".{name}"
-        fresh.write_bytes(msgspec.json.encode(what))
-        fresh.rename(self.folder / name)
+        try:
+            fresh.write_bytes(msgspec.json.encode(what))
+            fresh.rename(self.folder / name)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
+
+    @contextlib.contextmanager
+    def _if_there_is_room(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            _log.warning("instance %s: what became of it cannot be noted (%s)", self.id, error)
 
     def _read(self, name: str, kind: type[T]) -> T | None:
         try:

@@ -154,7 +154,8 @@ def choose(wanted: str, run: Path, memory: Path, attempt: Callable[[Runtime], st
         fault = attempt(runtime)
         if fault is None:
             answer = _Answer(boot_id(), wanted, path, os.stat(path).st_mtime)
-            memory.write_bytes(msgspec.json.encode(answer))
+            with contextlib.suppress(OSError):  # on a full disk it is tried anew the next time
+                memory.write_bytes(msgspec.json.encode(answer))
             return runtime
         faults.append(f"{candidate}: {fault}")
     remedy = (

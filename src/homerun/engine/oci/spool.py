@@ -178,7 +178,8 @@ class _Reader:
         since = parsed.held
         last = not more and (ended or rotated)
         nowhere = more and not any(line.end for line in found)
-        if since is not None and (last or nowhere or now - since > logfile.PATIENCE):
+        # Written long ago, or, after the clock was set back, long from now.
+        if since is not None and (last or nowhere or abs(now - since) > logfile.PATIENCE):
             found += parsed.rest()
         lines = [
             OutputLine(line.time, line.stream, line.text, f"{file}@{start + line.end}" if line.end else "")

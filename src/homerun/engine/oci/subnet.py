@@ -38,6 +38,14 @@ def choose(tag: str, used: Iterable[IPv4Network]) -> IPv4Network:
     raise EngineUnavailable("every 10.150.0.0/16 to 10.239.0.0/16 is routed on this host: instances need a free one")
 
 
+def _recall(file: Path) -> IPv4Network | None:
+    """None: there is none, or the machine went down while it was written."""
+    try:
+        return IPv4Network(json.loads(file.read_text())["subnet"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+
+
 @dataclass
 class Subnet:
     network: IPv4Network
@@ -47,12 +55,12 @@ class Subnet:
         """The one written to `file` before, unless somebody else has begun to use it."""
         lines = Path("/proc/net/route").read_text().splitlines()
         used = host_routes("\n".join(lines[:1] + [line for line in lines[1:] if not line.startswith(f"{bridge}\t")]))
-        if file.exists():
-            network = IPv4Network(json.loads(file.read_text())["subnet"])
-            if not any(network.overlaps(other) for other in used):
-                return cls(network)
-        network = choose(tag, used)
-        file.write_text(json.dumps({"subnet": str(network)}))
+        network = _recall(file)
+        if network is None or any(network.overlaps(other) for other in used):
+            network = choose(tag, used)
+            fresh = file.with_suffix(".new")
+            fresh.write_text(json.dumps({"subnet": str(network)}))
+            fresh.rename(file)
         return cls(network)
 
     @property
