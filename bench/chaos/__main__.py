@@ -74,20 +74,21 @@ def run(chosen: Sequence[Inject], seconds: float, seed: int) -> dict[str, Any]:
     ledger, epoch = Ledger(), time.time() - time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chaos") as name:
         town = Town(Path(name))
+        users = Users(town, ledger, seed)
         with own_boot_id(town.boot_id), town:
             town.build()
             for service in SERVICES:
-                town.daemon.until(lambda service=service: town.daemon.get(service, "/work?id=first&ms=0")[0] == 200)
+                town.daemon.until(lambda service=service: users.request(service).outcome == "ok")
             before = measure(town)
-            users = Users(town, ledger, seed)
             began = time.monotonic()
             users.start()
             peaks = _torment(town, ledger, users, chosen, seconds, random.Random(seed))
             users.stop()
             lasted = time.monotonic() - began
             _settle(town, ledger)
-            for check in (check_tasks, check_writes, check_lines):
-                check(town, ledger)
+            check_tasks(town, ledger)
+            check_writes(town, ledger)
+            check_lines(town, ledger, epoch)
             check_rows(town, ledger, epoch)
             check_requests(ledger)
             town.empty()

@@ -68,6 +68,7 @@ static void work(int fd, const char *target) {
     const char *at;
     if ((at = strstr(target, "id="))) sscanf(at, "id=%63[0-9a-z-]", id);
     if ((at = strstr(target, "ms="))) ms = atol(at + 3);
+    if (!*id) { answer(fd, "400 Bad Request", "no id"); return; }
     int now = ++in_flight;
     if (limit && now > limit) {
         say("SCREAM %s: %ld requests at a time\n", id, now);

@@ -95,8 +95,9 @@ def full_disk(town: Town, ledger: Ledger, rng: random.Random) -> Fault:
     with town.disk.full():
         deadline = time.monotonic() + rng.uniform(3, 8)
         while time.monotonic() < deadline:
-            _try_to_write(town, ledger, f"full{time.monotonic_ns()}")
-            time.sleep(0.5)
+            for _ in range(20):
+                _try_to_write(town, ledger, f"full{time.monotonic_ns()}")
+            time.sleep(0.2)
     return fault
 
 

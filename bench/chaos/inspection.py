@@ -32,6 +32,19 @@ def entries(town: Town, filter: str) -> Iterator[dict[str, Any]]:
         body["pageToken"] = page["nextPageToken"]
 
 
+def fields(ledger: Ledger, found: Iterator[dict[str, Any]], pattern: str, epoch: float) -> Iterator[tuple[str, ...]]:
+    """What each entry says. One that is torn may only be where lines may be lost."""
+    for entry in found:
+        if match := re.fullmatch(pattern, entry["textPayload"]):
+            yield (*match.groups(), entry["timestamp"], entry["labels"].get("instanceId", ""))
+            continue
+        moment = from_rfc3339(entry["timestamp"]) - epoch
+        if any(fault.covers(moment) for fault in ledger.faults):
+            ledger.counts["torn lines that may be"] += 1
+        else:
+            ledger.problem(f"a line is torn: {entry['textPayload'][:200]!r}")
+
+
 def check_requests(ledger: Ledger) -> None:
     for request in ledger.unexcused()[:50]:
         ledger.problem(f"no fault excuses {request.id}: {request.outcome} {request.detail}")
@@ -40,12 +53,18 @@ def check_requests(ledger: Ledger) -> None:
         ledger.counts[f"requests {outcome}"] = number
 
 
-def check_lines(town: Town, ledger: Ledger) -> None:
+def check_lines(town: Town, ledger: Ledger, epoch: float) -> None:
     """Each request that was answered has said so once; no other one twice; and nobody screamed."""
-    said = Counter(entry["textPayload"].split()[1] for entry in entries(town, 'textPayload:"did "'))
-    for id in (id for id, number in said.items() if number > 1):
-        ledger.problem(f"the line of {id} is there {said[id]} times")
-    ledger.counts["lines of requests"] = sum(said.values())
+    found = entries(town, 'textPayload:"did "')
+    said: dict[str, list[str]] = defaultdict(list)
+    for id, time, instance in fields(ledger, found, r"did ([a-z]+-\d+)", epoch):
+        said[id].append(f"{time} of {instance[:8]}")
+    for id, where in said.items():
+        ledger.counts["requests that were sent once more"] += len(set(where)) - 1
+        if len(where) > len(set(where)):
+            request = next((request for request in ledger.requests if request.id == id), None)
+            ledger.problem(f"the line of {id} is there more than once: {', '.join(where)} ({request})")
+    ledger.counts["lines of requests"] = sum(map(len, said.values()))
     lost = [r for r in ledger.requests if r.outcome == "ok" and r.id not in said]
     for request in lost:
         if any(fault.covers(request.began) or fault.covers(request.ended) for fault in ledger.faults):
@@ -59,9 +78,8 @@ def check_lines(town: Town, ledger: Ledger) -> None:
 def check_rows(town: Town, ledger: Ledger, epoch: float) -> None:
     """Of each writer the numbers are without a gap, each there once. `epoch`: wall clock at zero of the monotonic."""
     rows: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for entry in entries(town, 'textPayload:"row "'):
-        _, nonce, number = entry["textPayload"].split()
-        rows[nonce].append((int(number), from_rfc3339(entry["timestamp"]) - epoch))
+    for nonce, number, time, _ in fields(ledger, entries(town, 'textPayload:"row "'), r"row (\w+) (\d+)", epoch):
+        rows[nonce].append((int(number), from_rfc3339(time) - epoch))
     for nonce, found in rows.items():
         found.sort()
         ledger.counts["numbered lines"] += len(found)

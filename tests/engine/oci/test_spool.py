@@ -111,6 +111,22 @@ def test_a_record_that_is_being_written_waits(rig: Rig) -> None:
     assert rig.take() == ["whole"]
 
 
+def test_half_a_record_for_which_there_was_no_room_keeps_nothing_from_its_end(rig: Rig, tmp_path: Path) -> None:
+    data = record(1, "half")
+    written = [rig.conmon.line()]
+    rig.conmon.write(data[:-3])
+    assert rig.take() == written
+    rig.conmon.rotate()
+    written = [rig.conmon.line()]
+    assert rig.take_all() == written, "what came after it"
+    rig.conmon.write(data[:-3])
+    rig.over.add("i")
+    assert rig.read().ended
+    rig.removed.add("i")
+    assert rig.spool.read("i", rig.position, SECOND) is None
+    assert not list(tmp_path.glob("i.*"))
+
+
 def test_a_line_without_an_end_is_held_for_a_second_or_until_the_end(rig: Rig) -> None:
     rig.conmon.write(record(1, "prompt: ", "P"))
     output = rig.read(SECOND + 1.5)

@@ -172,6 +172,9 @@ class _Reader:
         data = logfile.whole(os.pread(self._fd, CHUNK, start), 0)
         if not data and start + CHUNK <= size:
             return self._skip(whose, file, start, size, rotated)  # a hole: whoever took it has forgotten
+        if not data and rotated:
+            self._next()  # half a record is left, for which there was no room
+            return self.read(whose, "", ended, now)
         more = start + len(data) < size and bool(data)
         parsed = logfile.Parsed(data)
         found = list(parsed.lines())
@@ -190,7 +193,8 @@ class _Reader:
             lines=lines,
             more=more or rotated,
             held=parsed.held is not None,
-            ended=ended and not rotated and not more and start + len(data) >= size,
+            # Whatever is behind the last whole record will not be finished any more.
+            ended=ended and not rotated and not more,
         )
 
     def _skip(self, whose: Output, file: str, start: int, size: int, rotated: bool) -> Output:
