@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from bench.chaos.ledger import BROKEN, REFUSED, Fault, Ledger
+from bench.chaos.ledger import AWAY, BROKEN, REFUSED, Fault, Ledger
 from bench.chaos.town import SECRETS, Town
 from tests.support.calamity import kill_runtime, reboot, running
 from tests.support.daemon import ApiError
@@ -33,7 +33,7 @@ def control(town: Town, ledger: Ledger, rng: random.Random) -> Fault:
 
 def router(town: Town, ledger: Ledger, rng: random.Random) -> Fault:
     """Its own connections break, and those that it had accepted for the other one."""
-    fault = ledger.begin("router killed", {BROKEN})
+    fault = ledger.begin("router killed", {BROKEN, AWAY})
     routers = [pid for role, pid in town.daemon.children().items() if role.startswith("router")]
     if routers:
         _kill(rng.choice(routers))
@@ -72,7 +72,7 @@ def runtime(town: Town, ledger: Ledger, rng: random.Random) -> Fault:
 
 def supervisor(town: Town, ledger: Ledger, rng: random.Random) -> Fault:
     """Everything of homerun's dies with it; then it is started again."""
-    fault = ledger.begin("homerun up killed", {BROKEN, REFUSED})
+    fault = ledger.begin("homerun up killed", {BROKEN, REFUSED, AWAY})
     town.daemon.kill_all()
     time.sleep(rng.uniform(0, 1))
     town.daemon.start()
@@ -81,7 +81,7 @@ def supervisor(town: Town, ledger: Ledger, rng: random.Random) -> Fault:
 
 def machine(town: Town, ledger: Ledger, rng: random.Random) -> Fault:
     """The power fails."""
-    fault = ledger.begin("machine restarted", {BROKEN, REFUSED})
+    fault = ledger.begin("machine restarted", {BROKEN, REFUSED, AWAY})
     fault.forgets = True
     reboot(town.daemon, town.boot_id)
     town.daemon.start()

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 SLACK = 2.0
 """Seconds after a fault in which what it did still shows: on a busy machine news travels slowly."""
-REFUSED, BROKEN = "refused", "broken"
-"""An answer that is none; no answer, or not all of it."""
+REFUSED, BROKEN, AWAY = "refused", "broken", "away"
+"""An answer that is none; no answer, or not all of it; 503 because its router is not back after ten seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Request:
     began: float
     ended: float
     outcome: str
-    """`ok`, REFUSED or BROKEN."""
+    """`ok`, or one of these."""
     detail: str = ""
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from bench.chaos.ledger import BROKEN, REFUSED, Ledger, Request
+from bench.chaos.ledger import AWAY, BROKEN, REFUSED, Ledger, Request
 from bench.chaos.town import SECRETS, Town
 from tests.support.daemon import LOCATION, ApiError
 
@@ -72,6 +72,8 @@ class Users:
         except _BROKEN as error:
             return Request(service, id, began, time.monotonic(), BROKEN, type(error).__name__)
         outcome = "ok" if status == 200 and body.decode() == id else REFUSED
+        if b"The router that this service belongs to" in body:
+            outcome = AWAY
         if status == 599:
             self.ledger.problem(f"{id}: {body.decode()}")
         return Request(service, id, began, time.monotonic(), outcome, f"{status} {body[:200]!r}")

@@ -232,6 +232,23 @@ def test_where_there_is_no_place_to_cut_it_is_cut_at_the_end() -> None:
     assert ([len(group) for group in groups], position) == ([2], "@2")
 
 
+async def test_what_ended_and_was_removed_while_nothing_could_be_written_is_thrown_away_in_the_end() -> None:
+    rig = await opened()
+    rig.line("one")
+    await asyncio.sleep(1)
+    rig.store.full = True
+    rig.line("two")
+    rig.over.add("i")
+    rig.removed.add("i")
+    rig.output.touch("i")
+    await asyncio.sleep(RETRY)
+    rig.store.full = False
+    await asyncio.sleep(3 * RETRY)
+    assert rig.texts() == ["one", "two"]
+    assert rig.store.positions() == {}
+    assert rig.output.read("i+", "", rig.clock.now()) is None
+
+
 async def test_a_file_that_cannot_be_read_now_is_read_later(monkeypatch: pytest.MonkeyPatch) -> None:
     rig = await opened()
     read, broken = rig.output.read, True

@@ -63,12 +63,13 @@ class FakeOutput:
         start, lines = int(position or 0), self._lines[key]
         first = lines[0]
         ended = self._ended(first.instance)
-        if ended and self._removed(first.instance) and start == len(lines):
+        gone = ended and self._removed(first.instance)
+        if gone and start == len(lines):
             del self._lines[key]
             return None
         numbered = enumerate(lines[start:], start + 1)
         found = [OutputLine(line.time, line.stream, line.text, str(number)) for number, line in numbered]
-        return Output(first.instance, first.labels, first.container, lines=found, ended=ended)
+        return Output(first.instance, first.labels, first.container, lines=found, more=gone, ended=ended)
 
     def settled(self, key: str, position: str) -> None:
         self.taken[key] = position

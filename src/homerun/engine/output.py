@@ -25,8 +25,8 @@ class Output:
     """What a container wrote behind a position. `container`: its name, if it is one of several.
 
     `lost`: lines before these that were not kept, because they were written faster than anybody could read; they end at
-    `start`. `more`: there are further lines at once. `held`: there is the beginning of a line, to be looked at again in
-    a moment. `ended`: there will never be more.
+    `start`. `more`: look again at once, for there are further lines, or it can be thrown away when these are taken.
+    `held`: there is the beginning of a line, to be looked at again in a moment. `ended`: there will never be more.
     """
 
     instance: str

@@ -103,11 +103,13 @@ class Spool:
         with _Reader.of(self._logs.file(key), self._logs.held(key)) as reader:
             whose = Output(entry.id, entry.labels, entry.container if key != entry.id else "")
             output = reader.read(whose, position, ended, now)
-        if output.ended and self._removed(entry.id) and not output.lines and not output.lost:
-            self._logs.discard(key)
-            self._punched.pop(key, None)
-            return None
-        return output
+        if not output.ended or not self._removed(entry.id):
+            return output
+        if output.lines or output.lost:
+            return replace(output, more=True)  # nobody says again that it is gone: look again when these are taken
+        self._logs.discard(key)
+        self._punched.pop(key, None)
+        return None
 
     def settled(self, key: str, position: str) -> None:
         offset = int(position.rpartition("@")[2])
