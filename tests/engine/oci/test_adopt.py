@@ -54,7 +54,8 @@ class Controller:
 
     async def until(self, event: str, id: str | None = None) -> None:
         assert self._process.stdout
-        async with asyncio.timeout(30):
+        # To start Python and to try the runtimes takes an emulated machine (scripts/vm-test) more than half a minute.
+        async with asyncio.timeout(300):
             while not any(said["event"] == event and said.get("id") == id for said in self.said):
                 self.said.append(json.loads(await self._process.stdout.readline()))
 
