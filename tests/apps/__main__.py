@@ -1,0 +1,95 @@
+"""Real applications that nobody here wrote, run unchanged, and what came of it: python -m tests.apps [NAME ...].
+
+Builds what is not built, starts a homerun of its own, tries one after the other, and prints a table. With all of them
+it also writes docs/applications.md. Exit code 1 if any check failed, 2 if an application could not be had.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from tests.apps import report
+from tests.apps.images import Images, Unavailable
+from tests.apps.trial import Trial
+from tests.support.daemon import Daemon
+
+NAMES = ("nginx", "apache", "caddy", "tomcat", "node", "django", "streamlit", "redis", "ffmpeg", "pandas", "postgres")
+ROOT = Path(__file__).resolve().parent.parent.parent
+CACHE = ROOT / ".cache" / "apps"
+
+
+def attempt(name: str, daemon: Daemon, images: Images, seconds: float) -> Trial:
+    """All its checks. What stops a trial early is a failed check of its own. Raises Unavailable."""
+    trial = Trial(name, daemon, images, rated=seconds)
+    trial.image()
+    try:
+        importlib.import_module(f"tests.apps.{name}").run(trial)
+    except Unavailable:
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        with trial.check("deploys"):
+            raise error
+    return trial
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser("apps", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of an application; all if none is named")
+    parser.add_argument("--list", action="store_true", help="name them, and end")
+    parser.add_argument("--seconds", type=float, default=3, help="for which requests are counted (default 3; 0: not)")
+    parser.add_argument("--json", type=Path, default=CACHE / "applications.json", help="where the outcome is written")
+    options = parser.parse_args()
+    if options.list:
+        print("\n".join(f"{name:10} {report.summary(name)}" for name in NAMES))
+        return 0
+    if unknown := set(options.names) - set(NAMES):
+        parser.error(f"no application is called {', '.join(sorted(unknown))}: there are {', '.join(NAMES)}")
+    if os.getuid():
+        parser.error("containers need root: sudo scripts/apps")
+    rows, missing = tried(options.names or NAMES, options.seconds)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    report.write_json(options.json, rows)
+    print("\n" + report.table(rows))
+    print(f"written to {options.json}")
+    if not options.names and not missing:
+        report.write_page(ROOT / "docs" / "applications.md", rows)
+    for name, why in missing.items():
+        print(f"{name}: not tried: {why}")
+    failed = sum(bool(check["error"]) for row in rows for check in row["checks"])
+    return 1 if failed else 2 if missing else 0
+
+
+def tried(names: Any, seconds: float) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """What is known of each afterwards, and why others could not be had."""
+    images, rows, missing = Images(CACHE), [], {}
+    with tempfile.TemporaryDirectory(prefix="homerun-apps-") as folder:
+        with Daemon(Path(folder) / "state", idle_timeout=2) as daemon:
+            for name in names:
+                began = time.monotonic()
+                print(f"== {name}", flush=True)
+                try:
+                    trial = attempt(name, daemon, images, seconds)
+                except Unavailable as why:
+                    missing[name] = str(why)
+                    continue
+                rows.append(trial.row())
+                for check in trial.checks:
+                    print(
+                        f"   {'FAILED' if check.error else 'ok'}: {check.what}"
+                        + (f"\n      {check.error}" if check.error else "")
+                    )
+                print(f"   {time.monotonic() - began:.1f} s", flush=True)
+    return rows, missing
+
+
+if __name__ == "__main__":
+    sys.exit(main())
