@@ -8,6 +8,7 @@
  *   fork N [linger]          N sleeping children; then exit 0, or sleep with them
  *   write PATH MIB           write a file, print the outcome, exit
  *   cat PATH...              print files
+ *   become ID PATH TEXT      user and group ID from here on; a line with TEXT goes to PATH, or the error to stdout
  *   lines N [BYTES]          N lines on stdout, each followed by one on stderr; at least BYTES long
  *   print                    a partial line, a long line, stderr, bytes that are no UTF-8, no newline at the end
  *   flood SECONDS            lines of 128 bytes, as fast as they are taken; then `the end of the flood`
@@ -424,7 +425,12 @@ int main(int argc, char **argv) {
         if (argc > 3) { say("forked\n"); sleep_for_ever(); }
     } else if (!strcmp(what, "write")) return write_file(argv[2], atol(argv[3]));
     else if (!strcmp(what, "cat")) { for (int i = 2; i < argc; i++) cat(argv[i]); }
-    else if (!strcmp(what, "lines")) {
+    else if (!strcmp(what, "become")) {
+        FILE *file = setgid(n) || setuid(n) ? NULL : fopen(argv[3], "a");
+        if (!file) { printf("%s: %s\n", argv[3], strerror(errno)); return 1; }
+        fprintf(file, "%s\n", argv[4]);
+        return fclose(file) != 0;
+    } else if (!strcmp(what, "lines")) {
         int width = argc > 3 ? atoi(argv[3]) : 0;
         for (long i = 0; i < n; i++) {
             printf("out %ld%*s\n", i, width, ""), fflush(stdout);

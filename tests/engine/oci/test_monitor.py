@@ -52,6 +52,14 @@ async def test_odd_output_arrives_as_it_was_written(rig: Rig) -> None:
 
 
 @pytest.mark.host
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+async def test_whoever_the_program_has_become_may_open_its_output_by_path(rig: Rig, stream: str) -> None:
+    id = await rig.start("become", "33", f"/dev/{stream}", "from another user")
+    await rig.exit(id)
+    assert await rig.output(id, stream) == ["from another user"]
+
+
+@pytest.mark.host
 async def test_not_a_line_of_many_is_lost(rig: Rig) -> None:
     id = await rig.start("lines", "5000", "100")
     await rig.exit(id)

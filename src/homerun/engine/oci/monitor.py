@@ -6,6 +6,7 @@ It is gone when the container has ended and its output is on disk, so watching i
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -53,6 +54,7 @@ class Creation:
         process = Process.of(self._pid)
         if process is None or init is None:
             raise Internal("the container's first process vanished before it was started")
+        _open_streams(init)
         return Monitor(process, init)
 
     def abandon(self) -> None:
@@ -90,6 +92,14 @@ def _spawn(command: list[str], writer: int) -> int:
     environment = {"PATH": os.environ.get("PATH", os.defpath), "_OCI_SYNCPIPE": str(_SYNC_PIPE)}
     reset = [signal.SIGPIPE, signal.SIGXFSZ]
     return os.posix_spawn(command[0], command, environment, file_actions=actions, setsigdef=reset)
+
+
+def _open_streams(init: Process) -> None:
+    """Let every user of the container open its output by path. The pipes belong to the one that it starts as, and
+    programs that log to /dev/stdout do so after they have become another one (gosu, su, php-fpm, supervisord)."""
+    for stream in (1, 2):
+        with contextlib.suppress(OSError):  # its end is seen elsewhere
+            os.chmod(f"/proc/{init.pid}/fd/{stream}", 0o622)
 
 
 def _read(reader: int) -> bytes:
