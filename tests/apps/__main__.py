@@ -21,7 +21,10 @@ from tests.apps.images import Images, Unavailable
 from tests.apps.trial import Trial
 from tests.support.daemon import Daemon
 
-NAMES = ("nginx", "apache", "caddy", "tomcat", "node", "django", "streamlit", "redis", "ffmpeg", "pandas", "postgres")
+NAMES = (
+    *("nginx", "apache", "php", "caddy", "tomcat", "node", "django", "streamlit", "redis"),
+    *("ffmpeg", "pandas", "postgres"),
+)
 ROOT = Path(__file__).resolve().parent.parent.parent
 CACHE = ROOT / ".cache" / "apps"
 

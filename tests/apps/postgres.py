@@ -22,7 +22,9 @@ RESTORE = (
     "createdb -h db -U postgres again && pg_restore -h db -U postgres -d again /backup/trips.dump"
     " && psql -h db -U postgres -At -c 'select count(*), sum(fare) from trips' again"
 )
-PROBE = {"tcpSocket": {"port": 5432}, "periodSeconds": 1, "failureThreshold": 120}
+READY = "until pg_isready -q -h db; do sleep 0.1; done; "
+"""It listens before it takes queries."""
+PROBE = {"tcpSocket": {"port": 5432}, "periodSeconds": 1, "failureThreshold": 60}
 
 
 def run(trial: Trial) -> None:
@@ -34,7 +36,13 @@ def run(trial: Trial) -> None:
         mounts = [{"name": "pgdata", "mountPath": "/var/lib/data"}]
         database = {"name": "db", "image": trial.image(), "startupProbe": PROBE, "volumeMounts": mounts}
         database["resources"] = {"limits": {"cpu": "1", "memory": "512Mi"}}
-        main = {"name": "main", "image": trial.image(), "command": ["sh", "-c"], "args": [script], "dependsOn": ["db"]}
+        main = {
+            "name": "main",
+            "image": trial.image(),
+            "command": ["sh", "-c"],
+            "args": [READY + script],
+            "dependsOn": ["db"],
+        }
         main["volumeMounts"] = [{"name": "backup", "mountPath": "/backup"}]
         volumes = [{"name": each, "gcs": {"bucket": each}} for each in ("pgdata", "backup")]
         trial.job(name, containers=[main, database], volumes=volumes)

@@ -30,8 +30,11 @@ def run(trial: Trial) -> None:
         assert b"async" in trial.curl("-N", path="/examples/async/async1").lower()
     with trial.check("WebSocket: echo of text and of 1 MiB of bytes"):
         asyncio.run(_echo(trial))
-    with trial.check("no more memory than its container's: the JVM sees the limit"):
-        trial.until_logged("", "Server startup in")
+    with trial.check("Java sees the container's memory and cores, the room of its file system, and its own host name"):
+        words = trial.curl(path="/about.jsp").decode().split()
+        about = dict(zip(words[::2], words[1::2], strict=True))
+        assert int(about["room"]) > 100 << 20 and int(about["memory"]) < 300 << 20, about
+        assert (about["cores"], about["host"]) == ("1", "localhost/127.0.0.1"), about
     with trial.check("from zero and back"):
         trial.wakes()
     with trial.check("requests a second"):
