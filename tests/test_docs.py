@@ -15,6 +15,7 @@ from homerun.apis.homerun import handlers as extension
 from homerun.apis.identity import handlers as identity
 from homerun.meter.exposition import FAMILIES, Family
 from homerun.settings import Settings
+from tests.apps import __main__ as applications
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -36,6 +37,13 @@ def test_each_line_of_the_runtime_contract_has_a_test_or_a_reason() -> None:
     module = runpy.run_path(str(ROOT / "scripts" / "conformance"))
     assert module["unknown"]() == []
     assert [line.says for line in module["LINES"] if not line.tests and not line.differs] == []
+
+
+@pytest.mark.parametrize("name", applications.NAMES)
+def test_every_application_that_is_tried_is_on_their_page_and_does_well(name: str) -> None:
+    text = (DOCS / "applications.md").read_text()
+    section = text.partition(f"\n### {name}\n")[2].partition("\n### ")[0]
+    assert section.count("\n- ") >= 5 and "**failed**" not in section, "run scripts/apps"
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(Settings), ids=lambda f: f.name)

@@ -1,7 +1,8 @@
 """Real applications that nobody here wrote, run unchanged, and what came of it: python -m tests.apps [NAME ...].
 
-Builds what is not built, starts a homerun of its own, tries one after the other, and prints a table. With all of them
-it also writes docs/applications.md. Exit code 1 if any check failed, 2 if an application could not be had.
+Builds what is not built, starts a homerun of its own, tries one after the other, and prints a table. Once all have been
+tried it also writes docs/applications.md, with the latest of each. Exit code 1 if any check failed, 2 if an application
+could not be had.
 """
 
 from __future__ import annotations
@@ -59,12 +60,11 @@ def main() -> int:
     if os.getuid():
         parser.error("containers need root: sudo scripts/apps")
     rows, missing = tried(options.names or NAMES, options.seconds)
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    report.write_json(options.json, rows)
     print("\n" + report.table(rows))
+    known = report.merge(options.json, rows)
     print(f"written to {options.json}")
-    if not options.names and not missing:
-        report.write_page(ROOT / "docs" / "applications.md", rows)
+    if set(known) >= set(NAMES):
+        report.write_page(ROOT / "docs" / "applications.md", [known[name] for name in NAMES])
     for name, why in missing.items():
         print(f"{name}: not tried: {why}")
     failed = sum(bool(check["error"]) for row in rows for check in row["checks"])

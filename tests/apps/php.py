@@ -11,7 +11,9 @@ PAGE = "/index.php"
 
 def run(trial: Trial) -> None:
     trial.ask_version("sh", "-c", "php-fpm8.2 -v | sed -n '1s/PHP \\([^ ]*\\).*/\\1/p'")
-    trial.deploy(scaling={"maxInstanceCount": 1})
+    # nginx listens before PHP does; only a probe that asks PHP knows when both are there.
+    probe = {"httpGet": {"path": PAGE}, "periodSeconds": 1, "failureThreshold": 120}
+    trial.deploy(scaling={"maxInstanceCount": 1}, container={"startupProbe": probe})
     with trial.check("a script runs as www-data, through a Unix socket, and knows where it is"):
         said = json.loads(trial.get(PAGE)[2])
         assert (said["service"], said["host"]) == ("php", trial.daemon.host("php")), said

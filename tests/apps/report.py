@@ -55,8 +55,13 @@ def _row(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def write_json(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    path.write_text(json.dumps({"machine": machine(), "applications": rows}, indent=1) + "\n")
+def merge(path: Path, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Into the file of what is known: the latest row of each application, by name."""
+    known = json.loads(path.read_text())["applications"] if path.exists() else {}
+    known |= {row["name"]: row for row in rows}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"machine": machine(), "applications": known}, indent=1) + "\n")
+    return known
 
 
 def write_page(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

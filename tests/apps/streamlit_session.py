@@ -32,8 +32,7 @@ async def main(host: str, page: str) -> None:
                 deltas += 1
                 texts.append(got.delta.new_element.markdown.body)
             finished = kind == "script_finished"
-        compressed = any("deflate" in str(each.name) for each in socket.protocol.extensions)
-    print(json.dumps({"text": "\n".join(texts), "deltas": deltas, "compressed": compressed}))
+    print(json.dumps({"text": "\n".join(texts), "deltas": deltas}))
 
 
 asyncio.run(main(*sys.argv[1:]))

@@ -28,7 +28,7 @@ def run(trial: Trial) -> None:
         assert b"Request Information" in trial.curl(path="/examples/jsp/snp/snoop.jsp")
     with trial.check("a request that is answered later (asynchronous servlet), in pieces"):
         assert b"async" in trial.curl("-N", path="/examples/async/async1").lower()
-    with trial.check("WebSocket: echo of text and of 1 MiB of bytes"):
+    with trial.check("WebSocket, compressed: echo of text and of 1 MiB of bytes"):
         asyncio.run(_echo(trial))
     with trial.check("Java sees the container's memory and cores, the room of its file system, and its own host name"):
         words = trial.curl(path="/about.jsp").decode().split()
@@ -48,6 +48,7 @@ async def _echo(trial: Trial) -> None:
     host = trial.daemon.host(trial.name)
     url = f"ws://{host}/examples/websocket/echoAnnotation"
     async with connect(url, host="127.0.0.1", port=trial.daemon.http_port, max_size=None) as socket:
+        assert "permessage-deflate" in [extension.name for extension in socket.protocol.extensions]
         await socket.send("hello")
         assert await socket.recv() == "hello"
         await socket.send(b"\x07" * (1 << 20))
