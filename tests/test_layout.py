@@ -70,6 +70,7 @@ TESTED_THROUGH = {
         "apis/secretmanager/versions.py",
         "apis/secretmanager/views.py",
     ),
+    "tests/apis/cloudscheduler/test_handlers.py": ("apis/cloudscheduler/jobs.py",),
     "tests/apis/run_v1/test_domains.py": ("apis/run_v1/domain_status.py", "controllers/domain.py"),
     "tests/apis/run_v1/test_handlers.py": (
         "apis/run_v1/locations.py",

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from homerun.core.cron import Cron
+from homerun.core.english import Every
 from homerun.core.schedule import Attempt, Retries, Schedule
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
@@ -122,10 +123,35 @@ def test_asked_for_it_attempts_at_once_and_changes_no_schedule(paused: bool) -> 
     if paused:
         s.pause()
     before = s.next
-    assert s.force(NOON + MINUTE) == Attempt(NOON + MINUTE, forced=True)
-    assert s.force(NOON + MINUTE) is None
+    s.force(NOON + MINUTE)
+    assert s.next == NOON + MINUTE
+    assert s.tick(NOON + MINUTE) == Attempt(NOON + MINUTE, forced=True)
     s.ended(NOON + 2 * MINUTE, ok=False)
     assert s.next == before
+
+
+def test_asked_for_while_an_attempt_is_under_way_it_attempts_once_more_after_that() -> None:
+    s = schedule()
+    s.tick(NOON + 10 * MINUTE)
+    s.force(NOON + 11 * MINUTE)
+    s.force(NOON + 12 * MINUTE)
+    assert s.tick(NOON + 12 * MINUTE) is None
+    s.ended(NOON + 13 * MINUTE, ok=True)
+    assert s.tick(NOON + 13 * MINUTE) == Attempt(NOON + 11 * MINUTE, forced=True)
+    s.ended(NOON + 14 * MINUTE, ok=True)
+    assert s.next == NOON + 20 * MINUTE
+
+
+def test_what_is_relative_counts_from_the_end() -> None:
+    s = Schedule(Every(10 * MINUTE), UTC, Retries())
+    s.start(NOON)
+    assert s.tick(NOON + 10 * MINUTE) == Attempt(NOON + 10 * MINUTE)
+    s.ended(NOON + 24 * MINUTE, ok=False)
+    assert s.next == NOON + 34 * MINUTE
+    s.tick(NOON + 34 * MINUTE)
+    s.pause()
+    s.ended(NOON + 35 * MINUTE, ok=True)
+    assert s.next is None
 
 
 def test_changed_it_keeps_to_the_new_times() -> None:
@@ -144,5 +170,6 @@ def test_asked_for_between_retries_the_retry_still_comes() -> None:
     s.tick(NOON + 10 * MINUTE)
     s.ended(NOON + 10 * MINUTE, ok=False)
     s.force(NOON + 10 * MINUTE + SECOND)
+    s.tick(NOON + 10 * MINUTE + SECOND)
     s.ended(NOON + 10 * MINUTE + 2 * SECOND, ok=True)
     assert s.next == NOON + 10 * MINUTE + 5 * SECOND

@@ -144,6 +144,7 @@ async def crash(control: Control) -> None:
     control.crews.close()
     control.executions.close()
     control.expiry.close()
+    control.schedules.close()
     control.meter.stop()
     await control.supervisor.close()
     await control.engine.close()

@@ -11,6 +11,8 @@ _EXPORT = "nothing is kept in Google's storage that could be exported: {instead}
 
 _ROTATION = ("enableManagedRotation", "rotateSecret")
 
+_KEYS = "schedules are not encrypted with keys of Cloud KMS: encrypt the disk of the state folder"
+
 WHY = {
     f"{_RUN}builds.": "images are built on this machine, not by Cloud Build: use homerun deploy --source, which needs "
     "a Dockerfile, or build one yourself and deploy it with --image",
@@ -26,6 +28,10 @@ WHY = {
         (f"secretmanager.projects.{where}secrets.{verb}" for where in ("", "locations.") for verb in _ROTATION),
         "secrets are not rotated by themselves: add a version, which running instances see where it is mounted",
     ),
+    "cloudscheduler.projects.locations.getCmekConfig": _KEYS,
+    "cloudscheduler.projects.locations.updateCmekConfig": _KEYS,
+    "cloudscheduler.projects.locations.": "any name is a location, and nothing here takes an operation: the Run API "
+    "lists both",
     "secretmanager.projects.locations.": "any name is a location; the Run API lists the one of this machine",
 }
 """By the beginning of the method's id; the longest that fits counts."""

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from homerun.apis.access import Access
 from homerun.apis.authentication import Authentication
 from homerun.apis.authorization import authorized, owner_only
+from homerun.apis.cloudscheduler import handlers as cloudscheduler
 from homerun.apis.failure import on_bug, on_homerun_error
 from homerun.apis.guard import Guard
 from homerun.apis.homerun import buckets
@@ -58,6 +59,7 @@ def create_app(
     rest.mount("run.v2", authorized(backend, run_v2.handlers(backend)))
     rest.mount("run.v1", authorized(backend, run_v1.handlers(backend)))
     rest.mount(secretmanager.API, secretmanager.handlers(backend, vault), but=secretmanager.LOCATIONS)
+    rest.mount(cloudscheduler.API, cloudscheduler.handlers(backend), but=cloudscheduler.ELSEWHERE)
     rest.mount("iamcredentials.v1", identity.handlers(issuer, clock))
     for method, handler in _logging(backend, logs):
         rest.add(method, handler)
@@ -87,6 +89,7 @@ def create_rpc(
     locations = "run.projects.locations.list"  # only the first version has it
     methods = {locations: run_v1.handlers(backend)[locations], **run_v2.handlers(backend)}
     handlers = authorized(backend, methods) | secretmanager.handlers(backend, vault)
+    handlers |= cloudscheduler.handlers(backend)
     handlers |= {method.id: handler for method, handler in _logging(backend, logs)}
     tail = following.streams(backend, logs)
     return RpcApp(handlers, create_access(issuer, clock, settings).authenticate, tail)

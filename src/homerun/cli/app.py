@@ -21,10 +21,11 @@ VERBS = {
     "worker-pools": ("homerun.cli.worker_pools:worker_pools", "Deploy, scale and describe worker pools."),
     "buckets": ("homerun.cli.buckets:buckets", "Make and list buckets: folders to mount as Cloud Storage volumes."),
     "secrets": ("homerun.cli.secrets:secrets", "Create secrets, add and read versions, say who may read them."),
+    "schedules": ("homerun.cli.schedules:schedules", "Run jobs and call services at set times."),
     "auth": ("homerun.cli.auth:auth", "Print tokens: to call private services, and to use the API."),
     "trust": ("homerun.cli.trust:trust", "Have this machine believe homerun's certificates for *.localhost."),
     "bill": ("homerun.cli.bill:bill", "Show what everything would have cost on Cloud Run, by service, day, month, …"),
-    "logs": ("homerun.cli.logs:logs", "Print the log of a service, a job, one execution, a worker pool or a project."),
+    "logs": ("homerun.cli.logs:logs", "Print the log of a service, job, execution, worker pool, schedule or project."),
 }
 """Verb -> where it is and its line in the help, which must not cost an import."""
 

@@ -14,6 +14,7 @@ from homerun.cli.output import clock_time
 SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY")
 _SAID = SEVERITIES[4:]
 """Those that are named in a line."""
+_ATTEMPTS = "type.googleapis.com/google.cloud.scheduler.logging."
 _INDENT = " " * 4
 _COLOURS = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "red", "ALERT": "red", "EMERGENCY": "red"}
 
@@ -33,6 +34,13 @@ def job_filter(region: str, job: str) -> str:
 def worker_pool_filter(region: str, pool: str) -> str:
     return (
         f"resource.type = cloud_run_worker_pool AND resource.labels.worker_pool_name = {pool} "
+        f"AND resource.labels.location = {region}"
+    )
+
+
+def schedule_filter(region: str, schedule: str) -> str:
+    return (
+        f"resource.type = cloud_scheduler_job AND resource.labels.job_id = {schedule} "
         f"AND resource.labels.location = {region}"
     )
 
@@ -70,8 +78,19 @@ def text_of(entry: Json) -> str:
         return str(entry["textPayload"])
     if "jsonPayload" in entry:
         payload: dict[str, Any] = entry["jsonPayload"]
+        if str(payload.get("@type", "")).startswith(_ATTEMPTS):
+            return _attempt(payload, entry.get("httpRequest", {}))
         return str(payload["message"]) if set(payload) == {"message"} else json.dumps(payload, ensure_ascii=False)
     return json.dumps(entry.get("protoPayload", {}))
+
+
+def _attempt(payload: Json, request: Json) -> str:
+    """Of a schedule: that it began, or what became of it."""
+    target = payload.get("url") or payload.get("pubsubTopic", "")
+    if payload["@type"] == f"{_ATTEMPTS}AttemptStarted":
+        return f"started  {target}  for {payload.get('scheduledTime', '')[:19]}Z"
+    why = f"  {payload['status']}: {payload.get('debugInfo', '')}" if "status" in payload else ""
+    return f"finished {target}  {request.get('status', '')}{why}".rstrip()
 
 
 def _request(request: Json) -> str:

@@ -18,6 +18,7 @@ from homerun.cli.lookup import confirm, delete, existing
 from homerun.cli.output import ago, conditions, last, mark, print_json, section, table
 from homerun.cli.progress import Progress
 from homerun.cli.replace import JOB, replace_command
+from homerun.cli.schedules import schedule_job
 from homerun.cli.session import Session, session_options
 from homerun.cli.waiting import finish
 from homerun.lib.clock import SystemClock
@@ -32,6 +33,7 @@ def jobs() -> None:
 
 jobs.add_command(executions)
 jobs.add_command(replace_command(JOB))
+jobs.add_command(schedule_job)
 
 
 @jobs.command()

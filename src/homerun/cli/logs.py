@@ -14,6 +14,7 @@ from homerun.cli.entries import (
     job_filter,
     lines,
     read,
+    schedule_filter,
     service_filter,
     worker_pool_filter,
 )
@@ -27,16 +28,19 @@ from homerun.lib.timestamps import from_rfc3339, to_rfc3339
 
 _FILTERS = {"services": service_filter, "jobs": job_filter, "workerPools": worker_pool_filter}
 """By collection, in the order in which a name is looked for."""
+_SCHEDULES = "schedules"
+"""Looked for by nobody: their names are often those of jobs, whose logs are meant then."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _RECONNECT = 0.5
 """Seconds between two tries to go on with following."""
 
 
-@click.command(short_help="Print the log of a service, a job, one execution, a worker pool or a project.")
+@click.command(short_help="Print the log of a service, job, execution, worker pool, schedule or project.")
 @click.argument("name", required=False)
 @click.option("--job", "kind", flag_value="jobs", help="NAME is a job, even if a service has the same name.")
 @click.option("--service", "kind", flag_value="services", help="NAME is a service.")
 @click.option("--worker-pool", "kind", flag_value="workerPools", help="NAME is a worker pool.")
+@click.option("--schedule", "kind", flag_value=_SCHEDULES, help="NAME is a schedule: its attempts are meant.")
 @click.option("--execution", metavar="EXECUTION", help="Of this execution of the job only.")
 @click.option("--task", type=click.IntRange(0), help="Of this task only (with --execution).")
 @click.option(
@@ -74,6 +78,7 @@ def logs(
     Examples:
       homerun logs hello --since 10m
       homerun logs hello --follow --severity warning
+      homerun logs nightly --schedule
       homerun logs ingest --execution ingest-x7k2p --task 3
       homerun logs --filter 'SEARCH("timed out") AND httpRequest.status>=500'
     """
@@ -112,6 +117,8 @@ def parse_since(text: str, now: float) -> str:
 def _filter(session: Session, name: str, kind: str | None, execution: str | None, task: int | None) -> str:
     if execution:
         return execution_filter(session.region, name, execution, task)
+    if kind == _SCHEDULES:
+        return schedule_filter(session.region, name)
     return _FILTERS[kind or _kind(session, name)](session.region, name)
 
 

@@ -135,6 +135,10 @@ class Plane:
             self._domains_of[service].discard(domain)
             self._send_route(service)
 
+    def has_domain(self, domain: str) -> bool:
+        """Whether it is a host name of a user's own that leads to a service."""
+        return domain in self._domains
+
     def _send_route(self, service: str) -> None:
         if service in self._routes:
             self._send(self._with_domains(self._routes[service]))

@@ -8,15 +8,28 @@ Public document: Cloud Scheduler, "Cron job format and time zone".
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Protocol
 
 _MONTHS = {name: number for number, name in enumerate("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(), 1)}
 _DAYS = {name: number for number, name in enumerate("SUN MON TUE WED THU FRI SAT".split())}
 _YEARS = 28
 """After so many, dates fall on the same days of the week again: what has not matched by then never will."""
 _MINUTE = timedelta(minutes=1)
+
+
+class Times(Protocol):
+    """When a schedule fires. `relative`: so long after the end of what it has fired."""
+
+    @property
+    def relative(self) -> bool: ...
+
+    def next(self, after: datetime, zone: tzinfo) -> datetime:
+        """The first time later than `after` (aware), in UTC."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +51,9 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """The values that each field allows; Sunday is 0."""
+    """The values that each field allows; Sunday is 0. `times`: of a day, in minutes, in their order."""
 
-    minutes: tuple[int, ...]
-    hours: tuple[int, ...]
+    times: tuple[int, ...]
     days: frozenset[int]
     months: frozenset[int]
     weekdays: frozenset[int]
@@ -61,17 +73,24 @@ class Cron:
             )
         minutes, hours, days, months, weekdays = map(_values, _FIELDS, fields)
         cron = cls(
-            minutes=tuple(sorted(minutes)),
-            hours=tuple(sorted(hours)),
+            times=tuple(60 * hour + minute for hour in sorted(hours) for minute in sorted(minutes)),
             days=frozenset(days),
             months=frozenset(months),
             weekdays=frozenset(day % 7 for day in weekdays),
             either_day=not fields[2].startswith("*") and not fields[4].startswith("*"),
             by_the_hour=fields[0].startswith("*") or fields[1].startswith("*"),
         )
-        if next(cron._days(date(2000, 1, 1)), None) is None:
+        if not cron.happens():
             raise ValueError(f"{text!r} never happens: no month that it names has such a day")
         return cron
+
+    @property
+    def relative(self) -> bool:
+        return False
+
+    def happens(self) -> bool:
+        """Whether there is any such day."""
+        return next(self._days(date(2000, 1, 1)), None) is not None
 
     def next(self, after: datetime, zone: tzinfo) -> datetime:
         """The first time later than `after` (aware), in UTC."""
@@ -103,12 +122,11 @@ class Cron:
 
     def _walls(self, start: datetime) -> Iterator[datetime]:
         """Matching wall times from `start` on, in order, without regard to any zone."""
-        for day in self._days(start.date()):
-            for hour in self.hours:
-                for minute in self.minutes:
-                    wall = datetime(day.year, day.month, day.day, hour, minute)
-                    if wall >= start:
-                        yield wall
+        began = start.date()
+        for day in self._days(began):
+            first = bisect_left(self.times, _minutes(start)) if day == began else 0
+            for time in self.times[first:]:
+                yield datetime(day.year, day.month, day.day, *divmod(time, 60))
 
     def _days(self, start: date) -> Iterator[date]:
         day, end = start, start.year + _YEARS
@@ -123,6 +141,11 @@ class Cron:
     def _matches(self, day: date) -> bool:
         of_month, of_week = day.day in self.days, day.isoweekday() % 7 in self.weekdays
         return of_month or of_week if self.either_day else of_month and of_week
+
+
+def _minutes(wall: datetime) -> int:
+    """Of its day that have begun before, or begin then."""
+    return wall.hour * 60 + wall.minute + (1 if wall.second or wall.microsecond else 0)
 
 
 def _values(field: _Field, text: str) -> set[int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from homerun.core.cron import Cron
+from homerun.core.cron import Times
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,74 +43,83 @@ class Attempt:
 
 @dataclass(slots=True)
 class Schedule:
-    """Holds one attempt at most, in `running`."""
+    """Holds one attempt at most, in `running`. All that it knows is in its fields: they can be written down."""
 
-    cron: Cron
+    times: Times
     zone: tzinfo
     retries: Retries
     paused: bool = False
     running: Attempt | None = None
-    _next: datetime | None = None
-    """Of the schedule itself, or a retry before it."""
-    _due: datetime | None = None
+    planned: datetime | None = None
+    """Its next attempt: `due`, or a retry before it."""
+    due: datetime | None = None
     """The next time of the schedule itself."""
-    _scheduled: datetime | None = None
+    scheduled: datetime | None = None
     """The time that the attempts since then stand for."""
-    _first: datetime | None = None
+    first: datetime | None = None
     """When the first attempt for that time was made."""
-    _failures: int = 0
+    failures: int = 0
+    wanted: datetime | None = None
+    """Somebody has asked for an attempt then, which was not made yet."""
 
     @property
     def next(self) -> datetime | None:
-        """When it attempts again, a retry perhaps; None while it is paused or an attempt is under way."""
-        return None if self.paused or self.running else self._next
+        """When it attempts again: a retry perhaps, or what was asked for; None while it is paused or attempts."""
+        if self.running is not None:
+            return None
+        return self.wanted or (None if self.paused else self.planned)
 
     def start(self, now: datetime, due: datetime | None = None) -> None:
         """Begin, or begin again after homerun was away: `due` was the time to attempt, and is made up for once."""
         if not self.paused:
-            self._due = self._next = due if due is not None else self.cron.next(now, self.zone)
+            self.due = self.planned = due if due is not None else self.times.next(now, self.zone)
 
     def tick(self, now: datetime) -> Attempt | None:
         """Time has passed."""
         if self.next is None or now < self.next:
             return None
-        if self._due is not None and self._due <= now:
-            self._scheduled, self._first, self._failures = self._due, now, 0
-            self._due = self.cron.next(now, self.zone)
-        return self._attempt(Attempt(self._scheduled or now))
+        if self.wanted is not None:
+            wanted, self.wanted = self.wanted, None
+            return self._attempt(Attempt(wanted, forced=True))
+        if self.due is not None and self.due <= now:
+            self.scheduled, self.first, self.failures = self.due, now, 0
+            self.due = self.times.next(now, self.zone)
+        return self._attempt(Attempt(self.scheduled or now))
 
     def ended(self, now: datetime, *, ok: bool) -> None:
         """The attempt under way has succeeded or failed."""
         attempt, self.running = self.running, None
         if attempt is None or attempt.forced:
             return
-        self._next = self._due
-        self._failures = 0 if ok else self._failures + 1
-        if ok or self._first is None:
+        if self.times.relative and self.due is not None:
+            self.due = self.times.next(now, self.zone)
+        self.planned = self.due
+        self.failures = 0 if ok else self.failures + 1
+        if ok or self.first is None:
             return
-        if self.retries.allow(self._failures, now - self._first):
-            again = now + self.retries.backoff(self._failures)
-            if self._due is None or again < self._due:
-                self._next = again
+        if self.retries.allow(self.failures, now - self.first):
+            again = now + self.retries.backoff(self.failures)
+            if self.due is None or again < self.due:
+                self.planned = again
 
-    def force(self, now: datetime) -> Attempt | None:
-        """Attempt now, paused or not; nothing while one is under way. The schedule stays as it is."""
-        return None if self.running else self._attempt(Attempt(now, forced=True))
+    def force(self, now: datetime) -> None:
+        """Attempt now, paused or not, or as soon as none is under way. The schedule stays as it is."""
+        self.wanted = self.wanted or now
 
     def pause(self) -> None:
-        self.paused, self._next, self._due, self._first = True, None, None, None
+        self.paused, self.planned, self.due, self.first = True, None, None, None
 
     def resume(self, now: datetime) -> None:
         """From now on; what was missed stays missed."""
         self.paused = False
-        self.change(self.cron, self.zone, self.retries, now)
+        self.change(self.times, self.zone, self.retries, now)
 
-    def change(self, cron: Cron, zone: tzinfo, retries: Retries, now: datetime) -> None:
+    def change(self, times: Times, zone: tzinfo, retries: Retries, now: datetime) -> None:
         """Other times, other retries: what is under way ends as it began."""
-        self.cron, self.zone, self.retries = cron, zone, retries
-        self._failures, self._first = 0, None
+        self.times, self.zone, self.retries = times, zone, retries
+        self.failures, self.first = 0, None
         if not self.paused:
-            self._due = self._next = cron.next(now, zone)
+            self.due = self.planned = times.next(now, zone)
 
     def _attempt(self, attempt: Attempt) -> Attempt:
         self.running = attempt

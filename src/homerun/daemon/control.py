@@ -22,7 +22,7 @@ from homerun.apis.protocol import ApiProtocol, Take
 from homerun.apis.rpc import RpcApp
 from homerun.apis.rpc_server import RpcServer
 from homerun.apis.server import create_app, create_rpc
-from homerun.controllers import domain, execution, janitor, job, secret_files, service, worker_pool
+from homerun.controllers import domain, execution, janitor, job, schedules, secret_files, service, worker_pool
 from homerun.controllers.capacity import Capacity
 from homerun.controllers.certificate import CertificateController
 from homerun.controllers.crews import Crews
@@ -30,6 +30,7 @@ from homerun.controllers.discards import Discards
 from homerun.controllers.domain import DomainController
 from homerun.controllers.execution import ExecutionController
 from homerun.controllers.expiry import Expiry
+from homerun.controllers.http_targets import Doors, HttpTargets
 from homerun.controllers.janitor import Janitor
 from homerun.controllers.job import JobController
 from homerun.controllers.loop import Loop
@@ -37,16 +38,20 @@ from homerun.controllers.plane import Plane
 from homerun.controllers.revision import RevisionController
 from homerun.controllers.revision_status import ready_state
 from homerun.controllers.rollout import RolloutController
+from homerun.controllers.schedules import Schedules
 from homerun.controllers.secret_files import SecretFilesController
 from homerun.controllers.secrets import Secrets
 from homerun.controllers.service import ServiceRoutes
 from homerun.controllers.volumes import Folders
 from homerun.controllers.worker_pool import PoolSize
+from homerun.core.destination import Destinations
 from homerun.daemon import starts
 from homerun.daemon.inside import HttpServer, Sockets, doors
 from homerun.daemon.insight import DaemonInsight
 from homerun.daemon.keys import certificate_folder, issuer_url, open_certificate, open_keys, open_vault
 from homerun.daemon.observatory import Observatory
+from homerun.daemon.options import split_address
+from homerun.daemon.own_api import OwnApi
 from homerun.daemon.resolver import Resolver, names_of_ours
 from homerun.engine.base import Engine, Event
 from homerun.engine.images.store import ImageStore
@@ -126,6 +131,8 @@ class Control:
             max_tasks=settings.max_tasks,
             folders=folders,
         )
+        self.targets = self._targets()
+        self.schedules = Schedules(store, self.supervisor, clock, self.targets.attempt, self.observatory.attempts)
         self.loops = [*self._main_loops(), *self._bystanders()]
 
     def _main_loops(self) -> list[Loop]:
@@ -162,8 +169,17 @@ class Control:
         yield ends
         files = SecretFilesController(store, self.engine, self.secrets)
         yield Loop("secret files", store, secret_files.KINDS, lambda d: [files.key(d)], files.reconcile)
+        times = Loop("schedules", store, schedules.KINDS, self.schedules.keys, self.schedules.reconcile)
+        self.schedules.again = times.look_at
+        yield times
         if (certificates := self.certificates) is not None:
             yield Loop("certificates", store, domain.KINDS, lambda d: [d.name], certificates.reconcile)
+
+    def _targets(self) -> HttpTargets:
+        own_api = OwnApi(lambda: api(self, lambda: None, token_needed=True))
+        port = split_address(self.settings.api)[1]
+        destinations = Destinations(self.settings.domain, port, self.plane.has_domain)
+        return HttpTargets(self.issuer, self.clock, destinations, _doors(self.settings), own_api)
 
     async def open(self) -> None:
         """Adopt what runs, then reconcile everything that is stored, each once."""
@@ -215,6 +231,7 @@ class Control:
         self.crews.close()
         self.executions.close()
         self.expiry.close()
+        self.schedules.close()
         await self.plane.close()
         await self.meter.close()
         await self.logs.close()
@@ -232,6 +249,13 @@ class Control:
 
 def _addresses(settings: Settings) -> Addresses:
     return Addresses.of_listeners(settings.domain, settings.http, settings.https)
+
+
+def _doors(settings: Settings) -> Doors:
+    """Where this machine reaches the router."""
+    host, plain = split_address(settings.http)
+    secure = split_address(settings.https)[1] if settings.https else None
+    return Doors({"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), plain, secure)
 
 
 def _log_book(store: LogStore | None, engine: Engine, supervisor: Supervisor, clock: Clock) -> LogBook:

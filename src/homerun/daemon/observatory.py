@@ -9,6 +9,7 @@ from homerun.controllers.capacity import Observer
 from homerun.core.autoscaler import Decision
 from homerun.engine.base import Exited, Probed, Ready
 from homerun.lib.clock import Clock
+from homerun.meter.attempt_logs import AttemptLogs
 from homerun.meter.cold_starts import ColdStarts
 from homerun.meter.log_book import Making
 from homerun.meter.metrics import Metrics
@@ -24,6 +25,7 @@ class Observatory(Observer):
     def __init__(self, exists: Callable[[str], bool], clock: Clock, write: Callable[[Making], None]) -> None:
         self._clock, self._write = clock, write
         self.system = SystemLogs(lambda project, row: write(lambda: (project, row)))
+        self.attempts = AttemptLogs(clock, lambda project, row: write(lambda: (project, row)))
         self.starts = ColdStarts()
         self.metrics = Metrics(exists)
 

@@ -18,7 +18,7 @@ def gcloud_environment(
     host = "127.0.0.1" if api_host in ("", "0.0.0.0", "::") else api_host
     overrides = {
         f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{api.upper()}": f"http://{api}.{API_DOMAIN}:{api_port}/"
-        for api in ("run", "logging", "secretmanager", "serviceusage", "cloudresourcemanager")
+        for api in ("run", "logging", "secretmanager", "cloudscheduler", "serviceusage", "cloudresourcemanager")
     }
     # For ID tokens gcloud goes there without a proxy, and puts nothing in front.
     overrides[IAM_ENDPOINT] = f"http://{host}:{api_port}/"

@@ -51,13 +51,17 @@ class Rpc:
 
 @cache
 def catalog() -> Mapping[str, Rpc]:
-    """All RPCs of Cloud Run, Secret Manager, Cloud Logging and of the services that every Google API has, by path."""
+    """All RPCs of Cloud Run, Secret Manager, Cloud Scheduler, Cloud Logging, and what every API has; by path."""
     # With their clients they take a second to import, and 40 MB: most need none of it.
-    from google.cloud import run_v2, secretmanager_v1
+    from google.cloud import run_v2, scheduler_v1, secretmanager_v1
     from google.cloud.logging_v2.services import logging_service_v2 as logging_v2
 
     found = {rpc.path: rpc for rpc in _of_client(logging_v2.LoggingServiceV2Client, "logging.v2")}
-    for package, api in ((run_v2, "run.v2"), (secretmanager_v1, "secretmanager.v1")):
+    for package, api in (
+        (run_v2, "run.v2"),
+        (secretmanager_v1, "secretmanager.v1"),
+        (scheduler_v1, "cloudscheduler.v1"),
+    ):
         clients = [getattr(package, name) for name in package.__all__ if re.fullmatch(r"(?!.*Async)\w+Client", name)]
         found |= {rpc.path: rpc for client in clients for rpc in _of_client(client, api)}
     for descriptor, api in (

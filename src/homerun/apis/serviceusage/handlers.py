@@ -9,7 +9,12 @@ from homerun.apis.rest import Call, Handler
 from homerun.apis.run.backend import Backend
 from homerun.wire.discovery import Method
 
-SERVICES = ("run.googleapis.com", "logging.googleapis.com", "secretmanager.googleapis.com")
+SERVICES = (
+    "run.googleapis.com",
+    "logging.googleapis.com",
+    "secretmanager.googleapis.com",
+    "cloudscheduler.googleapis.com",
+)
 
 
 def methods(backend: Backend) -> Iterator[tuple[Method, Handler]]:

@@ -1,0 +1,1 @@
+"""Cloud Scheduler API v1: schedules, which it calls jobs."""
