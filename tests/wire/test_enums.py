@@ -23,3 +23,8 @@ def test_a_nested_enum_is_found_as_well() -> None:
 def test_numbers_and_enums_that_the_package_does_not_know_have_no_name() -> None:
     assert enum_name(enums("GoogleCloudRunV2Service")["ingress"], 77) is None
     assert enum_name(["NO_SUCH_ENUM_UNSPECIFIED"], 0) is None
+
+
+def test_other_packages_have_enums_too() -> None:
+    methods = description("cloudscheduler.v1").schemas["HttpTarget"]["properties"]["httpMethod"]["enum"]
+    assert enum_name(methods, 4) == "PUT"

@@ -1,6 +1,6 @@
 """Enum values by number: client libraries over REST send numbers (`$alt=json;enum-encoding=int`), we store names.
 
-Discovery documents list names only; the numbers come from the descriptors in google-cloud-run.
+Discovery documents list names only; the numbers come from the descriptors in Google's packages.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ def enum_name(names: Sequence[str], number: int) -> str | None:
 
 @cache
 def _enums() -> dict[str, EnumDescriptor]:
-    """Enums by the name of their first value, which is unique: it carries the enum's own name."""
-    types = vars(_messages("google.cloud.run_v2")).values()
+    """Enums by the name of their first value, which mostly carries the enum's own name; of namesakes, Cloud Run's."""
+    packages = ("google.cloud.scheduler_v1", "google.cloud.run_v2")
+    types = [each for package in packages for each in vars(_messages(package)).values()]
     files = {t.pb().DESCRIPTOR.file.name: t.pb().DESCRIPTOR.file for t in types if hasattr(t, "pb")}
     pool = files[_SERVICE].pool
     found: dict[str, EnumDescriptor] = {}
