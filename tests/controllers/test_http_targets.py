@@ -41,6 +41,7 @@ class Net:
         """By Host and path; a number: so many seconds until it answers."""
         self.asked: list[tuple[Peer, str, str, dict[str, str], bytes]] = []
         self.api: list[tuple[HttpRequest, dict[str, str]]] = []
+        self.api_status = 200
 
     async def exchange(
         self, peer: Peer, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes
@@ -61,7 +62,7 @@ class Net:
 
     async def own_api(self, request: HttpRequest, headers: Iterable[tuple[str, str]]) -> int:
         self.api.append((request, dict(headers)))
-        return 200
+        return self.api_status
 
 
 @pytest.fixture
@@ -211,3 +212,27 @@ async def test_who_does_not_answer_in_time_has_failed(targets: HttpTargets, net:
 
 async def test_localhost_is_here_whatever_resolvers_say() -> None:
     assert await lookup("mine.localhost", 80) == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "status", "target", "hint"),
+    [
+        (f"{SERVICE}/", 403, {}, "name an account in oidcToken"),
+        (f"{SERVICE}/", 403, {"oidcToken": {"serviceAccountEmail": ROBOT}}, f"{ROBOT} needs roles/run.invoker there"),
+        (f"{SERVICE}/", 401, {"oidcToken": {"serviceAccountEmail": ROBOT}}, "must be a URL of the service"),
+        (JOB, 401, {}, "name an account in oauthToken"),
+        (JOB, 403, {"oauthToken": {"serviceAccountEmail": ROBOT}}, f"{ROBOT} needs roles/run.invoker there"),
+    ],
+)
+async def test_who_is_turned_away_here_is_told_what_to_do(
+    targets: HttpTargets, net: Net, uri: str, status: int, target: dict[str, Any], hint: str
+) -> None:
+    net.answers[f"{SERVICE}/".removeprefix("http://")] = Answer(status)
+    net.api_status = status
+    outcome = await call(targets, uri, **target)
+    assert outcome.message.startswith(f"the target answered with HTTP status {status}: ") and hint in outcome.message
+
+
+async def test_others_are_not_explained(targets: HttpTargets, net: Net) -> None:
+    net.answers["a.test/"] = Answer(403)
+    assert (await call(targets, "http://a.test/")).message == "the target answered with HTTP status 403"

@@ -11,7 +11,7 @@ import contextlib
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from homerun.core.destination import Destinations
@@ -121,7 +121,8 @@ class HttpTargets:
             answer, reach = await self._take(step, target)
             outcome = attempt.answered(answer.status, answer.location, reach)
             if outcome is not None:
-                return outcome
+                hint = _hint(outcome, step, target)
+                return replace(outcome, message=f"{outcome.message}: {hint}") if hint else outcome
 
     async def _take(self, step: Step, target: Json) -> tuple[Answer, Reach]:
         """The answer, and how deep the address is that gave it. Raises HomerunError."""
@@ -180,3 +181,15 @@ class HttpTargets:
     def _audience(self, step: Step, uri: str) -> str:
         """The URI as it is given; of a service of homerun's without the path, because services insist on that."""
         return f"{uri.partition('://')[0]}://{authority(uri)}" if step.place is Place.ROUTER else uri
+
+
+def _hint(outcome: Outcome, step: Step, target: Json) -> str:
+    """What to do when something of homerun's own has turned an attempt away; empty: nothing of that kind."""
+    if step.place is Place.OUTSIDE or outcome.http not in (401, 403):
+        return ""
+    token = target.get("oidcToken") or target.get("oauthToken")
+    if token is None:
+        return "it wants a token: name an account in " + ("oauthToken" if step.place is Place.API else "oidcToken")
+    if outcome.http == 401:
+        return "the audience of the token must be a URL of the service" if "oidcToken" in target else ""
+    return f"{token['serviceAccountEmail']} needs roles/run.invoker there"
