@@ -72,6 +72,14 @@ def test_elsewhere_the_token_is_not_shown(location: str) -> None:
     assert not a.step.authorized
 
 
+def test_a_service_is_the_same_with_and_without_tls() -> None:
+    a = attempt("http://a.run.localhost:8080/x")
+    a.answered(307, "https://a.run.localhost:8443/x")
+    assert a.step.authorized
+    a.answered(307, "https://b.run.localhost:8443/x")
+    assert not a.step.authorized
+
+
 def test_a_redirect_without_a_location_is_an_answer() -> None:
     assert attempt().answered(302) == outcome_of(302)
 

@@ -133,7 +133,7 @@ def _kind(session: Session, name: str) -> str:
     raise CommandFailed(
         f"There is no service, no job and no worker pool called {name} in {session.region} of {session.project}: see "
         "`homerun services list`, `homerun jobs list` and `homerun worker-pools list`; the log of a deleted one needs "
-        "--service, --job or --worker-pool"
+        "--service, --job or --worker-pool, that of a schedule --schedule"
     )
 
 

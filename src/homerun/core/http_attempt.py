@@ -92,7 +92,7 @@ class HttpAttempt:
         self.step = Step(
             place,
             _redirected(before.request, url, status),
-            authorized=before.authorized and origin_of(url) == origin_of(before.request.url),
+            authorized=before.authorized and _same(url, before.request.url, place),
             reach=min(before.reach, reach),
         )
         return None
@@ -135,6 +135,12 @@ def authority(url: str) -> str:
     scheme, host, port = origin_of(url)
     name = f"[{host}]" if ":" in host else host
     return name if port == (443 if scheme == "https" else 80) else f"{name}:{port}"
+
+
+def _same(one: str, other: str, place: Place) -> bool:
+    """Whether both are the same server: of services the name says it, at whichever of the router's ports."""
+    mine, theirs = origin_of(one), origin_of(other)
+    return mine == theirs or (place is Place.ROUTER and mine[1] == theirs[1])
 
 
 def _redirected(request: HttpRequest, url: str, status: int) -> HttpRequest:
