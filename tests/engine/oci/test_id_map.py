@@ -52,6 +52,11 @@ async def test_users_are_others_here_and_files_keep_their_owners(mapped: Rig, tm
     await mapped.engine.refresh_files(id, "keys", {"a/key": (b"new", 0o400)})
     assert await said("/cat?path=/keys/a/key") == ("new" if user == 0 else "")
 
+    await said("/syslog?text=heard")
+    async with asyncio.timeout(30):
+        while not [line for line in await mapped.output(id) if "heard" in line]:
+            await asyncio.sleep(0.05)
+
     init = mapped.engine._instances[id].parts[0].init
     assert init is not None
     assert os.stat(f"/proc/{init.pid}").st_uid == BASE + user

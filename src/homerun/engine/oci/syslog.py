@@ -9,6 +9,7 @@ of the old one. A sender waits only while the socket's queue is full: it has its
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -16,6 +17,7 @@ import stat
 from datetime import UTC, datetime
 
 from homerun.engine.oci.instance import Instance, Part
+from homerun.engine.oci.kernel import acting_as
 from homerun.engine.oci.logs import Logs
 from homerun.lib.clock import Clock
 
@@ -39,12 +41,12 @@ def bind(init: int) -> socket.socket | None:
         # /dev is a mount point, so nobody can have put a link in its place; /dev/log is the container's to replace.
         folder = os.open(f"/proc/{init}/root/dev", os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            try:
-                os.unlink("log", dir_fd=folder)
-            except FileNotFoundError:
-                pass
-            made.bind(f"/proc/self/fd/{folder}/log")
-            _let_all_write(folder)
+            owner = os.fstat(folder)
+            with acting_as(owner.st_uid, owner.st_gid):  # in a user namespace root of ours makes no files
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink("log", dir_fd=folder)
+                made.bind(f"/proc/self/fd/{folder}/log")
+                _let_all_write(folder)
         finally:
             os.close(folder)
     except OSError as error:
