@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from urllib.request import Request, urlopen
+
 import pytest
 
 from tests.support.gcloud import Gcloud, needed
+from tests.support.server import Server
 
 pytestmark = [pytest.mark.sockets, pytest.mark.gcloud, needed]
 
 ROBOT = "robot@homerun.iam.gserviceaccount.com"
+PARENT = "projects/homerun/locations/us-central1"
 HERE = "--location=us-central1"
 RUN = "https://us-central1-run.googleapis.com/apis/run.googleapis.com/v1/namespaces/homerun/jobs/work:run"
 
@@ -18,7 +23,7 @@ def jobs(gcloud: Gcloud) -> Gcloud:
     return gcloud.group("scheduler", "jobs")
 
 
-def test_a_job_from_create_to_delete(jobs: Gcloud) -> None:
+def test_jobs_are_created_and_changed(jobs: Gcloud) -> None:
     """In few calls: each takes more than a second."""
     made = jobs.json("create", "http", "nightly", HERE, "--schedule=0 5 1 1 *", "--time-zone=Europe/Berlin",
                      f"--uri={RUN}", "--headers=X-A=b", "--message-body={}", f"--oauth-service-account-email={ROBOT}",
@@ -38,9 +43,16 @@ def test_a_job_from_create_to_delete(jobs: Gcloud) -> None:
     made = jobs.json("create", "pubsub", "news", HERE, "--schedule=every 5 minutes", "--topic=news",
                      "--message-body=hello")  # fmt: skip
     assert made["pubsubTarget"] == {"topicName": "projects/homerun/topics/news", "data": "aGVsbG8="}
-    assert "paused" in jobs("pause", "nightly", HERE)
-    listed = jobs.out("list", HERE, "--format=value[separator=' '](name.basename(),state)").splitlines()
-    assert listed == ["news ENABLED", "nightly PAUSED"]
-    assert "resumed" in jobs("resume", "nightly", HERE)
-    jobs("run", "nightly", HERE)
-    jobs("delete", "nightly", HERE)
+
+
+def test_a_job_is_paused_resumed_run_and_deleted(jobs: Gcloud, server: Server) -> None:
+    target = {"uri": "http://127.0.0.1:9/", "httpMethod": "GET"}
+    job = {"name": f"{PARENT}/jobs/rests", "schedule": "0 5 1 1 *", "httpTarget": target}
+    request = Request(f"{server.url}/v1/{PARENT}/jobs", json.dumps(job).encode(), method="POST")
+    with urlopen(request, timeout=60):
+        pass
+    assert "paused" in jobs("pause", "rests", HERE)
+    assert "rests PAUSED" in jobs.out("list", HERE, "--format=value[separator=' '](name.basename(),state)").splitlines()
+    assert "resumed" in jobs("resume", "rests", HERE)
+    jobs("run", "rests", HERE)
+    jobs("delete", "rests", HERE)
