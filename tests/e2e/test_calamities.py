@@ -41,7 +41,7 @@ def daemon(folder: Path, disk: Disk, clock: WallClock) -> Iterator[Daemon]:
     runtime, fatal = folder / "crun", folder / "fatal"
     runtime.write_text(f'#!/bin/sh\nif rm "{fatal}" 2>/dev/null; then kill -9 $$; fi\nexec {crun} "$@"\n')
     runtime.chmod(0o755)
-    daemon = Daemon(disk.place, idle_timeout=1, runtime=runtime)
+    daemon = Daemon(disk.place, idle_timeout=1, queue_wait=60, runtime=runtime)
     daemon.environment = clock.environment
     with daemon:
         yield daemon
@@ -100,7 +100,7 @@ def test_on_a_full_disk_what_runs_goes_on_and_what_cannot_be_is_refused_with_the
         daemon.until(lambda: not any(each.owner == "ends" for each in running(daemon.state)))
         daemon.kill("control")
         daemon.until(lambda: daemon.get("warm")[0] == 200)
-    daemon.until(lambda: daemon.get("cold")[0] == 200)
+    daemon.until(lambda: "control" in daemon.children() and daemon.get("cold")[0] == 200, 60)
     assert daemon.wait(operation)["succeededCount"] == 1
     assert daemon.get("warm", "/log?text=after-it-all")[0] == 200
     daemon.until(lambda: lines(daemon, "after-it-all") == ["after-it-all"])
