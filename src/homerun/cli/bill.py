@@ -17,7 +17,7 @@ _KINDS = {"services": "service", "jobs": "job", "workerPools": "worker pool"}
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 
 
-@click.command()
+@click.command(short_help="Show what everything would have cost on Cloud Run, by service, day, month, …")
 @click.option("--by", type=click.Choice(BY), default="resource", show_default=True, help="What each row is for.")
 @click.option("--since", metavar="DATE", help="First day, in UTC. Default: the first of this month.")
 @click.option("--until", metavar="DATE", help="First day that is not on the bill. Default: tomorrow.")
