@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,16 @@ def main() -> int:
         parser.error(f"no application is called {', '.join(sorted(unknown))}: there are {', '.join(NAMES)}")
     if os.getuid():
         parser.error("containers need root: sudo scripts/apps")
-    rows, missing = tried(options.names or NAMES, options.seconds)
+    rows: list[dict[str, Any]] = []
+    missing: dict[str, str] = {}
+    known: dict[str, Any] = {}
+    for name, outcome in tried(options.names or NAMES, options.seconds):
+        if isinstance(outcome, Unavailable):
+            missing[name] = str(outcome)
+        else:
+            rows.append(outcome.row())
+            known = report.merge(options.json, rows)
     print("\n" + report.table(rows))
-    known = report.merge(options.json, rows)
     print(f"written to {options.json}")
     if set(known) >= set(NAMES):
         report.write_page(ROOT / "docs" / "applications.md", [known[name] for name in NAMES])
@@ -71,9 +79,9 @@ def main() -> int:
     return 1 if failed else 2 if missing else 0
 
 
-def tried(names: Any, seconds: float) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """What is known of each afterwards, and why others could not be had."""
-    images, rows, missing = Images(CACHE), [], {}
+def tried(names: Iterable[str], seconds: float) -> Iterator[tuple[str, Trial | Unavailable]]:
+    """One after the other, each told about as it ends."""
+    images = Images(CACHE)
     with tempfile.TemporaryDirectory(prefix="homerun-apps-") as folder:
         with Daemon(Path(folder) / "state", idle_timeout=2) as daemon:
             for name in names:
@@ -82,16 +90,12 @@ def tried(names: Any, seconds: float) -> tuple[list[dict[str, Any]], dict[str, s
                 try:
                     trial = attempt(name, daemon, images, seconds)
                 except Unavailable as why:
-                    missing[name] = str(why)
+                    yield name, why
                     continue
-                rows.append(trial.row())
                 for check in trial.checks:
-                    print(
-                        f"   {'FAILED' if check.error else 'ok'}: {check.what}"
-                        + (f"\n      {check.error}" if check.error else "")
-                    )
+                    print(f"   FAILED: {check.what}\n      {check.error}" if check.error else f"   ok: {check.what}")
                 print(f"   {time.monotonic() - began:.1f} s", flush=True)
-    return rows, missing
+                yield name, trial
 
 
 if __name__ == "__main__":

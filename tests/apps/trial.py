@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.apps.images import Images
-from tests.support.daemon import LOCATION, Daemon
+from tests.support.daemon import Daemon
 
 _WOKEN = 3
 _GRACE = 10
@@ -117,11 +117,10 @@ class Trial:
                 answer += more
         return answer
 
-    def entries(self, log: str = "", condition: str = "") -> list[dict[str, Any]]:
+    def entries(self, log: str = "") -> list[dict[str, Any]]:
         """Log entries of the service, of `stdout` or `stderr` or of all."""
         parts = [f"resource.labels.service_name={self.name}"]
         parts += [f"log_id(run.googleapis.com/{log})"] if log else []
-        parts += [condition] if condition else []
         body = {"resourceNames": ["projects/homerun"], "filter": " AND ".join(parts), "pageSize": 1000}
         found: list[dict[str, Any]] = self.daemon.call("POST", "/v2/entries:list", body).get("entries", [])
         return found
@@ -197,10 +196,6 @@ class Trial:
     def bucket(self, name: str) -> Path:
         """A new bucket's folder."""
         return Path(self.daemon.call("POST", f"/homerun/v1/buckets/{name}")["folder"])
-
-    def remove(self) -> None:
-        """What runs no more leaves the cores to the next one."""
-        self.daemon.wait(self.daemon.call("DELETE", f"/v2/{LOCATION}/services/{self.name}"))
 
     def row(self) -> dict[str, Any]:
         """For the report."""
