@@ -2,8 +2,8 @@
 
 Each request is held for a while by its instance, so that every slot is needed: what is told is how long a request
 waited until an instance had it. `instances a second` are those ready within that time. A larger burst shows what can be
-sustained. podman starts its containers all at the same time, with a published port each (as in bench.cold); homerun and
-podman take turns.
+sustained. podman starts its containers all at the same time, with a published port each (as in bench.coldstart);
+homerun and podman take turns.
 
     python -m bench.burst           root, an OCI runtime and podman needed; writes bench/results/burst.json
 """
@@ -22,7 +22,7 @@ from typing import cast
 
 import uvloop
 
-from bench.cold import Podman, podman
+from bench.containers import Podman, podman
 from bench.support import cpu_seconds, machine, percentile, spread, table, write_results
 from tests.support.daemon import Daemon
 from tests.support.images import app_layer, make_image

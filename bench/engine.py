@@ -22,7 +22,7 @@ from typing import Self
 
 import uvloop
 
-from bench.cold import Podman, podman
+from bench.containers import Podman, podman
 from bench.support import CONTROL_RANGE, machine, percentile, table, write_results
 from homerun.engine.base import ContainerSpec, Event, InstanceSpec, Probed, Ready
 from homerun.engine.images.store import ImageStore

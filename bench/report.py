@@ -14,12 +14,13 @@ from bench.support import machine
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 TITLES = {
-    "cold": "Cold start",
+    "coldstart": "Cold start",
     "burst": "Burst",
     "throttle": "CPU outside of requests",
     "router": "Router",
     "jobs": "Jobs",
     "idle": "Idle",
+    "density": "Density",
     "autoscaler": "Autoscaler",
     "engine": "Engine alone",
     "store": "Store",

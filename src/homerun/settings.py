@@ -37,6 +37,9 @@ class Settings:
     """Region of `homerun env`; every other region name works as well."""
     idle_timeout: float = 300
     """Most seconds that an idle instance above the minimum is kept, and the price of a cold start (Cloud Run: 900)."""
+    standby: int = 32
+    """Revisions that have an instance made ahead for their next request, the last used ones; 0: none. At most as many
+    as 1 % of the memory is enough for, and none while less than 10 % of it is available."""
     routers: int = 1
     """Router processes that share the port; each service belongs to one of them. More than one pays with several busy
     services and as many CPUs."""

@@ -1,6 +1,6 @@
 import click
 
-from homerun.cli.service_view import cold_starts, decisions, instances, observations, revisions
+from homerun.cli.service_view import cold_starts, decisions, instances, observations, revisions, standbys
 from homerun.lib.timestamps import from_rfc3339
 
 NOW = from_rfc3339("2024-11-24T11:01:00Z")
@@ -51,13 +51,20 @@ def test_decisions_are_newest_first_and_not_endless() -> None:
 def test_cold_starts_are_newest_first_with_what_they_took_and_who_waited() -> None:
     first = {
         "time": "2024-11-24T11:00:00Z", "revision": "s-1", "instance": "0123456789abcdef", "seconds": 0.025,
-        "phases": {"mount": 0.001, "create": 0.024}, "waited": 2, "longestWait": 0.03,
+        "origin": "image", "phases": {"mount": 0.001, "create": 0.024}, "waited": 2, "longestWait": 0.03,
     }  # fmt: skip
-    second = {**first, "time": "2024-11-24T11:00:05Z", "phases": {}, "waited": 0}
+    second = {**first, "time": "2024-11-24T11:00:05Z", "origin": "standby", "phases": {}, "waited": 0}
     lines = cold_starts([first, second]).splitlines()
-    assert lines[1].split() == ["11:00:05", "s-1", "0123456789ab", "25", "ms", "-", "-", "-"]
-    assert lines[2].endswith("25 ms  mount 1 ms, create 24 ms  2       30 ms")
+    assert lines[1].split() == ["11:00:05", "s-1", "0123456789ab", "25", "ms", "standby", "-", "-", "-"]
+    assert lines[2].endswith("25 ms  image    mount 1 ms, create 24 ms  2       30 ms")
     assert len(cold_starts([first, second], 1).splitlines()) == 2
+
+
+def test_standbys_are_told_with_their_revision_and_age() -> None:
+    assert standbys([], 0) == "  none"
+    made = "2024-11-24T11:00:00Z"
+    found = standbys([{"revision": "s-1", "since": made}], from_rfc3339(made) + 60)
+    assert found.splitlines()[1].split() == ["s-1", "60", "s", "ago"]
 
 
 def test_a_decision_shows_all_that_it_was_made_from() -> None:

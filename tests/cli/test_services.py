@@ -38,6 +38,7 @@ EXPLAINED = {
             "revision": "hello-00001-abc",
             "instance": "4f2a",
             "seconds": 0.023,
+            "origin": "image",
             "phases": {"create": 0.018, "listen": 0.005},
             "waited": 3,
             "longestWait": 0.025,

@@ -22,6 +22,7 @@ from homerun.engine.base import (
     InstanceSpec,
     MemoryVolume,
     Mount,
+    Origin,
     Phase,
     Probed,
     Ready,
@@ -305,6 +306,81 @@ async def test_many_start_at_once(world: World) -> None:
         assert isinstance(ready, Ready)
         addresses.add(ready.address)
     assert len(addresses) == 12
+
+
+# Made ahead
+
+
+async def test_what_is_prepared_is_no_instance_until_it_is_started(world: World) -> None:
+    spec = await world.spec("serve", probe=PROBE, service="hello")
+    await world.engine.prepare(spec)
+    assert not world.engine.instances() and not world.events
+    await world.engine.stop("i1", 0)
+    await world.engine.remove("i1")
+    await world.engine.start(spec)
+    ready = await world.until(Ready)
+    assert isinstance(ready, Ready) and ready.origin is Origin.STANDBY
+    assert ready.address is not None and ready.address.port == 8080
+    [state] = world.engine.instances()
+    assert (state.id, state.labels, state.phase) == ("i1", {"service": "hello"}, Phase.READY)
+    with pytest.raises(AlreadyExists):
+        await world.engine.prepare(spec)
+
+
+async def test_a_prepared_instance_of_several_containers_starts_in_their_order(world: World) -> None:
+    main = await world.container("main", "talk", depends_on=("side",))
+    side = await world.container("side", "slow", startup=SIDE)
+    spec = InstanceSpec("i1", (main, side), main="main")
+    await world.engine.prepare(spec)
+    await world.engine.start(spec)
+    exited = await world.until(Exited)
+    assert isinstance(exited, Exited) and (exited.exit, exited.container) == (Exit(code=0), "main")
+    assert len([line for line in await world.engine.logs({}) if line.container == "main"]) == 2
+
+
+async def test_what_was_prepared_for_something_else_is_not_used(world: World) -> None:
+    """It might have been made with a secret that is another one now."""
+    spec = await world.spec("serve", probe=PROBE)
+    [container] = spec.containers
+    other = replace(spec, containers=(replace(container, env={"TOKEN": "new"}),))
+    await world.engine.prepare(spec)
+    await world.engine.start(other)
+    ready = await world.until(Ready)
+    assert isinstance(ready, Ready) and ready.origin is Origin.IMAGE
+
+
+async def test_what_is_prepared_can_be_dismissed_and_its_id_used_again(world: World) -> None:
+    spec = await world.spec("talk")
+    await world.engine.prepare(spec)
+    with pytest.raises(AlreadyExists):
+        await world.engine.prepare(spec)
+    await world.engine.dismiss("i1")
+    await world.engine.dismiss("i1")
+    await world.engine.start(spec)
+    ready = await world.until(Ready)
+    assert isinstance(ready, Ready) and ready.origin is Origin.IMAGE
+    await world.engine.dismiss("i1")
+    exited = await world.until(Exited)
+    assert isinstance(exited, Exited) and exited.exit == Exit(code=0)
+
+
+async def test_what_cannot_be_prepared_leaves_nothing(world: World) -> None:
+    spec = await world.spec("broken")
+    with pytest.raises(Invalid):
+        await world.engine.prepare(spec)
+    with pytest.raises(Invalid):
+        await world.engine.start(spec)
+    assert not world.engine.instances() and not world.events
+
+
+async def test_nothing_prepared_outlives_the_engine(world: World) -> None:
+    spec = await world.spec("talk")
+    await world.engine.prepare(spec)
+    await world.engine.close()
+    await world.reopen()
+    assert not world.engine.instances()
+    await world.engine.start(spec)
+    await world.until(Exited)
 
 
 # Probes

@@ -66,11 +66,18 @@ def cold_starts(made: list[Json], shown: int = SHOWN_STARTS) -> str:
     """The last ones, newest first, also of instances that are gone: what each took, and who waited for it."""
     rows = [
         (clock_time(start["time"]), start["revision"], start["instance"][:12], duration(start["seconds"]),
-         _phases(start) or "-", start["waited"] or "-", duration(start["longestWait"]) if start["waited"] else "-")
+         start["origin"], _phases(start) or "-", start["waited"] or "-",
+         duration(start["longestWait"]) if start["waited"] else "-")
         for start in made[-shown:][::-1]
     ]  # fmt: skip
-    columns = ("UTC", "REVISION", "INSTANCE", "TOOK", "OF WHICH", "WAITED", "UP TO")
+    columns = ("UTC", "REVISION", "INSTANCE", "TOOK", "FROM", "OF WHICH", "WAITED", "UP TO")
     return table(columns, rows, "  ") if rows else "  none yet"
+
+
+def standbys(made: list[Json], now: float) -> str:
+    """Of which revisions the next instance is made already."""
+    rows = [(standby["revision"], ago(standby["since"], now)) for standby in made]
+    return table(("REVISION", "MADE"), rows, "  ") if rows else "  none"
 
 
 def decisions(made: list[Json], shown: int = SHOWN_DECISIONS) -> str:

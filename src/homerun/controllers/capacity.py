@@ -7,6 +7,7 @@ the engine's own records are what survives a crash, and `adopt` brings them back
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -23,6 +24,7 @@ from homerun.controllers.revision import Checked
 from homerun.controllers.revision_status import Standing
 from homerun.controllers.scaling import prospect, scaling, shares
 from homerun.controllers.secrets import Opened, Secrets
+from homerun.controllers.standbys import StandbyKeeper, can_wait
 from homerun.controllers.volumes import NO_FOLDERS, Folders, volume_specs
 from homerun.core.autoscaler import Decision
 from homerun.core.billing import Life
@@ -39,10 +41,9 @@ from homerun.engine.base import (
     Probed,
     Ready,
 )
-from homerun.lib import ids
 from homerun.lib.clock import Clock
-from homerun.lib.errors import HomerunError
-from homerun.model import labels, probe_words
+from homerun.lib.errors import HomerunError, NotFound
+from homerun.model import labels, names, probe_words
 from homerun.model.probe import Check
 from homerun.model.revision import RevisionSpec
 from homerun.store.base import Document
@@ -106,6 +107,8 @@ class Group:
     fleet: Fleet
     prospect: int = 1
     """Instances that it is to have before it is said to be ready."""
+    can_wait: bool = False
+    """Requests may come to it, and its instances can be made before they do."""
     checked: Checked | None = None
     timer: asyncio.TimerHandle | None = None
     short: tuple[bool, str] = (False, "")
@@ -134,6 +137,7 @@ class Capacity:
         idle_timeout: float,
         queue_wait: float = 10,
         folders: Folders = NO_FOLDERS,
+        standby: int = 0,
     ) -> None:
         self._engine, self._plane, self._supervisor, self._clock = engine, plane, supervisor, clock
         self._metering, self._discards, self._secrets = metering, discards, secrets
@@ -143,6 +147,7 @@ class Capacity:
         self._orphans = Orphans(engine)
         self._allotments = Allotments(engine, clock)
         self._cpu_samples = CpuSamples(engine, supervisor, clock, self.on_cpu)
+        self.keeper = StandbyKeeper(engine, supervisor, clock, self._standby_spec, standby)
         self._empty: asyncio.Event | None = None
         self._late: dict[str, RevisionSpec] = {}
         """Revisions that went just now: their last usage is on its way."""
@@ -186,12 +191,14 @@ class Capacity:
         group = self._groups.get(spec.name)
         if group is None or group.fleet.closed:
             # One of the same name that was deleted may still finish its requests: it has no part in this one.
-            group = Group(spec, images, Fleet(limits, self._idle_timeout, ids.instance_id))
+            new_id = functools.partial(self.keeper.take, spec.name)
+            group = Group(spec, images, Fleet(limits, self._idle_timeout, new_id))
             self._groups[spec.name] = group
             self._late.pop(spec.name, None)
             self._announce(group)
             self._claim(group, self._orphans.take(spec.name))
         group.prospect = max(prospect(spec, owner), 1)
+        group.can_wait = can_wait(spec) and owner is not None and names.last(spec.name) in shares(owner.body)
         self._share_out([group, *self._siblings(group, owner)], owner)
 
     def _siblings(self, group: Group, service: Document | None) -> list[Group]:
@@ -238,6 +245,7 @@ class Capacity:
     def release(self, revision: str) -> None:
         """The revision is gone: what runs finishes its requests and stops."""
         self._discards.add(self._orphans.take(revision))
+        self.keeper.gone(revision)
         group = self._groups.get(revision)
         if group is not None:
             group.checked = None
@@ -261,6 +269,7 @@ class Capacity:
             if group.timer is not None:
                 group.timer.cancel()
         self._allotments.close()
+        self.keeper.close()
 
     # What the routers report
 
@@ -278,6 +287,8 @@ class Capacity:
                 self._metering.used(spec, usage)
             return
         self._metering.used(group.spec, usage)
+        if usage.requests:
+            self.keeper.used(usage.revision)
         loads = {use.instance: Load(use.in_flight, use.idle) for use in usage.instances}
         now = self._clock.mono()
         self._carry_out(
@@ -404,10 +415,13 @@ class Capacity:
                 case Resume(id):
                     self._plane.instance_unready(id, False)
         self._set_timer(group)
-        kept = 0 if group.fleet.closed else min(group.fleet.minimum, group.fleet.count(State.READY, State.UNREADY))
+        fleet = group.fleet
+        kept = 0 if fleet.closed else min(fleet.minimum, fleet.count(State.READY, State.UNREADY))
         if kept != group.kept:
             group.kept = kept
             self._metering.kept(group.spec, kept)
+        there = len(fleet.instances) < fleet.maximum and not (fleet.closed or fleet.failure or fleet.checking)
+        self.keeper.allow(group.spec.name, group.can_wait and there)
         short = (True, group.fleet.failure) if group.fleet.short else (False, "")
         if short != group.short:
             group.short = short
@@ -417,18 +431,26 @@ class Capacity:
 
     async def _start(self, group: Group, id: str) -> None:
         try:
-            opened = await self._secrets.open(group.spec.secrets)
-            spec = _instance_spec(group.spec, group.images, id, self._discards.grace, self._folders, opened)
-            await self._engine.start(spec)
+            await self._engine.start(await self._spec(group, id))
         except HomerunError as error:
             self.observer.not_started(group.spec, id, error.message)
             self._forget(group, id, error.message, unborn=True)
             self._discards.remove(id)
+            self.keeper.dismiss(id)
             return
         instance = group.fleet.instances.get(id)
         if instance is not None and instance.state is State.STOPPING:
             # It was told to stop before there was anything to stop.
             self._stop(group, id)
+
+    async def _spec(self, group: Group, id: str) -> InstanceSpec:
+        opened = await self._secrets.open(group.spec.secrets)
+        return _instance_spec(group.spec, group.images, id, self._discards.grace, self._folders, opened)
+
+    async def _standby_spec(self, revision: str, id: str) -> InstanceSpec:
+        if (group := self._groups.get(revision)) is None:
+            raise NotFound(f"revision {revision} is gone")
+        return await self._spec(group, id)
 
     def _stop(self, group: Group, id: str) -> None:
         self._allotments.forget(id)
@@ -537,6 +559,7 @@ class Capacity:
                 continue
             instance = Instance(state.id, state.started + offset)
             self._owners[state.id] = group
+            self.keeper.used(group.spec.name)
             if state.phase is Phase.READY and state.address is not None:
                 instance.state = State.UNREADY if state.unready else State.READY
                 instance.ready_at = instance.idle_since = now

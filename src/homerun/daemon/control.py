@@ -115,6 +115,7 @@ class Control:
             idle_timeout=settings.idle_timeout,
             queue_wait=settings.queue_wait,
             folders=folders,
+            standby=settings.standby,
         )
         self.crews = Crews(engine, self.supervisor, clock, self.meter, self.discards, self.secrets, folders=folders)
         self.logs = _log_book(logs, engine, self.supervisor, clock)

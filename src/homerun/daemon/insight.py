@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -22,10 +22,11 @@ from homerun.apis.homerun.insight import (
     Moment,
     ServiceView,
     Span,
+    StandbyView,
     TaskView,
 )
 from homerun.controllers import crews
-from homerun.controllers.capacity import Group
+from homerun.controllers.capacity import Capacity, Group
 from homerun.controllers.task_document import task_from, timeline
 from homerun.core.billing import day_of
 from homerun.core.crew import Crew
@@ -35,7 +36,7 @@ from homerun.core.invoice import span_of
 from homerun.core.task import Attempt, Outcome, Task
 from homerun.daemon.bills import bill, cost, pool_used, service_used, tasks_used
 from homerun.daemon.metrics import page
-from homerun.engine.base import Ready
+from homerun.engine.base import Origin, Ready
 from homerun.engine.images.build import build
 from homerun.engine.images.sources import unpack
 from homerun.lib.errors import NotFound
@@ -97,6 +98,7 @@ class DaemonInsight:
             "instances": [view for g in groups for view in _instances(g, offset)],
             "decisions": decisions,
             "coldStarts": starts,
+            "standbys": list(_standbys(control.capacity, revisions, offset)),
             "timeline": sorted(moments, key=lambda moment: moment["time"]),
             "cost": cost(name, service_used(control, name, groups)),
         }
@@ -226,10 +228,18 @@ def _cold_start(start: ColdStart) -> ColdStartView:
         "revision": names.last(start.revision),
         "instance": start.instance,
         "seconds": start.took,
+        "origin": start.origin.value,
         "phases": dict(start.phases),
         "waited": start.waited,
         "longestWait": start.longest,
     }
+
+
+def _standbys(capacity: Capacity, revisions: Iterable[str], offset: float) -> Iterator[StandbyView]:
+    for revision in revisions:
+        standby = capacity.keeper.standbys.of(revision)
+        if standby is not None and standby.since is not None:
+            yield {"revision": names.last(revision), "since": to_rfc3339(standby.since + offset)}
 
 
 def _start_sentence(start: ColdStartView) -> str:
@@ -237,6 +247,8 @@ def _start_sentence(start: ColdStartView) -> str:
     said = f"{start['revision']}: instance {start['instance'][:12]} is ready"
     if start["phases"]:
         said += f" after {start['seconds']:.3f} s"
+    if start["origin"] != Origin.IMAGE:
+        said += f" from a {start['origin']}"
     if start["waited"]:
         requests = "1 request" if start["waited"] == 1 else f"{start['waited']} requests"
         said += f"; {requests} waited for it, up to {start['longestWait']:.3f} s"

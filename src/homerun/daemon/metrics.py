@@ -42,6 +42,7 @@ async def page(control: Control) -> AsyncIterator[str]:
         _waits(metrics),
         _instances(control),
         _starts(metrics),
+        _standbys(control),
         _probes(metrics),
         _billable(control),
         _pools(control),
@@ -115,6 +116,9 @@ def _starts(metrics: Metrics) -> Iterator[str]:
     for name, revision in revisions:
         yield shown.STARTS.line(f'{_revision(name)},result="ready"', revision.startups.count)
         yield shown.STARTS.line(f'{_revision(name)},result="failed"', revision.failed_starts)
+    yield shown.FROM_STANDBY.head()
+    for name, revision in revisions:
+        yield shown.FROM_STANDBY.line(_revision(name), revision.from_standby)
     yield shown.COLD.head()
     for name, revision in revisions:
         yield shown.COLD.line(_revision(name), revision.cold_starts)
@@ -126,6 +130,13 @@ def _starts(metrics: Metrics) -> Iterator[str]:
         for phase, part in list(revision.phases.items()):
             labels = f'{_revision(name)},phase="{phase}"'
             yield shown.PHASES.line(labels, part.seconds, "_sum") + shown.PHASES.line(labels, part.count, "_count")
+
+
+def _standbys(control: Control) -> Iterator[str]:
+    """Of revisions that have one, or had one lately."""
+    yield shown.STANDBYS.head()
+    for standby in control.capacity.keeper.standbys:
+        yield shown.STANDBYS.line(_revision(standby.revision), standby.since is not None)
 
 
 def _probes(metrics: Metrics) -> Iterator[str]:

@@ -17,6 +17,7 @@ _NUMBERS: dict[str, type[float]] = {
     "grace": float,
     "log_size": int,
     "log_days": float,
+    "standby": int,
     "routers": int,
     "max_tasks": int,
     "request_limit": int,

@@ -234,6 +234,15 @@ class InstanceState:
     """Containers whose readiness probe says that they can take no requests now."""
 
 
+class Origin(StrEnum):
+    """What a start began from."""
+
+    IMAGE = "image"
+    """Nothing was there but the image."""
+    STANDBY = "standby"
+    """Its containers had been made ahead (`prepare`)."""
+
+
 # Events: what the engine tells its listener. Exactly one Exited per started instance, always the last.
 
 
@@ -245,6 +254,7 @@ class Ready:
     address: Address | None
     at: float
     phases: Mapping[str, float] = field(default_factory=dict)
+    origin: Origin = Origin.IMAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +328,18 @@ class Engine(Protocol):
         Raises AlreadyExists (the id was used), NotFound (image not pulled), Invalid (no such command, not executable)
         or Internal; after a raise nothing is left behind and no event comes.
         """
+        ...
+
+    async def prepare(self, spec: InstanceSpec) -> None:
+        """Do ahead what can be done of `start(spec)`: no program runs, no event comes, `instances()` does not have it.
+
+        `start` with an equal spec goes on from there; with another one of the same id it first throws away what was
+        prepared. Neither `close` nor a crash leaves anything of it: the id may be used again. Raises as `start` does.
+        """
+        ...
+
+    async def dismiss(self, id: str) -> None:
+        """Throw away what was prepared; returns when it is gone. Whatever else has that id: nothing happens."""
         ...
 
     async def stop(self, id: str, grace: float = 10) -> None:

@@ -29,6 +29,7 @@ from homerun.engine.base import (
     InstanceState,
     Listener,
     LogLine,
+    Origin,
     Phase,
     Probed,
     Ready,
@@ -133,6 +134,7 @@ class _Instance:
         self.host = host
         self.scripts = scripts
         self.state = state
+        self.origin = Origin.IMAGE
         self.containers: dict[str, _Container] = {}
         """Those that run or ran."""
         self.births: dict[str, asyncio.TimerHandle] = {}
@@ -191,6 +193,8 @@ class FakeEngine:
         self.images: dict[str, Behaviour] = dict(images or {})
         self.started: list[InstanceSpec] = []
         """Every spec that was started, in order, for tests to look at."""
+        self.prepared: dict[str, InstanceSpec] = {}
+        """What is made ahead now, by id."""
         self._clock = clock
         self._listener: Listener | None = None
         self._pulled: dict[str, tuple[Image, Behaviour]] = {}
@@ -212,6 +216,7 @@ class FakeEngine:
 
     async def close(self) -> None:
         self._listener = None
+        self.prepared.clear()
 
     async def pull(self, reference: str) -> Image:
         if reference in self._pulled:
@@ -230,26 +235,47 @@ class FakeEngine:
         self._pulled[image.pinned] = (image, behaviour)
         return image
 
-    async def start(self, spec: InstanceSpec) -> None:
-        if spec.id in self._used:
-            raise AlreadyExists(f"instance {spec.id} exists or existed: choose an id that was never used")
-        scripts = [self._script(spec, container.image) for container in spec.containers]
-        self._used.add(spec.id)
+    async def prepare(self, spec: InstanceSpec) -> None:
+        scripts = self._admit(spec)
+        self.prepared[spec.id] = spec
         try:
-            await asyncio.sleep(max(s.start for c, s in zip(spec.containers, scripts, strict=True) if not c.depends_on))
-            for script in scripts:
-                if script.start_error is not None:
-                    raise script.start_error
+            await self._create(spec, scripts)
         except BaseException:
-            self._used.discard(spec.id)
+            self.prepared.pop(spec.id, None)
             raise
+
+    async def dismiss(self, id: str) -> None:
+        self.prepared.pop(id, None)
+
+    async def start(self, spec: InstanceSpec) -> None:
+        prepared = self.prepared.pop(spec.id, None) == spec
+        scripts = self._admit(spec)
+        self._used.add(spec.id)
+        if not prepared:
+            try:
+                await self._create(spec, scripts)
+            except BaseException:
+                self._used.discard(spec.id)
+                raise
         state = InstanceState(spec.id, dict(spec.labels), Phase.STARTING, self._clock.now())
         self._addresses += 1
         high, low = divmod(self._addresses, 256)
         instance = self._instances[spec.id] = _Instance(spec, scripts, state, f"10.0.{high % 256}.{low}")
+        instance.origin = Origin.STANDBY if prepared else Origin.IMAGE
         self.started.append(spec)
         for container, script in list(instance.waiting()):
             self._run(instance, container, script)
+
+    def _admit(self, spec: InstanceSpec) -> list[Script]:
+        if spec.id in self._used or spec.id in self.prepared:
+            raise AlreadyExists(f"instance {spec.id} exists or existed: choose an id that was never used")
+        return [self._script(spec, container.image) for container in spec.containers]
+
+    async def _create(self, spec: InstanceSpec, scripts: Sequence[Script]) -> None:
+        await asyncio.sleep(max(s.start for c, s in zip(spec.containers, scripts, strict=True) if not c.depends_on))
+        for script in scripts:
+            if script.start_error is not None:
+                raise script.start_error
 
     def _script(self, spec: InstanceSpec, image: str) -> Script:
         if image not in self._pulled:
@@ -413,7 +439,9 @@ class FakeEngine:
         address = self._address(instance)
         instance.state = replace(instance.state, phase=Phase.READY, ready=at, address=address)
         first = instance.scripts[0]
-        self._tell(Ready(instance.spec.id, address, at, {"start": first.start, "app": first.ready}))
+        begin = first.start if instance.origin is Origin.IMAGE else 0.0
+        phases = {"start": begin, "app": first.ready}
+        self._tell(Ready(instance.spec.id, address, at, phases, instance.origin))
         for container in instance.running if instance.state.phase is Phase.READY else ():
             for check, probe in container.spec.watched.items():
                 self._ask_when_due(instance, container, check, Watch(probe, container.born, loop.time()))

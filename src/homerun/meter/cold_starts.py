@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from homerun.engine.base import Ready
+from homerun.engine.base import Origin, Ready
 from homerun.wire.link import RequestLog
 
 KEPT = 20
@@ -28,6 +28,7 @@ class ColdStart:
     host: str
     ready: float
     phases: Mapping[str, float]
+    origin: Origin = Origin.IMAGE
     waited: int = 0
     """Requests that waited for it."""
     longest: float = 0.0
@@ -63,7 +64,7 @@ class ColdStarts:
     def adopted(self, revision: str, event: Ready) -> ColdStart:
         """It ran before this process did: its start is nobody's news."""
         host = event.address.host if event.address is not None else ""
-        start = self._known[event.id] = ColdStart(revision, event.id, host, event.at, dict(event.phases))
+        start = self._known[event.id] = ColdStart(revision, event.id, host, event.at, dict(event.phases), event.origin)
         return start
 
     def ended(self, instance: str) -> None:

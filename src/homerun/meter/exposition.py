@@ -70,6 +70,10 @@ INSTANCES = Family("homerun_instances", "gauge", (*_REVISION, "state"), "Instanc
 STARTS = Family(
     "homerun_instance_starts_total", "counter", (*_REVISION, "result"), "Starts that ended: result is ready or failed."
 )
+STANDBYS = Family("homerun_standbys", "gauge", _REVISION, "Instances that are made ahead and wait for a request.")
+FROM_STANDBY = Family(
+    "homerun_standby_starts_total", "counter", _REVISION, "Starts that ended with ready and began from a standby."
+)
 COLD = Family("homerun_cold_starts_total", "counter", _REVISION, "Starts that at least one request waited for.")
 STARTUP = Family(
     "homerun_instance_startup_seconds", "histogram", _REVISION, "From the decision to start until requests are taken."
@@ -106,6 +110,6 @@ CPU = Family("homerun_process_cpu_seconds_total", "counter", ("process", "pid"),
 MEMORY = Family("homerun_process_resident_memory_bytes", "gauge", ("process", "pid"), "Resident memory.")
 
 FAMILIES = (
-    INFO, REQUESTS, LATENCY, IN_FLIGHT, WAITING, WAIT, INSTANCES, STARTS, COLD, STARTUP, PHASES, PROBES, BILLABLE,
-    POOL_INSTANCES, TASKS_RUNNING, TASKS, CONNECTIONS, HANDED_OVER, DROPPED, CPU, MEMORY,
+    INFO, REQUESTS, LATENCY, IN_FLIGHT, WAITING, WAIT, INSTANCES, STARTS, STANDBYS, FROM_STANDBY, COLD, STARTUP, PHASES,
+    PROBES, BILLABLE, POOL_INSTANCES, TASKS_RUNNING, TASKS, CONNECTIONS, HANDED_OVER, DROPPED, CPU, MEMORY,
 )  # fmt: skip

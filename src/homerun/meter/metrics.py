@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from homerun.core.execution import Execution
 from homerun.core.task import TaskState
+from homerun.engine.base import Origin
 from homerun.meter.cold_starts import ColdStart
 from homerun.meter.histogram import Histogram
 from homerun.model import names
@@ -44,6 +45,8 @@ class RevisionMetrics:
     startups: Histogram = field(default_factory=Histogram)
     phases: dict[str, Phase] = field(default_factory=dict)
     failed_starts: int = 0
+    from_standby: int = 0
+    """Of those that succeeded."""
     cold_starts: int = 0
     """Starts that a request waited for."""
     failed_probes: Counter[Check] = field(default_factory=Counter)
@@ -82,6 +85,7 @@ class Metrics:
         mine = self._of(start.revision)
         if mine is not None:
             mine.startups.observe(startup)
+            mine.from_standby += start.origin is Origin.STANDBY
             for name, seconds in start.phases.items():
                 mine.phases.setdefault(name, Phase()).add(seconds)
 

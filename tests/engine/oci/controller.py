@@ -1,8 +1,8 @@
 """A process that controls an engine, to be killed: starts what stdin says and reports what happens, as lines of JSON.
 
 `python -m tests.engine.oci.controller STATE IMAGES [stuck]`, then on stdin one JSON object per start: id, image, args,
-port, memory; or instead of image, args and memory: containers, each with name, image, args, port, depends_on. Stuck, it
-never lets a program begin.
+port, memory; or instead of image, args and memory: containers, each with name, image, args, port, depends_on. With
+ahead it is only prepared. Stuck, it never lets a program begin.
 """
 
 from __future__ import annotations
@@ -51,7 +51,12 @@ async def main(state: Path, images: Path) -> None:
 
     async def start(order: dict[str, Any]) -> None:
         containers = tuple(container(each) for each in order.get("containers", [order]))
-        await engine.start(InstanceSpec(order["id"], containers, {"batch": "b"}, order.get("port")))
+        spec = InstanceSpec(order["id"], containers, {"batch": "b"}, order.get("port"))
+        if order.get("ahead"):
+            await engine.prepare(spec)
+            say(event="Prepared", id=order["id"])
+            return
+        await engine.start(spec)
         say(event="Started", id=order["id"])
 
     async with Supervisor() as tasks:

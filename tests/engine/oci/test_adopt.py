@@ -262,3 +262,19 @@ async def test_after_the_clock_was_set_an_instance_has_run_for_as_long_as_before
     [after] = rig.engine.instances()
     assert after.started - before.started == pytest.approx(7200, abs=1)
     assert after.ready and before.ready and after.ready - before.ready == pytest.approx(7200, abs=1)
+
+
+async def test_what_was_made_ahead_is_swept_away(closed: Rig) -> None:
+    """It never was an instance: nobody may count it, and its id can be used."""
+    rig, image = closed, closed.image.pinned if closed.image else ""
+    controller = await Controller.run(rig)
+    controller.start("i0", image, "exit", "0", ahead=True)
+    await controller.until("Prepared", "i0")
+    await controller.kill()
+    assert len(rig.footprint()["monitors"]) == 1
+    await rig.open()
+    assert not rig.engine.instances()
+    footprint = rig.footprint()
+    assert footprint["monitors"] == footprint["cgroups"] == footprint["records"] == set()
+    assert footprint["runtime's state"] == set()
+    assert await rig.exit(await rig.start("exit", "0")) == Exit(code=0)

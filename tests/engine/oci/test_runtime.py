@@ -93,12 +93,18 @@ def test_a_created_container_is_let_go_through_its_pipe(waiting: Runtime) -> Non
     got: list[bytes] = []
     reader = threading.Thread(target=lambda: got.append((waiting.root / "c/exec.fifo").read_bytes()))
     reader.start()
+    waiting.start("c", me)
+    reader.join()
+    assert got == [b"x"]
+    assert not (waiting.root / "c/exec.fifo").exists()
+
+
+def test_what_was_copied_of_the_config_is_written_over_and_gone(waiting: Runtime) -> None:
     with (waiting.root / "c/config.json").open("rb") as copy:
-        waiting.start("c", me)
-        reader.join()
-        assert got == [b"x"]
+        waiting.erase_copy("c")
         assert set(copy.read()) == {0}, "variables may be secret"
-    assert list((waiting.root / "c").iterdir()) == []
+    assert not (waiting.root / "c/config.json").exists()
+    waiting.erase_copy("c")
 
 
 def test_a_start_is_finished_whichever_runtime_made_the_container(waiting: Runtime) -> None:

@@ -108,6 +108,7 @@ class ObservedView(TypedDict):
 class ColdStartView(TypedDict):
     """A start of an instance, running or not any more: how long each part of it took, in order, and all together.
 
+    `origin`: what it began from, its `image` or a `standby`, whose containers were made before anybody waited.
     `waited`: requests that waited for it; `longestWait`: how long the first of them did.
     """
 
@@ -115,9 +116,17 @@ class ColdStartView(TypedDict):
     revision: str
     instance: str
     seconds: float
+    origin: str
     phases: dict[str, float]
     waited: int
     longestWait: float
+
+
+class StandbyView(TypedDict):
+    """An instance of this revision is made, up to the start of its programs, and waits for a request."""
+
+    revision: str
+    since: str
 
 
 class DecisionView(TypedDict):
@@ -145,6 +154,7 @@ class ServiceView(TypedDict):
     instances: list[InstanceView]
     decisions: list[DecisionView]
     coldStarts: NotRequired[list[ColdStartView]]
+    standbys: NotRequired[list[StandbyView]]
     timeline: list[Moment]
     cost: Cost
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from homerun.core.standby import ENOUGH, SCARCE, room
 from homerun.engine.base import EngineUnavailable
 from homerun.engine.oci import host
 from homerun.engine.oci.cgroup import CgroupLayout, Cgroups
@@ -21,6 +22,7 @@ from homerun.engine.oci.id_map import IdMap
 from homerun.engine.oci.layout import Layout
 from homerun.engine.oci.runtime import CANDIDATES, Runtime
 from homerun.engine.oci.sandbox import Sandboxes
+from homerun.lib.memory import memory
 
 _ROOM = 5 << 30
 _MEMORY = 1 << 30
@@ -50,7 +52,7 @@ async def checks(state: Path) -> list[Check]:
     """All of them, in the order in which they are worth reading. Changes nothing on the host that it does not undo."""
     found = [_root(), _machine(), *_kernel(), *_cgroups(), *(_tool(name) for name in _TOOLS)]
     found += await _runtimes()
-    return [*found, await _users(), _disks(), _nfs(), *_forwarding(), _room(state), _memory()]
+    return [*found, await _users(), _disks(), _nfs(), *_forwarding(), _room(state), _memory(), _standbys()]
 
 
 def _root() -> Check:
@@ -218,7 +220,16 @@ def _room(state: Path) -> Check:
 
 
 def _memory() -> Check:
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    free = next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
+    free = memory().available
     remedy = "" if free >= _MEMORY else f"stop something: an instance may take 512 MiB, want {_MEMORY >> 30} GiB"
     return Check("memory", free >= _MEMORY, f"{free / (1 << 30):.1f} GiB available", remedy, essential=False)
+
+
+def _standbys() -> Check:
+    now = memory()
+    if now.free < SCARCE:
+        found = f"none: less than {SCARCE:.0%} of the memory is available"
+        return Check("standbys", False, found, f"none are made until {ENOUGH:.0%} is", essential=False)
+    most = room(now.total)
+    found, remedy = f"memory for {most}", "" if most else "requests wait for instances to be made: give it more memory"
+    return Check("standbys", most > 0, found, remedy, essential=False)

@@ -12,10 +12,10 @@ import contextlib
 import functools
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from homerun.aio.tasks import Supervisor
 from homerun.engine.base import (
@@ -26,6 +26,7 @@ from homerun.engine.base import (
     InstanceState,
     Listener,
     LogLine,
+    Origin,
     Phase,
 )
 from homerun.engine.oci import adopt, firewall, host, launch, procfs, syslog, volumes
@@ -41,11 +42,13 @@ from homerun.engine.oci.network import NetworkPool
 from homerun.engine.oci.records import Pair, Record, Running
 from homerun.engine.oci.sandbox import Disk, Sandboxes
 from homerun.engine.oci.spool import Spool
+from homerun.engine.oci.standbys import Standby, Standbys
 from homerun.engine.oci.subnet import Subnet
 from homerun.lib import disk
 from homerun.lib.clock import Clock
 from homerun.lib.errors import AlreadyExists, FailedPrecondition, HomerunError, Internal, Invalid, NotFound
 
+T = TypeVar("T")
 _ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
 _MOST = 10
 """Containers of an instance (contract §13.3)."""
@@ -93,6 +96,8 @@ class OciEngine:
         self._listener: Listener = lambda event: None
         self._starts = Supervisor(on_error=lambda name, error: None)  # whoever called start hears of it
         self._starting: set[asyncio.Task[None]] = set()
+        self._standbys = Standbys(self._starts, self._take_back)
+        self._releasers = ThreadPoolExecutor(2, "homerun-release")
         self._hasteners = ThreadPoolExecutor(1, "homerun-hasten")
         self._hastening: Future[None] | None = None
         self._lock: int | None = None
@@ -151,10 +156,12 @@ class OciEngine:
         """What has begun to start or to end is brought to that end first."""
         if self._lock is None:
             return
+        await self._standbys.close()
         while self._starting:
             await asyncio.wait(self._starting)
         await self._lives.close()
         await asyncio.to_thread(self._hasteners.shutdown)
+        await asyncio.to_thread(self._releasers.shutdown)
         left = [each for each in self._instances.values() if each.phase is not Phase.EXITED]
         for instance in left:
             self._lives.let_go(instance)
@@ -183,24 +190,23 @@ class OciEngine:
     async def pull(self, reference: str) -> Image:
         return await self._images.pull(reference)
 
+    async def prepare(self, spec: InstanceSpec) -> None:
+        instance, images = self._admit(spec)
+        work = self._create_within(instance, self._items(instance, images))
+        await self._standbys.add(instance, work)
+
+    async def dismiss(self, id: str) -> None:
+        await self._standbys.dismiss(id)
+
     async def start(self, spec: InstanceSpec) -> None:
-        _check(spec)
-        images = []
-        for container in spec.containers:
-            image = self._images.find(container.image)
-            if image is None:
-                raise NotFound(f"image {container.image} is not here: pull it first")
-            images.append(image)
-        if spec.id in self._instances or spec.id in self._logs:
-            raise AlreadyExists(f"instance {spec.id} exists already")
-        self._hasten()
-        try:
-            record = Record.create(self._layout.instances, spec)
-        except OSError as error:
-            raise self._explained(error) from error
-        instance = Instance(spec, record, self._clock.now())
+        standby = await self._standbys.take(spec)
+        if standby is None:
+            instance, images = self._admit(spec)
+            work = self._start(instance, images)
+        else:
+            instance, work = standby.instance, self._start_prepared(standby)
         self._instances[spec.id] = instance
-        starting = instance.starting = self._starts.spawn(self._start(instance, images), name=f"start {spec.id}")
+        starting = instance.starting = self._starts.spawn(work, name=f"start {spec.id}")
         self._starting.add(starting)
         starting.add_done_callback(self._starting.discard)
         try:
@@ -217,26 +223,69 @@ class OciEngine:
             return disk.explain(error, self._layout.state)
         return Internal(f"the instance cannot be started: {error}")
 
+    def _admit(self, spec: InstanceSpec) -> tuple[Instance, Sequence[Image]]:
+        """A record of it is on disk from here on. Raises Invalid, NotFound, AlreadyExists, ResourceExhausted."""
+        _check(spec)
+        images = []
+        for container in spec.containers:
+            image = self._images.find(container.image)
+            if image is None:
+                raise NotFound(f"image {container.image} is not here: pull it first")
+            images.append(image)
+        if spec.id in self._instances or spec.id in self._standbys or spec.id in self._logs:
+            raise AlreadyExists(f"instance {spec.id} exists already")
+        self._hasten()
+        try:
+            record = Record.create(self._layout.instances, spec)
+        except OSError as error:
+            raise self._explained(error) from error
+        return Instance(spec, record, self._clock.now()), images
+
     def _hasten(self) -> None:
         """Once for all starts at the same time."""
         if self._hastening is None or self._hastening.done():
             self._hastening = self._hasteners.submit(self._host.cgroups.hasten)
 
-    async def _start(self, instance: Instance, images: Sequence[Image]) -> None:
-        items = [
+    def _items(self, instance: Instance, images: Sequence[Image]) -> list[Item]:
+        return [
             Item(part.spec, part.key, part.group, image, self._images.lowerdirs(image), self._logs.file(part.key))
             for part, image in zip(instance.parts, images, strict=True)
         ]
-        work = functools.partial(self._launch, instance, items, self._clock.mono())
+
+    async def _within(self, instance: Instance, work: Callable[[], T]) -> T:
+        """`work` in a mount namespace that is the instance's."""
         # What waits for a server that may be gone must not keep the others waiting.
         sandboxes = self._waiters if volumes.waits_for_others(instance.spec.volumes) else self._sandboxes
         try:
-            await sandboxes.run(work)
+            return await sandboxes.run(work)
+        except OSError as error:
+            raise self._explained(error) from error
+
+    async def _create_within(self, instance: Instance, items: Sequence[Item]) -> Sequence[Monitor]:
+        return await self._within(instance, functools.partial(self._create, instance, items, self._clock.mono()))
+
+    async def _start(self, instance: Instance, images: Sequence[Image]) -> None:
+        work = functools.partial(self._launch, instance, self._items(instance, images), self._clock.mono())
+        try:
+            await self._within(instance, work)
+        except BaseException:
+            self._instances.pop(instance.id, None)
+            raise
+        self._run(instance)
+
+    async def _start_prepared(self, standby: Standby) -> None:
+        instance = standby.instance
+        work = functools.partial(self._release_prepared, instance, standby.created, self._clock.mono())
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._releasers, work)
         except BaseException as error:
             self._instances.pop(instance.id, None)
             if isinstance(error, OSError):
                 raise self._explained(error) from error
             raise
+        self._run(instance)
+
+    def _run(self, instance: Instance) -> None:
         self._lives.enter(instance)
         if instance.abandoned:
             self._lives.kill(instance)
@@ -245,22 +294,37 @@ class OciEngine:
 
     def _launch(self, instance: Instance, items: Sequence[Item], asked: float) -> None:
         """In a sandbox thread. Either its first programs run afterwards, or nothing of it is left."""
+        self._release(instance, self._create(instance, items, asked))
+
+    def _create(self, instance: Instance, items: Sequence[Item], asked: float) -> Sequence[Monitor]:
+        """Likewise: its programs wait to be let go."""
         began = self._clock.mono()
         instance.phases["queue"] = began - asked
-        created: list[Monitor] = []
         try:
             network = instance.network = self._pool.take()
             instance.phases["network"] = self._clock.mono() - began
             order = Order(instance.id, items, instance.record.folder, network.fd, instance.spec.volumes)
-            created = launch.create(self._host, order, instance.phases)
+            return launch.create(self._host, order, instance.phases)
+        except BaseException:
+            self._take_back(instance, ())
+            raise
+
+    def _release_prepared(self, instance: Instance, created: Sequence[Monitor], asked: float) -> None:
+        """What it took to make it nobody has waited for."""
+        instance.phases = {"queue": self._clock.mono() - asked}
+        instance.origin = Origin.STANDBY
+        self._release(instance, created)
+
+    def _release(self, instance: Instance, created: Sequence[Monitor]) -> None:
+        released = self._clock.mono()
+        try:
             self._record_running(instance, created)
-            released = self._clock.mono()
             for part in instance.roots:
                 self._let_go(part)
-            instance.phases["start"] = self._clock.mono() - released
         except BaseException:
             self._take_back(instance, created)
             raise
+        instance.phases["start"] = self._clock.mono() - released
 
     def _let_go(self, part: Part) -> None:
         assert part.init is not None
@@ -298,6 +362,7 @@ class OciEngine:
         if instance.network:
             self._by_address.pop(instance.network.address, None)
             self._pool.give_back(instance.network)
+            instance.network = None
         instance.record.delete()
 
     # Ending

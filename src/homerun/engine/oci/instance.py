@@ -9,7 +9,7 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from homerun.engine.base import Address, ContainerSpec, Exit, InstanceSpec, InstanceState, Phase
+from homerun.engine.base import Address, ContainerSpec, Exit, InstanceSpec, InstanceState, Origin, Phase
 from homerun.engine.oci.network import Network
 from homerun.engine.oci.procfs import Process
 from homerun.engine.oci.records import Record
@@ -87,6 +87,7 @@ class Instance:
     """Since when, on the monotonic clock; None: it is only being launched."""
     network: Network | None = None
     phases: dict[str, float] = field(default_factory=dict)
+    origin: Origin = Origin.IMAGE
     unready: tuple[str, ...] = ()
     """Containers whose readiness probe failed."""
     asking: list[asyncio.Task[None]] = field(default_factory=list)

@@ -121,6 +121,7 @@ def _create_all(host: Host, order: Order, bundles: Sequence[Path]) -> list[Monit
         for item, creation in zip(order.items, under_way, strict=True):
             with _named(order, item):
                 created.append(_done(creation, host.runtime))
+            host.runtime.erase_copy(item.key)
     except BaseException:
         for creation in under_way:
             creation.abandon()

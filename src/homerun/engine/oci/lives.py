@@ -136,7 +136,8 @@ class Lives:
             if instance.watched and any(part.spec.startup for part in instance.parts):
                 instance.phases["listen"] = self._clock.mono() - instance.watched
             instance.record.write_ready(instance.ready)
-            self._tell(instance, Ready(instance.id, instance.address, instance.ready, dict(instance.phases)))
+            phases = dict(instance.phases)
+            self._tell(instance, Ready(instance.id, instance.address, instance.ready, phases, instance.origin))
             self._health.begin(instance)
 
     async def _begin(self, instance: Instance, part: Part) -> None:

@@ -51,6 +51,11 @@ class Runtime:
         manager = ["--cgroup-manager=cgroupfs"] if self.name == "crun" else []
         return [f"--root={self.root}", *manager]
 
+    def erase_copy(self, id: str) -> None:
+        """crun keeps a copy of its config, with variables that may be secret. It is for its `start` only, which is
+        never called; a container may wait for long until it is let go."""
+        _erase_copy(self.root / id)
+
     def start(self, id: str, init: Process) -> None:
         """Let the created container run its program.
 
@@ -60,7 +65,6 @@ class Runtime:
         pipe = self.root / id / "exec.fifo"
         if self.name == "crun" and pipe.exists():
             _let_go(pipe, init)
-            _erase_copy(self.root / id)
             return
         done = subprocess.run([self.path, *self.arguments, "start", id], capture_output=True, text=True)
         if done.returncode:
@@ -115,7 +119,7 @@ def _let_go(pipe: Path, init: Process, patience: float = _PATIENCE) -> None:
 
 
 def _erase_copy(folder: Path) -> None:
-    """crun keeps a copy of its config, with variables that may be secret; once the program runs nobody reads it."""
+    """Written over first: its blocks may be on a disk."""
     copy = folder / "config.json"
     with contextlib.suppress(OSError):
         with copy.open("r+b", buffering=0) as file:
