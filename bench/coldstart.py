@@ -3,6 +3,7 @@
 Contestants take turns, start by start, in the same run and with the same image:
     image       homerun, with nothing made ahead
     standby     homerun, with an instance that was made ahead (docs/starts.md)
+    checkpoint  homerun, going on from an earlier instance; of apps that boot for a second or more, where CRIU is
     containerd  `ctr run` with runc, on the host's network (it sets up none)
     podman      `podman run` with crun, its bridge network and a published port
     bare        the program alone, in a folder of its files: what the app itself needs
@@ -27,33 +28,39 @@ from typing import Any
 
 from bench.containers import App, Bare, containerd, podman
 from bench.support import machine, percentile, table, write_results
+from tests.support.criu import CRIU
 from tests.support.daemon import Daemon
 from tests.support.images import app_layer, compile_app, make_image
 
 ROOT = Path(__file__).parent.parent
 CACHE = ROOT / ".cache/bench"
-PHASES = ("queue", "network", "mount", "create", "start", "listen")
+PHASES = ("queue", "network", "mount", "create", "restore", "start", "listen")
 COMMANDS = {
     "flask": ["gunicorn", "--bind", ":8080", "--workers", "1", "app:app"],
     "node": ["node", "/srv/server.js"],
     "java": ["java", "-cp", "/srv", "Server"],
+    "slow": ["python3", "/srv/slow.py"],
 }
-ROUNDS = {"static": 40, "flask": 12, "node": 12, "java": 12}
+"""`slow`: Python that computes for two seconds before it listens, as large imports do."""
+ROUNDS = {"static": 40, "flask": 12, "node": 12, "java": 12, "slow": 6}
+FILES = {"slow": "flask"}
+"""Of another one's image."""
 
 
 def app(name: str, folder: Path) -> App:
     if name == "static":
         archive = make_image(folder / "static.tar", [app_layer()], cmd=["/app", "serve"])
         return App(archive, [str(compile_app()), "serve"])
-    subprocess.run([ROOT / "scripts/bench-images", name], check=True)
-    return App(CACHE / f"{name}.tar", COMMANDS[name], CACHE / name)
+    files = FILES.get(name, name)
+    subprocess.run([ROOT / "scripts/bench-images", files], check=True)
+    return App(CACHE / f"{files}.tar", COMMANDS[name], CACHE / files)
 
 
 class Homerun:
     """One service of one daemon."""
 
-    def __init__(self, daemon: Daemon, name: str, made: App, *, standby: bool) -> None:
-        self._daemon, self._name, self._standby = daemon, name, standby
+    def __init__(self, daemon: Daemon, name: str, made: App, origin: str) -> None:
+        self._daemon, self._name, self._origin = daemon, name, origin
         self.phases: dict[str, list[float]] = {}
         container: dict[str, Any] = {"resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}
         if name != "static":
@@ -71,11 +78,22 @@ class Homerun:
 
     def _at_rest(self) -> bool:
         explained = self._daemon.explain(self._name)
-        return not explained["instances"] and bool(explained["standbys"]) is self._standby
+        ready = {
+            "image": not explained["standbys"],
+            "standby": explained["standbys"],
+            "checkpoint": self._written(explained),
+        }
+        return not explained["instances"] and bool(ready[self._origin])
+
+    @staticmethod
+    def _written(explained: Any) -> bool:
+        if why := [each["whyNot"] for each in explained["checkpoints"] if "whyNot" in each]:
+            raise SystemExit(f"there is no checkpoint: {why[0]}")
+        return bool(explained["checkpoints"])
 
     def _note(self) -> None:
         start = self._daemon.explain(self._name)["coldStarts"][-1]
-        assert start["origin"] == ("standby" if self._standby else "image")
+        assert start["origin"] == self._origin
         for phase, seconds in start["phases"].items():
             self.phases.setdefault(phase, []).append(seconds * 1000)
 
@@ -83,7 +101,8 @@ class Homerun:
 def measure(name: str, rounds: int, folder: Path, daemons: Mapping[str, Daemon]) -> tuple[dict[str, Any], ...]:
     """Milliseconds of each start by contestant, and medians of phases by ours."""
     made = app(name, folder)
-    ours = {kind: Homerun(daemon, name, made, standby=kind == "standby") for kind, daemon in daemons.items()}
+    kinds = ("image", "checkpoint") if name == "slow" else ("image", "standby")
+    ours = {kind: Homerun(daemons[kind], name, made, kind) for kind in kinds if kind in daemons}
     command = made.command if name != "static" else ["/app", "serve"]
     with ExitStack() as stack:
         inside = App(made.archive, command, env=made.env)
@@ -119,13 +138,18 @@ def main() -> None:
     times, phases = {}, {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        with (
-            Daemon(folder / "image", idle_timeout=0.2, standby=0) as plain,
-            Daemon(folder / "standby", idle_timeout=0.2) as ahead,
-        ):
+        made = {
+            "image": Daemon(folder / "image", idle_timeout=0.2, standby=0),
+            "standby": Daemon(folder / "standby", idle_timeout=0.2),
+        }
+        if CRIU:
+            made["checkpoint"] = Daemon(folder / "checkpoint", idle_timeout=0.2, criu=CRIU)
+        else:
+            print("CRIU is not installed (scripts/criu .cache/criu): measured without checkpoints")
+        with ExitStack() as stack:
+            daemons = {kind: stack.enter_context(daemon) for kind, daemon in made.items()}
             for name in options.apps.split(","):
-                rounds = options.rounds or ROUNDS[name]
-                times[name], phases[name] = measure(name, rounds, folder, {"image": plain, "standby": ahead})
+                times[name], phases[name] = measure(name, options.rounds or ROUNDS[name], folder, daemons)
     shown = [row for name, took in times.items() for row in rows(name, took)]
     print(table(["start, ms", "p50", "p95", "p99", "overhead p50", "x image"], shown))
     print()

@@ -61,12 +61,12 @@ class Bare:
 
     def start(self) -> float:
         port = free_port()
-        command = [*([] if self._app.root is None else ["chroot", str(self._app.root)]), *self._app.command]
+        command = [*([] if self._app.root is None else ["/usr/sbin/chroot", str(self._app.root)]), *self._app.command]
         folder = None if self._app.root is None else self._app.root / "srv"
         began = time.perf_counter()
         process = subprocess.Popen(
             command,
-            env={"PATH": os.defpath, **self._app.env, "PORT": str(port), "PYTHONPATH": "/srv"},
+            env={"PATH": f"/usr/sbin:{os.defpath}", **self._app.env, "PORT": str(port), "PYTHONPATH": "/srv"},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -40,6 +40,9 @@ class Settings:
     standby: int = 32
     """Revisions that have an instance made ahead for their next request, the last used ones; 0: none. At most as many
     as 1 % of the memory is enough for, and none while less than 10 % of it is available."""
+    criu: str = ""
+    """Program of CRIU (scripts/criu gets one that works): slow starts go on from a checkpoint of an earlier one. Empty:
+    they do not."""
     routers: int = 1
     """Router processes that share the port; each service belongs to one of them. More than one pays with several busy
     services and as many CPUs."""

@@ -42,6 +42,7 @@ def test_every_setting_is_an_option_with_the_default_that_it_says() -> None:
         "redirect_https": "off",
         "secrets_key": "secrets.key in --state",
         "acme": "off",
+        "criu": "none",
         "max_connections": "by the limit of open files",
         "retry_idempotent": "off",
         "user_namespaces": "off",

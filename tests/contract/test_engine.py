@@ -13,6 +13,7 @@ from homerun.engine.base import (
     ContainerSpec,
     DiskVolume,
     Engine,
+    EngineUnavailable,
     Event,
     Exit,
     Exited,
@@ -35,6 +36,7 @@ from homerun.lib.clock import SystemClock
 from homerun.lib.errors import AlreadyExists, FailedPrecondition, HomerunError, Invalid, NotFound
 from homerun.model.probe import Check, Probe
 from tests.support.clock import LoopClock
+from tests.support.criu import CRIU
 from tests.support.images import app_layer, make_image
 
 PROBE = Probe(port=8080)
@@ -190,7 +192,10 @@ def oci_world(folder: Path) -> World:
         writer.close()
         return body or None
 
-    return World(lambda: OciEngine(state, ImageStore(state / "images"), clock=SystemClock()), references, look)
+    def make() -> Engine:
+        return OciEngine(state, ImageStore(state / "images"), clock=SystemClock(), criu=CRIU)
+
+    return World(make, references, look)
 
 
 WORLDS = [
@@ -381,6 +386,31 @@ async def test_nothing_prepared_outlives_the_engine(world: World) -> None:
     assert not world.engine.instances()
     await world.engine.start(spec)
     await world.until(Exited)
+
+
+# Checkpoints
+
+
+async def test_instances_go_on_from_what_one_of_their_like_was_written_down(world: World) -> None:
+    spec = replace(await world.spec("slow", "template", SIDE), checkpoint="rev")
+    try:
+        await world.engine.checkpoint(spec)
+    except EngineUnavailable as error:
+        pytest.skip(error.message)
+    assert not world.engine.instances() and not world.events
+    await world.engine.start(replace(spec, id="i1"))
+    ready = await world.until(Ready)
+    assert isinstance(ready, Ready) and ready.origin is Origin.CHECKPOINT
+    [container] = spec.containers
+    other = replace(container, env={"OTHER": "1"})
+    await world.engine.start(replace(spec, id="i2", containers=(other,)))
+    ready = await world.until(Ready, "i2")
+    assert isinstance(ready, Ready) and ready.origin is Origin.IMAGE
+    await world.engine.drop_checkpoint("rev")
+    await world.engine.drop_checkpoint("rev")
+    await world.engine.start(replace(spec, id="i3"))
+    ready = await world.until(Ready, "i3")
+    assert isinstance(ready, Ready) and ready.origin is Origin.IMAGE
 
 
 # Probes

@@ -77,7 +77,7 @@ async def test_each_cold_start_is_told_with_its_phases_and_who_waited_for_it() -
         await made.deploy()
         view = await told.explain_service(HELLO)
         [start] = view["coldStarts"]
-        assert list(start["phases"]) == ["start", "app"]
+        assert list(start["phases"]) == ["start", "listen"]
         assert start["seconds"] == pytest.approx(sum(start["phases"].values()))
         assert (start["waited"], start["instance"]) == (0, view["instances"][0]["id"])
         revision = f"{HELLO}/revisions/{start['revision']}"

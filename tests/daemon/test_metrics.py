@@ -84,7 +84,7 @@ async def test_requests_queue_instances_and_cold_starts_of_a_service() -> None:
         assert of(found, "homerun_instance_starts_total", result="ready") == [1]
         assert of(found, "homerun_cold_starts_total") == [1]
         assert of(found, "homerun_start_phase_seconds_sum", phase="request") == [0.75]
-        assert of(found, "homerun_start_phase_seconds_count", phase="app") == [1]
+        assert of(found, "homerun_start_phase_seconds_count", phase="listen") == [1]
 
 
 @pytest.mark.looptime

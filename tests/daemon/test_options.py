@@ -59,6 +59,7 @@ def test_both_spellings_work() -> None:
         (["--redirect-https=perhaps"], "--redirect-https is true or false, not 'perhaps'"),
         (["--retry-idempotent=maybe"], "--retry-idempotent is true or false, not 'maybe'"),
         (["--queue-limit", "1.5"], "--queue-limit must be a number"),
+        (["--criu", "criu", "--user-namespaces"], "--criu and --user-namespaces exclude each other"),
         (["--grace", "-1"], "--grace must not be negative"),
         (["--routers", "0"], "--routers must be from 1 to 64, and 0 is not"),
         (["--routers=65"], "--routers must be from 1 to 64, and 65 is not"),

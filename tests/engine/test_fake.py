@@ -52,7 +52,7 @@ async def test_a_service_starts_serves_and_stops_on_time() -> None:
     address = Address("10.0.0.1", 8080)
     assert events == [
         Probed("i1", EPOCH + 5, "", Check.STARTUP, True, 1),
-        Ready("i1", address, EPOCH + 5, {"start": 2, "app": 3}),
+        Ready("i1", address, EPOCH + 5, {"start": 2, "listen": 3}),
         Exited("i1", EPOCH + 16, Exit(signal=15)),
     ]
     [state] = engine.instances()

@@ -80,6 +80,12 @@ def standbys(made: list[Json], now: float) -> str:
     return table(("REVISION", "MADE"), rows, "  ") if rows else "  none"
 
 
+def checkpoints(made: list[Json]) -> str:
+    """Which revisions go on from one, and which cannot."""
+    rows = [(each["revision"], each.get("whyNot", "made")) for each in made]
+    return table(("REVISION", "CHECKPOINT"), rows, "  ")
+
+
 def decisions(made: list[Json], shown: int = SHOWN_DECISIONS) -> str:
     """The last ones, newest first."""
     newest = sorted(made, key=lambda d: d["time"], reverse=True)[:shown]

@@ -11,7 +11,7 @@ from homerun.cli.output import ago, conditions, cost, last, mark, print_json, se
 from homerun.cli.progress import Progress
 from homerun.cli.replace import SERVICE, replace_command
 from homerun.cli.rollout import follow
-from homerun.cli.service_view import cold_starts, decisions, instances, observations, revisions, standbys
+from homerun.cli.service_view import checkpoints, cold_starts, decisions, instances, observations, revisions, standbys
 from homerun.cli.session import Session, session_options
 from homerun.lib.clock import SystemClock
 
@@ -97,6 +97,8 @@ def explain(session: Session, service: str) -> None:
     starts, standby = explained.get("coldStarts", []), explained.get("standbys", [])
     click.echo(section("Scaling decisions", observations(explained["decisions"])))
     click.echo(section("Standby", standbys(standby, SystemClock().now())))
+    if explained.get("checkpoints"):
+        click.echo(section("Checkpoints", checkpoints(explained["checkpoints"])))
     click.echo(section("Cold starts", cold_starts(starts, len(starts))))
     click.echo(section("Timeline (UTC)", timeline(explained["timeline"])))
 

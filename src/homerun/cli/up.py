@@ -22,6 +22,7 @@ OPTIONS = {
     "region": ("NAME", "us-central1", "Region for `homerun env`; every other one works as well."),
     "idle_timeout": ("SECONDS", "300", "At most so long without a request an instance is kept."),
     "standby": ("N", "32", "Revisions, the last used ones, whose next instance is made ahead; 0: none."),
+    "criu": ("FILE", "none", "CRIU: slow starts go on from a checkpoint of an earlier one (docs/starts.md)."),
     "routers": ("N", "1", "Router processes; more pay with several busy services and as many CPUs."),
     "max_tasks": ("N", "4 for each CPU", "Tasks of jobs that run at the same time on this machine."),
     "runtime": ("NAME|PATH", "the first that works", "OCI runtime: crun, runc or a path."),

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Collection, Container, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from homerun.aio.tasks import Supervisor
 from homerun.controllers.allotments import Allotments, allowance
+from homerun.controllers.checkpoints import CheckpointKeeper
 from homerun.controllers.container_spec import boosted_start, container_specs
 from homerun.controllers.cpu_samples import CpuSamples
 from homerun.controllers.discards import Discards, life_of
@@ -107,6 +108,8 @@ class Group:
     fleet: Fleet
     prospect: int = 1
     """Instances that it is to have before it is said to be ready."""
+    routed: bool = False
+    """Some traffic or a tag leads to it."""
     can_wait: bool = False
     """Requests may come to it, and its instances can be made before they do."""
     checked: Checked | None = None
@@ -138,6 +141,7 @@ class Capacity:
         queue_wait: float = 10,
         folders: Folders = NO_FOLDERS,
         standby: int = 0,
+        checkpoints: bool = False,
     ) -> None:
         self._engine, self._plane, self._supervisor, self._clock = engine, plane, supervisor, clock
         self._metering, self._discards, self._secrets = metering, discards, secrets
@@ -147,7 +151,8 @@ class Capacity:
         self._orphans = Orphans(engine)
         self._allotments = Allotments(engine, clock)
         self._cpu_samples = CpuSamples(engine, supervisor, clock, self.on_cpu)
-        self.keeper = StandbyKeeper(engine, supervisor, clock, self._standby_spec, standby)
+        self.keeper = StandbyKeeper(engine, supervisor, clock, self._spec_of, standby)
+        self.checkpoints = CheckpointKeeper(engine, supervisor, self._spec_of, self.keeper.gone, wanted=checkpoints)
         self._empty: asyncio.Event | None = None
         self._late: dict[str, RevisionSpec] = {}
         """Revisions that went just now: their last usage is on its way."""
@@ -198,7 +203,11 @@ class Capacity:
             self._announce(group)
             self._claim(group, self._orphans.take(spec.name))
         group.prospect = max(prospect(spec, owner), 1)
-        group.can_wait = can_wait(spec) and owner is not None and names.last(spec.name) in shares(owner.body)
+        routed = owner is not None and names.last(spec.name) in shares(owner.body)
+        group.can_wait = routed and can_wait(spec)
+        if group.routed and not routed:
+            self.checkpoints.gone(spec.name)
+        group.routed = routed
         self._share_out([group, *self._siblings(group, owner)], owner)
 
     def _siblings(self, group: Group, service: Document | None) -> list[Group]:
@@ -245,6 +254,10 @@ class Capacity:
     def release(self, revision: str) -> None:
         """The revision is gone: what runs finishes its requests and stops."""
         self._discards.add(self._orphans.take(revision))
+        self.checkpoints.gone(revision)
+        self._release(revision)
+
+    def _release(self, revision: str) -> None:
         self.keeper.gone(revision)
         group = self._groups.get(revision)
         if group is not None:
@@ -256,7 +269,7 @@ class Capacity:
     async def stop_all(self) -> None:
         """Stop every instance, and wait until they are gone; after the grace period they are killed."""
         for group in list(self._groups.values()):
-            self.release(group.spec.name)
+            self._release(group.spec.name)
         for id, group in list(self._owners.items()):
             self._stop(group, id)
         self._empty = asyncio.Event()
@@ -341,6 +354,7 @@ class Capacity:
         if instance is None or event.address is None:
             return
         group.ready[event.id] = event
+        self.checkpoints.ready(group.spec, event)
         before = group.fleet.average_startup
         commands = group.fleet.ready(event.id, now)
         if instance.state is State.READY:
@@ -421,7 +435,8 @@ class Capacity:
             group.kept = kept
             self._metering.kept(group.spec, kept)
         there = len(fleet.instances) < fleet.maximum and not (fleet.closed or fleet.failure or fleet.checking)
-        self.keeper.allow(group.spec.name, group.can_wait and there)
+        slow = self.checkpoints.checkpoints.concerns(group.spec.name)
+        self.keeper.allow(group.spec.name, group.can_wait and there and not slow)
         short = (True, group.fleet.failure) if group.fleet.short else (False, "")
         if short != group.short:
             group.short = short
@@ -445,9 +460,10 @@ class Capacity:
 
     async def _spec(self, group: Group, id: str) -> InstanceSpec:
         opened = await self._secrets.open(group.spec.secrets)
-        return _instance_spec(group.spec, group.images, id, self._discards.grace, self._folders, opened)
+        spec = _instance_spec(group.spec, group.images, id, self._discards.grace, self._folders, opened)
+        return replace(spec, checkpoint=self.checkpoints.name(group.spec))
 
-    async def _standby_spec(self, revision: str, id: str) -> InstanceSpec:
+    async def _spec_of(self, revision: str, id: str) -> InstanceSpec:
         if (group := self._groups.get(revision)) is None:
             raise NotFound(f"revision {revision} is gone")
         return await self._spec(group, id)

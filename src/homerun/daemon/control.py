@@ -116,6 +116,7 @@ class Control:
             queue_wait=settings.queue_wait,
             folders=folders,
             standby=settings.standby,
+            checkpoints=bool(settings.criu),
         )
         self.crews = Crews(engine, self.supervisor, clock, self.meter, self.discards, self.secrets, folders=folders)
         self.logs = _log_book(logs, engine, self.supervisor, clock)
@@ -363,6 +364,7 @@ async def run(settings: Settings, listener: socket.socket, *others: socket.socke
         runtime=settings.runtime,
         root_disk=settings.root_disk << 30,
         user_namespaces=settings.user_namespaces,
+        criu=settings.criu,
         doors=await asyncio.to_thread(doors, settings, inside),
     )
     logs = await asyncio.to_thread(open_logs, settings)

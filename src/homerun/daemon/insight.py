@@ -14,6 +14,7 @@ from homerun.apis.homerun.insight import (
     AttemptView,
     BillView,
     BuildEvent,
+    CheckpointView,
     ColdStartView,
     DecisionView,
     ExecutionView,
@@ -99,6 +100,7 @@ class DaemonInsight:
             "decisions": decisions,
             "coldStarts": starts,
             "standbys": list(_standbys(control.capacity, revisions, offset)),
+            "checkpoints": list(_checkpoints(control.capacity, revisions)),
             "timeline": sorted(moments, key=lambda moment: moment["time"]),
             "cost": cost(name, service_used(control, name, groups)),
         }
@@ -240,6 +242,15 @@ def _standbys(capacity: Capacity, revisions: Iterable[str], offset: float) -> It
         standby = capacity.keeper.standbys.of(revision)
         if standby is not None and standby.since is not None:
             yield {"revision": names.last(revision), "since": to_rfc3339(standby.since + offset)}
+
+
+def _checkpoints(capacity: Capacity, revisions: Iterable[str]) -> Iterator[CheckpointView]:
+    known = capacity.checkpoints.checkpoints
+    for revision in revisions:
+        if known.has(revision):
+            yield {"revision": names.last(revision)}
+        elif why := known.why_not(revision):
+            yield {"revision": names.last(revision), "whyNot": why}
 
 
 def _start_sentence(start: ColdStartView) -> str:

@@ -116,9 +116,10 @@ def _starts(metrics: Metrics) -> Iterator[str]:
     for name, revision in revisions:
         yield shown.STARTS.line(f'{_revision(name)},result="ready"', revision.startups.count)
         yield shown.STARTS.line(f'{_revision(name)},result="failed"', revision.failed_starts)
-    yield shown.FROM_STANDBY.head()
+    yield shown.STARTS_FROM.head()
     for name, revision in revisions:
-        yield shown.FROM_STANDBY.line(_revision(name), revision.from_standby)
+        for origin, number in sorted(revision.origins.items()):
+            yield shown.STARTS_FROM.line(f'{_revision(name)},origin="{origin}"', number)
     yield shown.COLD.head()
     for name, revision in revisions:
         yield shown.COLD.line(_revision(name), revision.cold_starts)

@@ -28,7 +28,7 @@ _NUMBERS: dict[str, type[float]] = {
 }
 _FLAGS = {"redirect_https", "retry_idempotent", "user_namespaces"}
 _REPEATED = {"allow_host_path"}
-_FILES = {"certificate", "key", "secrets_key"}
+_FILES = {"certificate", "key", "secrets_key", "criu"}
 MOST_ROUTERS = 64
 
 
@@ -59,6 +59,8 @@ def parse(arguments: Sequence[str]) -> Settings:
     for address in filter(None, (settings.api, settings.http, settings.https)):
         _check_address(address)
     _check_tls(settings)
+    if settings.criu and settings.user_namespaces:
+        raise Invalid("--criu and --user-namespaces exclude each other: leave one of them out")
     return settings
 
 

@@ -170,6 +170,8 @@ class InstanceSpec:
     """The container whose end is that of the instance (a task's): any other may end with 0 before it, and nothing
     follows. Empty: there is none such."""
     grace: float = 10
+    checkpoint: str = ""
+    """Name of one to go on from, if there is one of an instance like this (`checkpoint`)."""
 
     @property
     def cpu(self) -> float:
@@ -241,6 +243,8 @@ class Origin(StrEnum):
     """Nothing was there but the image."""
     STANDBY = "standby"
     """Its containers had been made ahead (`prepare`)."""
+    CHECKPOINT = "checkpoint"
+    """It goes on from where another one had been written down (`checkpoint`)."""
 
 
 # Events: what the engine tells its listener. Exactly one Exited per started instance, always the last.
@@ -340,6 +344,19 @@ class Engine(Protocol):
 
     async def dismiss(self, id: str) -> None:
         """Throw away what was prepared; returns when it is gone. Whatever else has that id: nothing happens."""
+        ...
+
+    async def checkpoint(self, spec: InstanceSpec) -> None:
+        """Start an instance that nobody hears of, and when it is well write it down under the name `spec.checkpoint`.
+        Later ones with an equal spec, but for id and labels, go on from there. Returns when it is done, and it is gone.
+
+        One of the same name is replaced. Raises EngineUnavailable where that cannot be done at all, FailedPrecondition
+        where it cannot be done with this one, and what `start` raises.
+        """
+        ...
+
+    async def drop_checkpoint(self, name: str) -> None:
+        """Unknown: no error."""
         ...
 
     async def stop(self, id: str, grace: float = 10) -> None:

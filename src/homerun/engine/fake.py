@@ -64,6 +64,8 @@ class Script:
     """Manifest digest; empty: made from the reference. Another one under the same tag is a new image."""
     start: float = 0.02
     """How long `start` takes."""
+    checkpoint_error: HomerunError | None = None
+    """If set, `checkpoint` raises it."""
     start_error: HomerunError | None = None
     """If set, `start` raises it."""
     ready: float = 0.005
@@ -195,6 +197,8 @@ class FakeEngine:
         """Every spec that was started, in order, for tests to look at."""
         self.prepared: dict[str, InstanceSpec] = {}
         """What is made ahead now, by id."""
+        self.checkpoints: dict[str, InstanceSpec] = {}
+        """What was written down, by name."""
         self._clock = clock
         self._listener: Listener | None = None
         self._pulled: dict[str, tuple[Image, Behaviour]] = {}
@@ -247,8 +251,21 @@ class FakeEngine:
     async def dismiss(self, id: str) -> None:
         self.prepared.pop(id, None)
 
+    async def checkpoint(self, spec: InstanceSpec) -> None:
+        scripts = self._admit(spec)
+        await self._create(spec, scripts)
+        await asyncio.sleep(max(script.ready for script in scripts))
+        for script in scripts:
+            if script.checkpoint_error is not None:
+                raise script.checkpoint_error
+        self.checkpoints[spec.checkpoint] = replace(spec, id="", labels={})
+
+    async def drop_checkpoint(self, name: str) -> None:
+        self.checkpoints.pop(name, None)
+
     async def start(self, spec: InstanceSpec) -> None:
         prepared = self.prepared.pop(spec.id, None) == spec
+        restored = self.checkpoints.get(spec.checkpoint) == replace(spec, id="", labels={})
         scripts = self._admit(spec)
         self._used.add(spec.id)
         if not prepared:
@@ -261,7 +278,7 @@ class FakeEngine:
         self._addresses += 1
         high, low = divmod(self._addresses, 256)
         instance = self._instances[spec.id] = _Instance(spec, scripts, state, f"10.0.{high % 256}.{low}")
-        instance.origin = Origin.STANDBY if prepared else Origin.IMAGE
+        instance.origin = Origin.STANDBY if prepared else Origin.CHECKPOINT if restored else Origin.IMAGE
         self.started.append(spec)
         for container, script in list(instance.waiting()):
             self._run(instance, container, script)
@@ -405,7 +422,8 @@ class FakeEngine:
         self._write_due(instance, container)
         if script.exit is not None:
             container.after(script.exit_after, "exit", functools.partial(self._end, instance, container, script.exit))
-        wait = 0 if spec.startup is None else script.ready
+        goes_on = instance.origin is Origin.CHECKPOINT
+        wait = 0 if spec.startup is None or goes_on else script.ready
         if script.exit is not None and script.exit_after <= wait:
             return  # never ready: two timers for the same moment would run in any order
         if spec.startup is not None and (script.probe_failure or wait > spec.startup.limit):
@@ -440,7 +458,7 @@ class FakeEngine:
         instance.state = replace(instance.state, phase=Phase.READY, ready=at, address=address)
         first = instance.scripts[0]
         begin = first.start if instance.origin is Origin.IMAGE else 0.0
-        phases = {"start": begin, "app": first.ready}
+        phases = {"start": begin, "listen": 0.0 if instance.origin is Origin.CHECKPOINT else first.ready}
         self._tell(Ready(instance.spec.id, address, at, phases, instance.origin))
         for container in instance.running if instance.state.phase is Phase.READY else ():
             for check, probe in container.spec.watched.items():

@@ -71,8 +71,11 @@ STARTS = Family(
     "homerun_instance_starts_total", "counter", (*_REVISION, "result"), "Starts that ended: result is ready or failed."
 )
 STANDBYS = Family("homerun_standbys", "gauge", _REVISION, "Instances that are made ahead and wait for a request.")
-FROM_STANDBY = Family(
-    "homerun_standby_starts_total", "counter", _REVISION, "Starts that ended with ready and began from a standby."
+STARTS_FROM = Family(
+    "homerun_starts_from_total",
+    "counter",
+    (*_REVISION, "origin"),
+    "Starts that ended with ready, by what they began from.",
 )
 COLD = Family("homerun_cold_starts_total", "counter", _REVISION, "Starts that at least one request waited for.")
 STARTUP = Family(
@@ -110,6 +113,6 @@ CPU = Family("homerun_process_cpu_seconds_total", "counter", ("process", "pid"),
 MEMORY = Family("homerun_process_resident_memory_bytes", "gauge", ("process", "pid"), "Resident memory.")
 
 FAMILIES = (
-    INFO, REQUESTS, LATENCY, IN_FLIGHT, WAITING, WAIT, INSTANCES, STARTS, STANDBYS, FROM_STANDBY, COLD, STARTUP, PHASES,
+    INFO, REQUESTS, LATENCY, IN_FLIGHT, WAITING, WAIT, INSTANCES, STARTS, STANDBYS, STARTS_FROM, COLD, STARTUP, PHASES,
     PROBES, BILLABLE, POOL_INSTANCES, TASKS_RUNNING, TASKS, CONNECTIONS, HANDED_OVER, DROPPED, CPU, MEMORY,
 )  # fmt: skip

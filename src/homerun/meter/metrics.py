@@ -45,8 +45,8 @@ class RevisionMetrics:
     startups: Histogram = field(default_factory=Histogram)
     phases: dict[str, Phase] = field(default_factory=dict)
     failed_starts: int = 0
-    from_standby: int = 0
-    """Of those that succeeded."""
+    origins: Counter[Origin] = field(default_factory=Counter)
+    """What those that succeeded began from."""
     cold_starts: int = 0
     """Starts that a request waited for."""
     failed_probes: Counter[Check] = field(default_factory=Counter)
@@ -85,7 +85,7 @@ class Metrics:
         mine = self._of(start.revision)
         if mine is not None:
             mine.startups.observe(startup)
-            mine.from_standby += start.origin is Origin.STANDBY
+            mine.origins[start.origin] += 1
             for name, seconds in start.phases.items():
                 mine.phases.setdefault(name, Phase()).add(seconds)
 

@@ -41,7 +41,7 @@ PROBE = Probe(port=8080)
 class Rig:
     """Starts the test program with any arguments, and says what became of it."""
 
-    def __init__(self, folder: Path, runtime: str = "", **options: int) -> None:
+    def __init__(self, folder: Path, runtime: str = "", **options: Any) -> None:
         self.folder = folder
         self.state = folder / "state"
         self.runtime = runtime

@@ -8,6 +8,7 @@ import pytest
 
 from homerun.engine.oci import doctor
 from homerun.engine.oci.doctor import Check, checks
+from homerun.lib.memory import Memory
 
 
 def find(found: list[Check], name: str) -> Check:
@@ -37,6 +38,28 @@ async def test_each_missing_program_has_its_command(tmp_path: Path, monkeypatch:
         assert not check.ok and check.remedy.startswith("apt-get install ")
     assert find(found, "crun").essential, "one of the two must be there"
     assert not find(found, "buildah").essential
+
+
+def test_checkpoints_need_a_criu_that_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(doctor.checkpoints, "FOLDER", str(tmp_path))
+    check = doctor._checkpoints()
+    assert not check.ok and not check.essential and "scripts/criu" in check.remedy
+    (tmp_path / "criu").write_text("#!/bin/sh\necho no vDSO >&2; exit 1\n")
+    (tmp_path / "criu").chmod(0o755)
+    check = doctor._checkpoints()
+    assert not check.ok and check.found.endswith("no vDSO") and check.remedy
+    (tmp_path / "criu").write_text("#!/bin/sh\n")
+    assert doctor._checkpoints().ok
+
+
+def test_standbys_need_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "memory", lambda: Memory(64 << 30, 32 << 30))
+    assert doctor._standbys().ok
+    monkeypatch.setattr(doctor, "memory", lambda: Memory(64 << 30, 1 << 30))
+    assert not doctor._standbys().ok and not doctor._standbys().essential
+    monkeypatch.setattr(doctor, "memory", lambda: Memory(256 << 20, 128 << 20))
+    assert not doctor._standbys().ok
 
 
 @pytest.mark.parametrize("there", [True, False])

@@ -108,7 +108,7 @@ class ObservedView(TypedDict):
 class ColdStartView(TypedDict):
     """A start of an instance, running or not any more: how long each part of it took, in order, and all together.
 
-    `origin`: what it began from, its `image` or a `standby`, whose containers were made before anybody waited.
+    `origin`: what it began from, its `image`, a `standby`, which was made before anybody waited, or a `checkpoint`.
     `waited`: requests that waited for it; `longestWait`: how long the first of them did.
     """
 
@@ -127,6 +127,13 @@ class StandbyView(TypedDict):
 
     revision: str
     since: str
+
+
+class CheckpointView(TypedDict):
+    """Instances of this revision go on from a checkpoint; or, with a reason, they cannot."""
+
+    revision: str
+    whyNot: NotRequired[str]
 
 
 class DecisionView(TypedDict):
@@ -155,6 +162,7 @@ class ServiceView(TypedDict):
     decisions: list[DecisionView]
     coldStarts: NotRequired[list[ColdStartView]]
     standbys: NotRequired[list[StandbyView]]
+    checkpoints: NotRequired[list[CheckpointView]]
     timeline: list[Moment]
     cost: Cost
 

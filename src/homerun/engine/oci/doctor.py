@@ -16,7 +16,7 @@ from pathlib import Path
 
 from homerun.core.standby import ENOUGH, SCARCE, room
 from homerun.engine.base import EngineUnavailable
-from homerun.engine.oci import host
+from homerun.engine.oci import checkpoints, host
 from homerun.engine.oci.cgroup import CgroupLayout, Cgroups
 from homerun.engine.oci.id_map import IdMap
 from homerun.engine.oci.layout import Layout
@@ -52,7 +52,17 @@ async def checks(state: Path) -> list[Check]:
     """All of them, in the order in which they are worth reading. Changes nothing on the host that it does not undo."""
     found = [_root(), _machine(), *_kernel(), *_cgroups(), *(_tool(name) for name in _TOOLS)]
     found += await _runtimes()
-    return [*found, await _users(), _disks(), _nfs(), *_forwarding(), _room(state), _memory(), _standbys()]
+    return [
+        *found,
+        await _users(),
+        _checkpoints(),
+        _disks(),
+        _nfs(),
+        *_forwarding(),
+        _room(state),
+        _memory(),
+        _standbys(),
+    ]
 
 
 def _root() -> Check:
@@ -217,6 +227,18 @@ def _room(state: Path) -> Check:
     free = shutil.disk_usage(folder).free
     remedy = "" if free >= _ROOM else f"free some, or choose another folder with --state: want {_ROOM >> 30} GiB"
     return Check("disk", free >= _ROOM, f"{free / (1 << 30):.1f} GiB free at {folder}", remedy, essential=False)
+
+
+def _checkpoints() -> Check:
+    """Off unless somebody wants them: `homerun up --criu`."""
+    ours = Path(checkpoints.FOLDER) / "criu"
+    path = str(ours) if ours.exists() else shutil.which("criu")
+    if path is None:
+        remedy = f"for slow starts: scripts/criu, then homerun up --criu {checkpoints.FOLDER}/criu"
+        return Check("checkpoints", False, "CRIU is not installed", remedy, essential=False)
+    fault = checkpoints.fault(path)
+    remedy = "scripts/criu gets a newer one" if fault else ""
+    return Check("checkpoints", not fault, fault or f"homerun up --criu {path}", remedy, essential=False)
 
 
 def _memory() -> Check:

@@ -10,16 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from homerun.aio.tasks import Supervisor
 from homerun.engine.base import (
     Address,
+    EngineUnavailable,
     Event,
     Image,
     InstanceSpec,
@@ -29,7 +32,8 @@ from homerun.engine.base import (
     Origin,
     Phase,
 )
-from homerun.engine.oci import adopt, firewall, host, launch, procfs, syslog, volumes
+from homerun.engine.oci import adopt, firewall, host, launch, probes, procfs, sandbox, syslog, volumes
+from homerun.engine.oci.checkpoints import Checkpoint, Checkpoints
 from homerun.engine.oci.doors import Door, open_doors
 from homerun.engine.oci.id_map import IdMap
 from homerun.engine.oci.instance import Instance, Part
@@ -49,7 +53,10 @@ from homerun.lib.clock import Clock
 from homerun.lib.errors import AlreadyExists, FailedPrecondition, HomerunError, Internal, Invalid, NotFound
 
 T = TypeVar("T")
+_log = logging.getLogger("homerun.engine")
 _ID = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}")
+_SETTLE, _DUMPS = 0.3, 4
+"""Seconds until it has got over its probes, and how often it is tried: connections may come and go."""
 _MOST = 10
 """Containers of an instance (contract §13.3)."""
 
@@ -80,6 +87,7 @@ class OciEngine:
         root_disk: int = 0,
         user_namespaces: bool = False,
         doors: Sequence[Door] = (),
+        criu: str = "",
     ) -> None:
         self._layout = Layout(state.absolute(), user_namespaces)
         self._images = images
@@ -89,6 +97,8 @@ class OciEngine:
         self._threads = threads
         self._disk = Disk(self._layout.state, root_disk) if root_disk else None
         self._doors = doors
+        self._criu = criu
+        self._checkpoints: Checkpoints | None = None
         self._logs = Logs(self._layout.logs)
         self.output = Spool(self._logs, self._is_over, lambda id: id not in self._instances)
         self._instances: dict[str, Instance] = {}
@@ -117,6 +127,10 @@ class OciEngine:
             runtime = await host.choose_runtime(self._wanted, self._layout, cgroups, conmon, self._sandboxes, self._ids)
             own = next((door.address for door in self._doors if door.port == 53), "")
             self._host = Host(self._layout, cgroups, runtime, conmon, self._task_limit, self._disk, own, self._ids)
+            if self._criu:
+                self._checkpoints = await asyncio.to_thread(
+                    Checkpoints, self._layout.checkpoints, self._layout.run, self._criu
+                )
             inbox = syslog.Syslog(self._logs, self._clock)
             self._lives = Lives(self._host, self._clock, self._tell, self._over, inbox)
             await asyncio.to_thread(self._logs.open)
@@ -191,12 +205,56 @@ class OciEngine:
         return await self._images.pull(reference)
 
     async def prepare(self, spec: InstanceSpec) -> None:
+        if self._checkpoints and self._checkpoints.find(spec):
+            raise FailedPrecondition("it goes on from a checkpoint: there is nothing to be made ahead")
         instance, images = self._admit(spec)
         work = self._create_within(instance, self._items(instance, images))
         await self._standbys.add(instance, work)
 
     async def dismiss(self, id: str) -> None:
         await self._standbys.dismiss(id)
+
+    async def checkpoint(self, spec: InstanceSpec) -> None:
+        if self._checkpoints is None:
+            raise EngineUnavailable("there are no checkpoints without --criu: docs/starts.md")
+        [container] = spec.containers
+        if container.startup is None:
+            raise FailedPrecondition("without a startup probe nobody knows when it is well")
+        instance, images = self._admit(spec)
+        created: Sequence[Monitor] = ()
+        try:
+            host = replace(self._host, runtime=self._checkpoints.runtime)
+            work = functools.partial(self._create, instance, self._items(instance, images), self._clock.mono(), host)
+            created = await self._within(instance, work)
+            await self._write_down(instance, created, host)
+        finally:
+            await asyncio.to_thread(self._take_back, instance, created)
+
+    async def _write_down(self, instance: Instance, created: Sequence[Monitor], host: Host) -> None:
+        """Once it is well."""
+        assert self._checkpoints is not None and instance.network is not None
+        [part], [made] = instance.parts, created
+        probe, address = part.spec.startup, instance.network.address
+        assert probe is not None
+        self._by_address[address] = instance  # it may ask who it is
+        await asyncio.to_thread(host.runtime.start, part.key, made.init)
+        verdict, wrong = await probes.wait(address, probe, self._clock.mono(), self._clock)
+        if not verdict.well:
+            raise FailedPrecondition(f"it did not become well: {wrong}")
+        upper = sandbox.upper(self._layout.sandbox, host.disk)
+        work = functools.partial(self._checkpoints.dump, instance.spec, part.key, made, upper)
+        for attempt in range(1, _DUMPS + 1):
+            await asyncio.sleep(_SETTLE * attempt)
+            try:
+                await self._within(instance, work)
+                return
+            except FailedPrecondition:
+                if attempt == _DUMPS:
+                    raise
+
+    async def drop_checkpoint(self, name: str) -> None:
+        if self._checkpoints is not None:
+            await asyncio.to_thread(self._checkpoints.drop, name)
 
     async def start(self, spec: InstanceSpec) -> None:
         standby = await self._standbys.take(spec)
@@ -262,12 +320,14 @@ class OciEngine:
             raise self._explained(error) from error
 
     async def _create_within(self, instance: Instance, items: Sequence[Item]) -> Sequence[Monitor]:
-        return await self._within(instance, functools.partial(self._create, instance, items, self._clock.mono()))
+        return await self._within(
+            instance, functools.partial(self._create, instance, items, self._clock.mono(), self._host)
+        )
 
     async def _start(self, instance: Instance, images: Sequence[Image]) -> None:
-        work = functools.partial(self._launch, instance, self._items(instance, images), self._clock.mono())
+        items, asked = self._items(instance, images), self._clock.mono()
         try:
-            await self._within(instance, work)
+            await self._within(instance, functools.partial(self._launch, instance, items, asked))
         except BaseException:
             self._instances.pop(instance.id, None)
             raise
@@ -294,20 +354,43 @@ class OciEngine:
 
     def _launch(self, instance: Instance, items: Sequence[Item], asked: float) -> None:
         """In a sandbox thread. Either its first programs run afterwards, or nothing of it is left."""
-        self._release(instance, self._create(instance, items, asked))
+        found = self._checkpoints.find(instance.spec) if self._checkpoints else None
+        if found is None or not self._restore(instance, items, asked, found):
+            self._release(instance, self._create(instance, items, asked, self._host))
 
-    def _create(self, instance: Instance, items: Sequence[Item], asked: float) -> Sequence[Monitor]:
+    def _create(self, instance: Instance, items: Sequence[Item], asked: float, host: Host) -> Sequence[Monitor]:
         """Likewise: its programs wait to be let go."""
-        began = self._clock.mono()
-        instance.phases["queue"] = began - asked
         try:
-            network = instance.network = self._pool.take()
-            instance.phases["network"] = self._clock.mono() - began
-            order = Order(instance.id, items, instance.record.folder, network.fd, instance.spec.volumes)
-            return launch.create(self._host, order, instance.phases)
+            return self._make(instance, items, asked, host)
         except BaseException:
             self._take_back(instance, ())
             raise
+
+    def _make(self, instance: Instance, items: Sequence[Item], asked: float, host: Host) -> Sequence[Monitor]:
+        began = self._clock.mono()
+        instance.phases["queue"] = began - asked
+        network = instance.network = self._pool.take()
+        instance.phases["network"] = self._clock.mono() - began
+        order = Order(instance.id, items, instance.record.folder, network.fd, instance.spec.volumes)
+        return launch.create(host, order, instance.phases)
+
+    def _restore(self, instance: Instance, items: Sequence[Item], asked: float, found: Checkpoint) -> bool:
+        """Its program goes on; or, if it cannot, it is as before, the checkpoint is gone, and the answer is False."""
+        assert self._checkpoints is not None
+        host = replace(self._host, runtime=self._checkpoints.runtime)
+        created: Sequence[Monitor] = ()
+        try:
+            created = self._make(instance, [replace(item, checkpoint=found) for item in items], asked, host)
+            instance.phases["restore"] = instance.phases.pop("create")
+            instance.origin = Origin.CHECKPOINT
+            self._record_running(instance, created)
+        except (HomerunError, OSError) as error:
+            _log.warning("instance %s begins anew, its checkpoint is of no use: %s", instance.id, error)
+            self._undo(instance, created)
+            self._checkpoints.drop(instance.spec.checkpoint)
+            instance.phases.clear()
+            return False
+        return True
 
     def _release_prepared(self, instance: Instance, created: Sequence[Monitor], asked: float) -> None:
         """What it took to make it nobody has waited for."""
@@ -350,20 +433,24 @@ class OciEngine:
         instance.record.write_running(Running(procfs.boot_id(), pairs, instance.started, address, mono))
 
     def _take_back(self, instance: Instance, created: Sequence[Monitor]) -> None:
+        self._undo(instance, created)
+        self._logs.drop(instance.id, [part.key for part in instance.parts])
+        instance.record.delete()
+
+    def _undo(self, instance: Instance, created: Sequence[Monitor]) -> None:
+        """Nothing of it is left but its record."""
         for made in created:
             kill_tree(made.process.pid)
             os.waitpid(made.process.pid, 0)
         for part in instance.parts:
             if part.syslog is not None:
                 part.syslog.close()
-        keys = [part.key for part in instance.parts]
-        launch.discard(self._host, instance.id, keys)
-        self._logs.drop(instance.id, keys)
+                part.syslog = None
+        launch.discard(self._host, instance.id, [part.key for part in instance.parts])
         if instance.network:
             self._by_address.pop(instance.network.address, None)
             self._pool.give_back(instance.network)
             instance.network = None
-        instance.record.delete()
 
     # Ending
 
@@ -378,6 +465,8 @@ class OciEngine:
 
     async def _over(self, instance: Instance) -> None:
         """Nothing runs of it any more."""
+        if instance.origin is Origin.CHECKPOINT and instance.ready is None:
+            await self.drop_checkpoint(instance.spec.checkpoint)  # others would fare no better
         if instance.network:
             self._by_address.pop(instance.network.address, None)
             self._pool.give_back(instance.network)

@@ -21,6 +21,7 @@ from pathlib import Path
 from homerun.engine.base import ContainerSpec, Image, Volume
 from homerun.engine.oci import bundle, monitor, program, sandbox, users, volumes
 from homerun.engine.oci.cgroup import CgroupLayout, Cgroups
+from homerun.engine.oci.checkpoints import Checkpoint
 from homerun.engine.oci.doors import METADATA, METADATA_NAMES
 from homerun.engine.oci.folders import make_folder
 from homerun.engine.oci.id_map import IdMap
@@ -62,6 +63,8 @@ class Item:
     image: Image
     layers: Sequence[Path]
     log: Path
+    checkpoint: Checkpoint | None = None
+    """From which it goes on: its program runs once it is created."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,7 @@ def _create_all(host: Host, order: Order, bundles: Sequence[Path]) -> list[Monit
                     bundle=bundle,
                     record=order.record,
                     log=item.log,
+                    restore=item.checkpoint.image if item.checkpoint else None,
                 )
             )
         for item, creation in zip(order.items, under_way, strict=True):
@@ -168,7 +172,8 @@ def _lay_out(host: Host, order: Order, item: Item, number: int) -> tuple[Path, u
 def _prepare(host: Host, order: Order, item: Item, point: Path) -> tuple[dict[str, object], users.User]:
     """Mount the root, look into it, write our files: the runtime's config, and who the program runs as."""
     container, image = item.container, item.image
-    root = sandbox.mount_root(point, item.layers, container.memory, host.disk, host.ids)
+    packed = item.checkpoint.written if item.checkpoint else None
+    root = sandbox.mount_root(point, item.layers, container.memory, host.disk, host.ids, packed)
     fd = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if host.ids:

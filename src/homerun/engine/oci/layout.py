@@ -11,6 +11,7 @@ STATE/
   logs/KEY.log           output of a container, in conmon's k8s-file format; KEY.held is what is being read; labels in
                          logs/index.jsonl
   run/RUNTIME/KEY/       the OCI runtime's own state
+  checkpoints/           instances that were written down, to go on from (checkpoints.py)
 KEY is the ID of the instance, of several containers with + and the container's name (instance.py), and of what a
 container sent to syslog with ~ at its end (syslog.py).
 """
@@ -61,6 +62,10 @@ class Layout:
     @property
     def logs(self) -> Path:
         return self.state / "logs"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.state / "checkpoints"
 
     @property
     def run(self) -> Path:

@@ -64,14 +64,25 @@ class Creation:
 
 
 def create(
-    conmon: str, runtime: str, runtime_args: Sequence[str], *, id: str, bundle: Path, record: Path, log: Path
+    conmon: str,
+    runtime: str,
+    runtime_args: Sequence[str],
+    *,
+    id: str,
+    bundle: Path,
+    record: Path,
+    log: Path,
+    restore: Path | None = None,
 ) -> Creation:
-    """Spawn conmon in the calling thread's namespaces, which has the runtime create the container."""
+    """Spawn conmon in the calling thread's namespaces, which has the runtime create the container, or go on with one
+    from its checkpoint in `restore`."""
     reader, writer = os.pipe()
     command = [conmon, "--cid", id, "--cuuid", id, "--name", id, "--runtime", runtime, "--bundle", str(bundle)]
     command += ["--sync", "--full-attach", "--no-sync-log", "--log-path", f"k8s-file:{log}"]
     command += ["--log-size-max", str(_LOG_LIMIT), "--exit-dir", str(record)]
     command += ["--container-pidfile", str(bundle / "pid")]
+    if restore is not None:
+        command += ["--restore", str(restore)]
     for argument in runtime_args:
         command += ["--runtime-arg", argument]
     try:

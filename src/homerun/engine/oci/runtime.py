@@ -40,6 +40,8 @@ class Runtime:
 
     path: str
     root: Path
+    criu: str = ""
+    """Of the program that writes containers down; empty: none."""
 
     @property
     def name(self) -> str:
@@ -49,7 +51,7 @@ class Runtime:
     def arguments(self) -> list[str]:
         """Before the verb."""
         manager = ["--cgroup-manager=cgroupfs"] if self.name == "crun" else []
-        return [f"--root={self.root}", *manager]
+        return [f"--root={self.root}", *manager, *([f"--criu={self.criu}"] if self.criu else [])]
 
     def erase_copy(self, id: str) -> None:
         """crun keeps a copy of its config, with variables that may be secret. It is for its `start` only, which is

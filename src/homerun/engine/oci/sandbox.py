@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from homerun.engine.oci import kernel
+from homerun.engine.oci import checkpoints, kernel
 from homerun.engine.oci.disk import mount_disk
 from homerun.engine.oci.folders import make_folder
 from homerun.engine.oci.id_map import IdMap
@@ -71,10 +71,21 @@ class Disk:
     size: int
 
 
+def upper(point: Path, disk: Disk | None = None) -> Path:
+    """Where what an instance writes to its root is."""
+    return (point if disk is None else point / "disk") / "upper"
+
+
 def mount_root(
-    point: Path, layers: Sequence[Path], size: int, disk: Disk | None = None, ids: IdMap | None = None
+    point: Path,
+    layers: Sequence[Path],
+    size: int,
+    disk: Disk | None = None,
+    ids: IdMap | None = None,
+    packed: Path | None = None,
 ) -> Path:
     """Layers (topmost first) under a writable one: on `disk`, or in memory, `size` bytes at most. Returns the root.
+    `packed`: a tar of what is in the writable one at first.
 
     mount(2) takes one page of options, so the layers go by names of a few characters, relative to a folder of links.
     """
@@ -90,6 +101,8 @@ def mount_root(
         (written / name).mkdir(mode=0o755)
         if ids is not None:
             os.chown(written / name, *ids.owner())
+    if packed is not None:
+        checkpoints.unpack(packed, upper(point, disk))
     for number, layer in enumerate(layers):
         _show(layer, point / "layers" / str(number), ids)
     names = ":".join(str(number) for number in range(len(layers)))
