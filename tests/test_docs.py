@@ -43,7 +43,7 @@ def test_each_line_of_the_runtime_contract_has_a_test_or_a_reason() -> None:
 def test_every_application_that_is_tried_is_on_their_page_and_does_well(name: str) -> None:
     text = (DOCS / "applications.md").read_text()
     section = text.partition(f"\n### {name}\n")[2].partition("\n### ")[0]
-    assert section.count("\n- ") >= 5 and "**failed**" not in section, "run scripts/apps"
+    assert section.count("\n- ") >= 3 and "**failed**" not in section, "run scripts/apps"
 
 
 @pytest.mark.parametrize("field", dataclasses.fields(Settings), ids=lambda f: f.name)

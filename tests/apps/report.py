@@ -16,8 +16,8 @@ HEAD = """\
 
 Applications that nobody here wrote, from Debian's packages, PyPI and npm, run by homerun as they are: with the
 configuration that their packages bring, and the command that their packages or official images have. Written by
-`scripts/apps`, which builds, deploys and tries them; the Dockerfiles are in `tests/apps/images`, the checks in
-`tests/apps/NAME.py`. nginx is tried in each run of `scripts/test` as well.
+`scripts/apps`, which builds, deploys and tries them; the Dockerfiles are in `tests/apps/images`, the checks beside.
+nginx is tried in each run of `scripts/test` as well.
 
 """
 
@@ -70,6 +70,7 @@ def write_page(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     where = (
         f"{about['cpu']}, {about['cores']} cores, {about['memory_gib']} GiB, Linux {about['kernel']}, {about['at']} UTC"
     )
+    where += f"; load average up to {max(row['load'] for row in rows):.0f}, with whatever else ran."
     parts += [NOTES, where, "\n\n## What was checked\n"]
     for row in rows:
         parts.append(f"\n### {row['name']}\n\n{summary(row['name'])}\n\n")

@@ -17,7 +17,7 @@ async def main(host: str, page: str) -> None:
     url = f"ws://{host}/_stcore/stream"
     texts, deltas = [], 0
     async with connect(
-        url, host="127.0.0.1", port=int(port), origin=origin, subprotocols=["streamlit"], max_size=None
+        url, host="127.0.0.1", port=int(port), origin=origin, subprotocols=["streamlit"], open_timeout=60, max_size=None
     ) as socket:
         ask = BackMsg()
         ask.rerun_script.query_string = ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import shutil
 import socket
 import statistics
@@ -205,6 +206,7 @@ class Trial:
             "image_mib": self.images.size(self.name) >> 20,
             "cold_ms": round(statistics.median(self.cold)) if self.cold else None,
             "figure": self.figure,
+            "load": os.getloadavg()[0],
             "checks": [{"what": check.what, "error": check.error} for check in self.checks],
         }
 
