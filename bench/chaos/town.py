@@ -25,7 +25,8 @@ class Town:
         self.boot_id = folder / "boot_id"
         self.clock = WallClock(folder / "clock")
         self.disk = Disk(folder / "state")
-        self.daemon = Daemon(folder / "state", routers=2, idle_timeout=3, max_tasks=4, grace=5)
+        # Control may take its time to come back where others are at work as well: who needs an instance waits for it.
+        self.daemon = Daemon(folder / "state", routers=2, idle_timeout=3, max_tasks=4, grace=5, queue_wait=30)
         self.daemon.environment = self.clock.environment
         self.state = folder / "state"
         self.notes = self.state / "buckets/notes"
