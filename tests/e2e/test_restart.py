@@ -27,7 +27,7 @@ def billed(daemon: Daemon, service: str) -> int:
     return sum(row["requests"] for row in rows if row["name"].endswith(f"/{service}"))
 
 
-def test_control_is_killed_and_no_request_notices_nor_is_missing_on_the_bill(own: Daemon, app: str) -> None:
+def test_control_is_killed_and_no_request_notices(own: Daemon, app: str) -> None:
     with own as daemon:
         daemon.deploy("steady", app)
         before = instances(daemon, "steady")
