@@ -53,6 +53,8 @@ class Model:
         self.clock = count()
         self.to_router: deque[Callable[[], None]] = deque()
         self.to_control: deque[Callable[[], None]] = deque()
+        self.told = True
+        """Control has said what it knows since it was killed (router/link.py)."""
         self.metered = False
         self.sampled = 0.0
         self.dispatcher = self.new_dispatcher()
@@ -209,7 +211,8 @@ class Model:
         self.used[id] = next(self.clock)
         command = self.dispatcher.release(instance, self.now)
         if isinstance(command, Drained):
-            self.tell_control(lambda: self.fleet.drained(id, self.now))
+            if self.told:
+                self.tell_control(lambda: self.fleet.drained(id, self.now))
         elif command is not None:
             self.assign_all([command])
 
@@ -317,10 +320,12 @@ class Model:
                 continue
             self.fleet.adopt([record])
         self.carry_out(self.fleet.configure(self.limits, self.now))
+        self.told = False
         self.snapshot()
         self.demand()
 
     def snapshot(self) -> None:
+        self.to_router.append(self.hear)
         states = {id: record.state for id, record in self.fleet.instances.items()}
         for id in [id for id in self.dispatcher.instances if id not in states]:
             self.gone(id)
@@ -329,6 +334,9 @@ class Model:
                 self.to_router.append(lambda id=id: self.up(id))  # type: ignore[misc]
             elif state is State.DRAINING:
                 self.to_router.append(lambda id=id: self.drain(id))  # type: ignore[misc]
+
+    def hear(self) -> None:
+        self.told = True
 
     # What must hold
 

@@ -15,9 +15,11 @@ from homerun.wire.link import (
     Demand,
     FrameDecoder,
     Hello,
+    InstanceDrained,
     InstanceGone,
     RequestLog,
     RouteGone,
+    Snapshot,
     ToControl,
     ToRouter,
 )
@@ -105,6 +107,19 @@ async def test_a_router_waits_for_control_to_come_and_to_come_back(ends: Ends) -
     assert ends.control.heard[1] == Hello(7, [Demand("r", 5, 0)])
     ends.link.send(Demand("r", 6, 0))
     await until(lambda: len(ends.control.heard) == 3)
+
+
+async def test_that_an_instance_has_drained_is_news_only_to_who_has_said_what_it_wants(ends: Ends) -> None:
+    await ends.control.listen()
+    await until(lambda: ends.control.heard)
+    ends.link.send(InstanceDrained("again in use"))
+    ends.link.send(Demand("r", 1, 0))
+    await until(lambda: len(ends.control.heard) == 2)
+    ends.control.say(Snapshot([], [], [], ["i"]))
+    await until(lambda: ends.applied)
+    ends.link.send(InstanceDrained("i"))
+    await until(lambda: len(ends.control.heard) == 3)
+    assert ends.control.heard[1:] == [Demand("r", 1, 0), InstanceDrained("i")]
 
 
 async def test_who_speaks_another_protocol_is_hung_up_on(ends: Ends) -> None:

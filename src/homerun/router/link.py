@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from homerun.wire import link
-from homerun.wire.link import FrameDecoder, Hello, RequestLog, ToControl, ToRouter
+from homerun.wire.link import FrameDecoder, Hello, InstanceDrained, RequestLog, Snapshot, ToControl, ToRouter
 
 _log = logging.getLogger("homerun.router")
 
@@ -29,6 +29,8 @@ class ControlLink(asyncio.Protocol):
         self._path, self._hello, self._apply = path, hello, apply
         self._frames = FrameDecoder()
         self._transport: asyncio.WriteTransport | None = None
+        self._told = False
+        """Control has said what it knows, since it is there."""
         self._lost = asyncio.Event()
         self._kept: deque[RequestLog] = deque(maxlen=_KEPT)
         """What control has not heard of while it is away."""
@@ -59,8 +61,12 @@ class ControlLink(asyncio.Protocol):
         return self._transport is not None
 
     def send(self, message: ToControl) -> None:
-        """Lost when control is away."""
-        if self._transport is not None:
+        """Lost when control is away.
+
+        Likewise that an instance has drained, before control has said what it knows: it may want it back, and would
+        stop it under the requests that it gets then. Of those that it wants drained it asks again.
+        """
+        if self._transport is not None and (self._told or not isinstance(message, InstanceDrained)):
             self._transport.write(link.encode(message))
 
     def send_logs(self, requests: Sequence[RequestLog]) -> None:
@@ -84,7 +90,7 @@ class ControlLink(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
-        self._frames = FrameDecoder()
+        self._frames, self._told = FrameDecoder(), False
         self._lost.clear()
         self.send(self._hello())
         self.send_logs([*self._kept])
@@ -93,7 +99,9 @@ class ControlLink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             for body in self._frames.feed(data):
-                self._apply(link.decode_to_router(body))
+                message = link.decode_to_router(body)
+                self._told = self._told or isinstance(message, Snapshot)
+                self._apply(message)
         except ValueError:
             _log.exception("control at %s speaks another protocol", self._path)
             self.close()
