@@ -100,6 +100,10 @@ class Podman:
         self._call("rm", "-f", "-t", "0", id)
         return took
 
+    def run(self, *command: str) -> None:
+        """One container from its start to its end, and nothing of it left."""
+        self._call("run", "--rm", *_RUN[2:], self.image, *command)
+
     def remove(self) -> None:
         self._call("rmi", "-f", self.image)
 

@@ -3,7 +3,7 @@
 The trips are made up, and always the same ones: the generator's seed is fixed. Their shape (zones of unequal traffic,
 fares that follow distance, tips that most people round) is that of the trip records which cities publish.
 
-    python3 generate.py trips.csv
+    python3 generate.py trips.csv               # or with another number of trips: generate.py trips.csv 24000000
 """
 
 import random
@@ -33,14 +33,15 @@ def trips(count: int, rng: random.Random, times: list[str]) -> list[str]:
 
 
 def main() -> None:
-    if len(sys.argv) != 2:
-        sys.exit("usage: generate.py FILE")
+    if len(sys.argv) not in (2, 3):
+        sys.exit("usage: generate.py FILE [TRIPS]")
+    rows = int(sys.argv[2]) if len(sys.argv) == 3 else ROWS
     rng = random.Random(SEED)
     times = [(START + timedelta(minutes=minute)).isoformat(" ", "minutes") for minute in range(MINUTES)]
     with open(sys.argv[1], "w", encoding="ascii") as file:
         file.write(HEADER)
-        for _ in range(ROWS // CHUNK):
-            file.writelines(trips(CHUNK, rng, times))
+        for start in range(0, rows, CHUNK):
+            file.writelines(trips(min(CHUNK, rows - start), rng, times))
 
 
 if __name__ == "__main__":

@@ -47,7 +47,9 @@ class Settings:
     """Router processes that share the port; each service belongs to one of them. More than one pays with several busy
     services and as many CPUs."""
     max_tasks: int = field(default_factory=lambda: 4 * (os.cpu_count() or 1))
-    """Tasks that run at the same time on this machine, over all executions."""
+    """Tasks of one CPU that run at the same time on this machine, over all executions; one of two CPUs counts twice."""
+    task_memory: int = field(default_factory=lambda: _memory() * 9 // 10 >> 20)
+    """MiB of memory that tasks may have together, by their limits; without it nine tenths of the machine's."""
     runtime: str = ""
     """OCI runtime to use: `crun`, `runc` or a path; empty chooses the first one that works."""
     log_size: int = 1024
@@ -84,3 +86,8 @@ class Settings:
     def domain(self) -> str:
         """Services answer at SERVICE-PROJECTNUMBER.REGION.<domain>."""
         return "run.localhost"
+
+
+def _memory() -> int:
+    """Bytes of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -4,8 +4,8 @@ import pytest
 
 from homerun.cli.execution_view import (
     SHOWN_MOMENTS,
-    SHOWN_TASKS,
     attempt_result,
+    attempt_table,
     completed,
     failed_tasks,
     progress_line,
@@ -15,6 +15,7 @@ from homerun.cli.execution_view import (
     task_table,
     timeline,
     took,
+    waits_for,
 )
 from homerun.lib.timestamps import from_rfc3339
 
@@ -26,11 +27,16 @@ def execution(completed: str = "", **more: Any) -> dict[str, Any]:
     return {"name": "x/jobs/j/executions/j-1", "taskCount": 20, "conditions": conditions, **more}
 
 
-def test_progress_counts_what_is_over_and_says_how_fast() -> None:
+def test_progress_counts_what_is_over() -> None:
     running = execution(succeededCount=10, failedCount=1, cancelledCount=1, runningCount=4, retriedCount=2)
-    assert progress_line(running, 4.0) == "10/20 done · 4 running · 1 failed · 1 cancelled · 2 retried · 3.0/s"
-    assert progress_line(running, 4.0, since=12).endswith("2 retried")
-    assert progress_line(execution(), 0) == "0/20 done"
+    assert progress_line(running) == "10/20 done · 4 running · 1 failed · 1 cancelled · 2 retried"
+    assert progress_line(execution()) == "0/20 done"
+
+
+def test_what_it_waits_for_is_in_its_conditions() -> None:
+    waiting = {"type": "ResourcesAvailable", "state": "CONDITION_RECONCILING", "message": "Waiting for room."}
+    assert waits_for({"conditions": [waiting]}) == "Waiting for room."
+    assert waits_for(execution()) == ""
 
 
 def test_states() -> None:
@@ -89,13 +95,16 @@ def task(index: int, state: str, **attempt: Any) -> dict[str, Any]:
     return {"index": index, "state": state, "attempts": [made] if attempt else []}
 
 
-def test_troubled_tasks_are_shown_first_and_thousands_are_not_all_shown() -> None:
-    tasks = [task(i, "Succeeded", code=0) for i in range(1000)]
-    tasks[700] = task(700, "Failed", code=2)
-    lines = task_table(tasks).splitlines()
+def test_tasks_that_are_not_shown_are_counted() -> None:
+    lines = task_table([task(700, "Failed", code=2), task(1, "Succeeded", code=0)], more=998).splitlines()
     assert lines[1].split() == ["700", "Failed", "1", "exit", "code", "2", "after", "1.0", "s"]
-    assert len(lines) == SHOWN_TASKS + 2
-    assert lines[-1] == "  and 950 more; --format json shows all"
+    assert lines[-1] == "  and 998 more: `homerun jobs executions tasks` shows them"
+
+
+def test_every_attempt_of_a_task_is_a_line_with_why_it_failed() -> None:
+    failed = task(7, "Failed", code=2, why="The container exited.\nIts last log lines")["attempts"]
+    [_, line] = attempt_table(failed).splitlines()
+    assert line.split() == "0 11:00:00 exit code 2 after 1.0 s The container exited.".split()
 
 
 @pytest.mark.parametrize(
@@ -106,6 +115,7 @@ def test_troubled_tasks_are_shown_first_and_thousands_are_not_all_shown() -> Non
         ({"signal": 9, "oom": True}, "out of memory after 1.0 s"),
         ({"lost": True}, "lost after 1.0 s"),
         ({"code": 0, "ended": None}, "running"),
+        ({"oom": False}, "not started after 1.0 s"),
         ({}, "-"),
     ],
 )
@@ -119,3 +129,4 @@ def test_a_long_timeline_says_that_it_begins_earlier() -> None:
     assert lines[0] == "  3 earlier; --format json shows all"
     assert [line.split(maxsplit=1)[1] for line in lines[1:]] == [f"moment {n}" for n in range(3, SHOWN_MOMENTS + 3)]
     assert "earlier" not in timeline(moments[3:])
+    assert timeline(moments[3:], more=7).startswith("  7 earlier")

@@ -15,6 +15,8 @@ RESOURCE = {
 }
 EXPLAINED = {
     "tasks": [{"index": 0, "state": "Succeeded", "attempts": []}],
+    "moreTasks": 1,
+    "moreMoments": 0,
     "timeline": [{"time": "2024-11-24T11:00:00.5Z", "what": "task 0 started"}],
     "cost": {"vcpuSeconds": 2, "gibSeconds": 1, "requests": 0, "billableSeconds": 60, "usd": 0.001},
 }
@@ -41,6 +43,55 @@ def test_describe_tells_tasks_timeline_and_cost(homerun: Invoke, api: FakeApi) -
     assert result.exit_code == 0
     for text in ("✓ ingest-abcde  succeeded, 2/2 done", "11:00:00.5  task 0 started", "$0.001000"):
         assert text in result.stdout
+
+
+EXPLAIN = ONE.replace("/v2/", "/homerun/v1/") + ":explain"
+
+
+def test_describe_asks_for_no_more_than_it_shows_unless_a_program_reads_it(homerun: Invoke, api: FakeApi) -> None:
+    api.on("GET", ONE, RESOURCE)
+    api.on("GET", EXPLAIN, EXPLAINED)
+    assert "and 1 more" in homerun("jobs", "executions", "describe", "ingest-abcde").stdout
+    made = json.loads(homerun("jobs", "executions", "describe", "ingest-abcde", "--format", "json").stdout)
+    assert made == {"execution": RESOURCE, "explain": EXPLAINED}
+    assert [asked.query for asked in api.asked if asked.path == EXPLAIN] == [{"tasks": "50", "moments": "20"}, {}]
+
+
+def test_describe_can_watch_it_to_its_end_first(homerun: Invoke, api: FakeApi) -> None:
+    told = {"counts": {"Succeeded": 2}, "retried": 0, "running": [], "slowest": [], "failures": [], "waiting": ""}
+    api.on("GET", ONE, {**RESOURCE, "conditions": []}, RESOURCE)
+    api.on("GET", EXPLAIN.replace(":explain", ":progress"), told)
+    api.on("GET", EXPLAIN, EXPLAINED)
+    result = homerun("jobs", "executions", "describe", "ingest-abcde", "--watch")
+    assert "Running ingest-abcde" in result.stderr
+    assert "succeeded, 2/2 done" in result.stdout
+
+
+def test_tasks_are_listed_or_one_is_shown_with_its_attempts_and_its_log(homerun: Invoke, api: FakeApi) -> None:
+    attempt = {"attempt": 0, "started": "2024-11-24T11:00:00Z", "ended": "2024-11-24T11:00:01Z", "code": 3, "why": "no"}
+    task = {"index": 1, "state": "Failed", "attempts": [attempt]}
+    api.on("GET", ONE, RESOURCE)
+    api.on("GET", EXPLAIN, {**EXPLAINED, "tasks": [task]})
+    api.on("POST", "/v2/entries:list", {"entries": [{"textPayload": "last"}, {"textPayload": "first"}]})
+    listed = homerun("jobs", "executions", "tasks", "ingest-abcde", "--limit", "1").stdout.splitlines()
+    assert listed[1].split() == "1 Failed 1 exit code 3 after 1.0 s".split()
+    assert listed[-1] == "  and 1 more: --limit 2"
+    shown = homerun("jobs", "executions", "tasks", "ingest-abcde", "--task", "1").stdout
+    assert "task 1 of ingest-abcde  Failed" in shown
+    assert "exit code 3 after 1.0 s  no" in shown
+    assert shown.endswith("  first\n  last\n")
+    [filter] = [body["filter"] for body in api.sent("POST", "/v2/entries:list")]
+    assert '"run.googleapis.com/task_index" = 1' in filter
+    for arguments, made in (((), [task]), (("--task", "1"), task)):
+        result = homerun("jobs", "executions", "tasks", "ingest-abcde", "--format", "json", *arguments)
+        assert json.loads(result.stdout) == made
+
+
+def test_a_task_that_does_not_exist_is_a_mistake_in_the_command_line(homerun: Invoke, api: FakeApi) -> None:
+    api.on("GET", ONE, RESOURCE)
+    result = homerun("jobs", "executions", "tasks", "ingest-abcde", "--task", "2")
+    assert result.exit_code == 2
+    assert "ingest-abcde has 2 tasks, and the first is 0." in result.stderr
 
 
 def test_an_execution_whose_suffix_has_hyphens_is_looked_for(homerun: Invoke, api: FakeApi) -> None:

@@ -29,3 +29,9 @@ def test_flags_that_are_not_given_leave_what_is_there() -> None:
         "taskCount": 8,
         "template": {"maxRetries": 1, "containers": [{"image": "old"}]},
     }
+
+
+def test_the_overlap_policy_is_an_annotation_of_the_job() -> None:
+    made = job({"annotations": {"a": "b"}}, overlap="forbid", delay_execution=True)
+    assert made["annotations"] == {"a": "b", "homerun-overlap": "forbid"}
+    assert made["template"]["delayExecution"] is True

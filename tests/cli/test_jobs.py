@@ -27,6 +27,8 @@ def execution(*states: str, **more: Any) -> dict[str, Any]:
 def runs(api: FakeApi, *states: dict[str, Any]) -> None:
     api.on("POST", f"{INGEST}:run", {"name": "o/2", "metadata": {"@type": "t", **execution()}})
     api.on("GET", EXECUTION, *states)
+    told = {"counts": {"Succeeded": 20}, "retried": 0, "running": [], "slowest": [], "failures": [], "waiting": ""}
+    api.on("GET", EXECUTION.replace("/v2/", "/homerun/v1/") + ":progress", told)
 
 
 def test_deploy_creates_what_is_not_there(homerun: Invoke, api: FakeApi) -> None:

@@ -1,5 +1,6 @@
 import io
 
+import click
 import pytest
 
 from homerun.cli.errors import CommandFailed, Interrupted
@@ -56,6 +57,16 @@ def test_on_a_terminal_one_line_rewrites_itself_and_what_stays_stays_above() -> 
     assert any("Running  1/2 done" in part for part in shown)
     assert "log line\n" in shown
     assert max(len(part) for part in shown) < 120
+
+
+def test_lines_below_are_taken_back_with_the_line_of_the_stage() -> None:
+    stream, clock = Terminal(), Clock()
+    with Progress(stream, clock) as progress:
+        progress.stage("Running")
+        progress.update("1/2 done", ["task 1 runs long", "y" * 500])
+        progress.update("2/2 done")
+    assert "\n" + click.style("  task 1 runs long", dim=True) in stream.getvalue()
+    assert stream.getvalue().count("\r\033[K\033[A\033[K\033[A\033[K") == 1
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ def test_every_setting_is_an_option_with_the_default_that_it_says() -> None:
     assert list(module.OPTIONS) == [field.name for field in dataclasses.fields(Settings)]
     words = {
         "max_tasks": f"{settings.max_tasks // (os.cpu_count() or 1)} for each CPU",
+        "task_memory": "nine tenths of it",
         "runtime": "the first that works",
         "https": "nowhere",
         "certificate": "a local CA's",

@@ -2,16 +2,18 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
+from homerun.core.admission import Size
 from homerun.engine.base import Exit, InstanceSpec, Phase
-from homerun.engine.fake import FakeEngine, Script
+from homerun.engine.fake import FakeEngine, Line, Script
 from homerun.lib.errors import HomerunError, Internal, ResourceExhausted
-from homerun.lib.timestamps import from_rfc3339
+from homerun.lib.timestamps import from_rfc3339, to_rfc3339
 from homerun.model import conditions
-from homerun.store.base import Document, Put
+from homerun.store.base import Document, Put, Write
 from tests.support.builders import IMAGE, LOCATION, execution_put, job_put, operation_name, operation_put
 from tests.support.control import FullStore, World, world
 from tests.support.examples import examples
@@ -83,6 +85,165 @@ async def test_parallelism_and_the_machine_bound_what_runs_at_once() -> None:
         assert most == 3
 
 
+async def another(w: World, job: str, tasks: int, **internal: object) -> str:
+    """An execution of another job of the same image; its name."""
+    put = execution_put(job, tasks=tasks)
+    pinned = (await w.get("Execution", EXECUTION)).internal["digests"]
+    body = {**put.body, "createTime": to_rfc3339(w.control.clock.now())}
+    more = {"digests": pinned, **internal}
+    await w.store.apply(Put("Execution", put.name, body, more), Put("Running", put.name, {}))
+    return put.name
+
+
+def ran(w: World, job: str) -> list[InstanceSpec]:
+    return [spec for spec in w.engine.started if spec.labels["job"].endswith(f"/{job}")]
+
+
+async def test_a_new_execution_has_its_part_of_the_machine_beside_one_with_many_tasks() -> None:
+    async with world({IMAGE: Script(exit=Exit(code=0), exit_after=10)}, max_tasks=4) as w:
+        await run(w, tasks=40)
+        await w.until(lambda: len(w.engine.started) == 4)
+        other = await another(w, "small", tasks=2)
+        execution = await w.settled("Execution", other)
+        assert execution.body["succeededCount"] == 2
+        assert len(ran(w, "work")) < 12
+        assert (await w.get("Execution", EXECUTION)).body["runningCount"] == 4
+
+
+async def test_memory_bounds_what_runs_at_once_and_services_count() -> None:
+    async with world({IMAGE: Script(exit=Exit(code=0), exit_after=10)}, max_tasks=100, task_memory=4096) as w:
+        await run(w, tasks=12)
+        await w.until(lambda: len(w.engine.started) == 8)
+        await asyncio.sleep(5)
+        assert len(w.engine.started) == 8
+    assert await held(services=2) == 6
+    assert await held(services=7) == 4, "half of the machine is theirs whatever others hold"
+
+
+async def held(services: int) -> int:
+    """Tasks of 512 MiB that run at once beside so many instances of as much, in 4 GiB."""
+    async with world({IMAGE: Script()}, max_tasks=100, task_memory=4096) as w:
+        w.control.crews.held = lambda: Size(0, services << 29)  # type: ignore[method-assign]
+        await run(w, tasks=12)
+        await asyncio.sleep(20)
+        return len(w.engine.started)
+
+
+async def test_a_task_that_can_never_fit_fails_at_once_with_the_reason_and_the_remedy() -> None:
+    async with world({IMAGE: OK}, task_memory=256) as w:
+        await run(w, tasks=3, maxRetries=3)
+        execution = await w.settled("Execution", EXECUTION)
+        assert w.engine.started == []
+        assert completed(execution)["message"] == (
+            "Task work-abcde-task0 failed with message: The container could not be started: it may use 0.5 GiB of "
+            "memory, and tasks may have 0.2 GiB here all together. Give the job less with --memory, or raise "
+            "--task-memory of `homerun up`"
+        )
+        assert (execution.body["failedCount"], execution.body["cancelledCount"]) == (1, 2)
+
+
+async def test_one_that_waits_for_room_says_so_and_starts_when_there_is() -> None:
+    async with world({IMAGE: Script(exit=Exit(code=0), exit_after=30)}, max_tasks=1) as w:
+        await run(w, tasks=1)
+        await w.until(lambda: len(w.engine.started) == 1)
+        other = await another(w, "later", tasks=1)
+
+        async def waits() -> bool:
+            resources = conditions.find(
+                (await w.get("Execution", other)).body.get("conditions", ()), "ResourcesAvailable"
+            )
+            return resources is not None and "enough CPU and memory" in resources.get("message", "")
+
+        await w.until(waits)
+        execution = await w.settled("Execution", other)
+        assert execution.body["succeededCount"] == 1
+        found = conditions.find(execution.body["conditions"], "ResourcesAvailable")
+        assert found is not None and found["state"] == conditions.SUCCEEDED
+
+
+async def test_a_delayed_execution_starts_when_nobody_else_waits_or_after_twelve_hours() -> None:
+    async with world({IMAGE: Script(exit=Exit(code=0), exit_after=3600)}, max_tasks=1) as w:
+        await run(w, tasks=5, timeout="86400s")
+        late = await another(w, "late", tasks=1, delayed=True)
+
+        async def waits() -> bool:
+            found = conditions.find((await w.get("Execution", late)).body.get("conditions", ()), "Completed")
+            return found is not None and found.get("executionReason") == "DELAYED_START_PENDING"
+
+        await w.until(waits)
+        await asyncio.sleep(4 * 3600)
+        assert not ran(w, "late")
+        await asyncio.sleep(1.5 * 3600)
+        assert len(ran(w, "work")) == 5 and ran(w, "late"), "nobody else waits any more"
+    async with world({IMAGE: Script(exit=Exit(code=0), exit_after=3600)}, max_tasks=1) as w:
+        await run(w, tasks=100, timeout="86400s")
+        await another(w, "late", tasks=1, delayed=True)
+        await asyncio.sleep(11.9 * 3600)
+        assert not ran(w, "late")
+        await asyncio.sleep(1.2 * 3600)
+        assert len(ran(w, "late")) == 1
+
+
+async def test_one_that_replaces_others_begins_when_they_have_ended() -> None:
+    async with world({IMAGE: Script(stop_after=5)}) as w:
+        await run(w, tasks=1)
+        await w.store.apply(Put("Running", EXECUTION, {}))
+        await w.until(lambda: len(w.engine.started) == 1)
+        other = await another(w, "next", tasks=1, replaces=[EXECUTION, f"{EXECUTION}-gone"])
+        await asyncio.sleep(5)
+        assert len(w.engine.started) == 1
+        document = await w.get("Execution", EXECUTION)
+        await w.store.apply(Put("Execution", EXECUTION, document.body, {**document.internal, "cancel": True}))
+        await w.until(lambda: len(w.engine.started) == 2)
+        assert completed(await w.get("Execution", EXECUTION))["executionReason"] == "CANCELLED"
+        assert ran(w, "next")
+        assert w.control.executions.waiting(other) == ""
+
+
+async def test_thousands_of_tasks_are_written_in_small_batches_while_the_first_run() -> None:
+    async with world({IMAGE: OK}, max_tasks=8) as w:
+        sizes = []
+        apply = w.store.apply
+
+        async def counted(*writes: Write) -> Sequence[Document]:
+            sizes.append(sum(write.kind == "Task" for write in writes))
+            return await apply(*writes)
+
+        w.store.apply = counted  # type: ignore[method-assign]
+        await run(w, tasks=300)
+        await w.until(lambda: len(w.engine.started) == 8)
+        assert await w.store.count("Task") < 300
+
+        async def all_written() -> bool:
+            return await w.store.count("Task") == 300
+
+        await w.until(all_written)
+        document = await w.get("Execution", EXECUTION)
+        await w.store.apply(Put("Execution", EXECUTION, document.body, {**document.internal, "cancel": True}))
+        execution = await w.settled("Execution", EXECUTION)
+        states = {t.body["labels"]["run.googleapis.com/runningState"] for t in await tasks(w)}
+        assert states <= {"Succeeded", "Cancelled"}, "the end was written before the last task"
+        assert execution.body["cancelledCount"] + execution.body["succeededCount"] == 300
+        await w.store.apply(Put("Execution", EXECUTION, {**execution.body, "deleteTime": "x"}, execution.internal))
+
+        async def gone() -> bool:
+            return await w.store.get("Execution", EXECUTION) is None
+
+        await w.until(gone)
+        assert await w.store.count("Task") == 0
+        assert max(sizes) <= 500
+
+
+async def test_a_task_that_ends_while_control_is_away_before_anything_was_written_is_adopted() -> None:
+    async with world({IMAGE: Script(exit=Exit(code=0), exit_after=3)}, stop_instances=False) as before:
+        await run(before, tasks=120, parallelism=20)
+        await before.until(before.engine.instances)
+    async with world(store=before.store, engine=before.engine) as after:
+        execution = await after.settled("Execution", EXECUTION)
+        assert execution.body["succeededCount"] == 120
+        assert_each_attempt_ran_once_and_none_after_success(after.engine, await tasks(after))
+
+
 async def test_failures_are_retried_until_they_heal() -> None:
     def flaky(spec: InstanceSpec) -> Script:
         return Script(exit=Exit(code=0 if spec.labels["attempt"] == "2" else 9), exit_after=1)
@@ -97,12 +258,19 @@ async def test_failures_are_retried_until_they_heal() -> None:
 
 
 async def test_a_task_out_of_retries_fails_the_execution_and_says_why() -> None:
-    async with world({IMAGE: Script(exit=Exit(code=9), exit_after=1)}) as w:
+    lines = tuple(Line(f"line {number}", 0.1) for number in range(12))
+    async with world({IMAGE: Script(exit=Exit(code=9), exit_after=1, lines=lines)}) as w:
         await run(w, tasks=3, parallelism=1, maxRetries=1)
         execution = await w.settled("Execution", EXECUTION)
-        assert completed(execution)["message"] == (
-            "Task work-abcde-task0 failed with message: The container exited with an error (exit code 9)."
+        told = completed(execution)["message"].splitlines()
+        assert told[0] == (
+            "Task work-abcde-task0 failed with message: The container exited with an error (exit code 9). "
+            "Its last log lines:"
         )
+        assert told[1:] == [f"line {number}" for number in range(2, 12)]
+        [failed] = [t for t in await tasks(w) if "tail" in str(t.internal)]
+        assert completed(failed)["message"].endswith("line 11")
+        assert failed.body["lastAttemptResult"]["status"]["message"].endswith("(exit code 9).")
         states = [t.body["labels"]["run.googleapis.com/runningState"] for t in await tasks(w)]
         assert sorted(states) == ["Abandoned", "Abandoned", "Failed"]
         operation = await w.get("Operation", operation_name("work"))
@@ -116,7 +284,7 @@ async def test_a_container_that_does_not_start_fails_the_attempt_with_what_its_p
         execution = await w.settled("Execution", EXECUTION)
         assert completed(execution)["message"] == (
             "Task work-abcde-task0 failed with message: STARTUP HTTP probe failed 3 times consecutively for container "
-            '"work-1" on port 90 path "/up": the container listens on no port'
+            '"work-1" on port 90 path "/up": the container listens on no port. It wrote no log lines.'
         )
 
 
@@ -124,7 +292,9 @@ async def test_an_attempt_that_takes_too_long_is_stopped() -> None:
     async with world({IMAGE: Script()}) as w:
         await run(w, timeout="60s", maxRetries=0)
         execution = await w.settled("Execution", EXECUTION)
-        assert completed(execution)["message"].endswith("The configured timeout of 60 s was reached.")
+        assert completed(execution)["message"].endswith(
+            "The configured timeout of 60 s was reached. It wrote no log lines."
+        )
         [task] = await tasks(w)
         assert task.body["lastAttemptResult"]["termSignal"] == 15
 

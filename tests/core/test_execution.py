@@ -1,14 +1,10 @@
 """The machine by itself, then thousands of lives with crashes at random moments."""
 
-import copy
-import random
-
 import pytest
 
 from homerun.core.execution import Execution, Result, Start, Stop
 from homerun.core.task import Task, TaskState
-
-LOST = -1
+from tests.support.lives import live
 
 
 def execution(tasks: int = 1, parallelism: int = 0, retries: int = 3, timeout: float = 600) -> Execution:
@@ -133,6 +129,43 @@ def test_an_attempt_that_could_not_be_started_says_why() -> None:
     assert machine.unstarted(0, 0, "again", now=1) == []
 
 
+def test_what_no_attempt_can_do_here_fails_at_once_with_the_reason() -> None:
+    machine = execution(tasks=3, retries=3)
+    machine.impossible("it is too large", now=5)
+    assert machine.result is Result.FAILED
+    [attempt] = machine.tasks[0].attempts
+    assert (attempt.outcome, attempt.message, attempt.ended) == ("unstarted", "it is too large", 5)
+    assert machine.count(TaskState.ABANDONED) == 2
+    machine.impossible("again", now=6)
+    assert machine.count(TaskState.FAILED) == 1
+
+
+def test_tasks_that_were_begun_again_are_counted_without_looking_at_all_of_them() -> None:
+    machine = execution(tasks=3, retries=3)
+    machine.start(9, now=0)
+    assert (machine.retried, machine.most_retries) == (0, 0)
+    for attempt in range(2):
+        exit(machine, 1, attempt, now=attempt, code=1)
+        machine.start(9, now=attempt)
+    assert (machine.retried, machine.most_retries) == (1, 2)
+    again = Execution(machine.tasks, parallelism=0, max_retries=3, timeout=600)
+    assert (again.retried, again.most_retries) == (1, 2)
+    exit(machine, 1, 2, now=5)
+    assert (machine.retried, machine.most_retries) == (1, 0)
+
+
+def test_the_slow_and_the_failed_are_remembered() -> None:
+    machine = execution(tasks=9, retries=1)
+    machine.start(9, now=0)
+    assert [task.index for task in machine.running] == list(range(9))
+    for index in range(8):
+        exit(machine, index, 0, now=10 - index, code=int(index in (2, 3)))
+    assert machine.longest == [(0, 0), (1, 0), (2, 0), (3, 0), (4, 0)]
+    assert list(machine.failures) == [(2, 0), (3, 0)]
+    machine.start(9, now=20)
+    assert [task.index for task in machine.running] == [8, 2, 3]
+
+
 def test_news_of_an_attempt_that_is_not_running_is_ignored() -> None:
     machine = execution(retries=0)
     assert exit(machine, 0, 0, now=1) == []
@@ -148,6 +181,16 @@ def test_an_attempt_that_was_started_but_not_recorded_is_adopted() -> None:
     machine.adopt(0, 3, started=6)
     assert [t.state for t in machine.tasks] == [TaskState.PENDING, TaskState.RUNNING]
     assert machine.start(9, now=7) == [Start(0, 0)]
+
+
+def test_a_later_attempt_says_that_the_one_that_is_recorded_as_running_never_began() -> None:
+    recorded = execution(retries=0)
+    recorded.start(9, now=0)
+    again = Execution(recorded.tasks, parallelism=0, max_retries=0, timeout=600)
+    again.adopt(0, 1, started=5)
+    assert [attempt.outcome for attempt in again.tasks[0].attempts] == ["interrupted", None]
+    exit(again, 0, 1, now=6)
+    assert again.result is Result.SUCCEEDED
 
 
 def test_an_execution_rebuilt_from_its_tasks_goes_on_where_it_was() -> None:
@@ -167,85 +210,7 @@ def test_changed_names_the_tasks_to_record() -> None:
 
 @pytest.mark.parametrize("seed", range(300))
 def test_whatever_is_killed_when_no_success_is_repeated_and_no_task_forgotten(seed: int) -> None:
-    """A world of three parts: the machine (memory), the records (durable), the engine (survives crashes of ours)."""
-    rng = random.Random(seed)
-    count, retries = rng.randint(1, 12), rng.randint(0, 4)
-    parallelism = rng.randint(0, 4)
-    recorded = {i: Task(i) for i in range(count)}
-    engine: dict[tuple[int, int], int | None] = {}
-    """What the engine has on disk: (task, attempt) -> None while it runs, its exit code, or LOST by a reboot."""
-    unremoved: set[tuple[int, int]] = set()
-    seen_success: set[int] = set()
-    starts: list[tuple[int, int]] = []
-
-    def rebuild() -> Execution:
-        machine = Execution(
-            [copy.deepcopy(recorded[i]) for i in range(count)], parallelism=parallelism, max_retries=retries, timeout=50
-        )
-        for (index, attempt), code in sorted(engine.items()):
-            machine.adopt(index, attempt, now)
-            if code is not None:
-                unremoved.add((index, attempt))
-                machine.changed.add(index)
-                machine.exited(index, attempt, now, code=None if code == LOST else code, signal=None)
-        for task in machine.tasks:
-            if task.running is not None and (task.index, task.running.number) not in engine:
-                machine.forgotten(task.index, task.running.number, now)
-        return machine
-
-    now = 0.0
-    machine = rebuild()
-    for _ in range(2000):
-        if machine.ended and not machine.changed:
-            break
-        now += rng.random() * 5
-        match rng.choice(["start", "start", "end", "end", "record", "record", "crash", "reboot", "tick"]):
-            case "start":
-                for command in machine.start(rng.randint(1, 3), now):
-                    assert isinstance(command, Start)
-                    assert (command.index, command.attempt) not in starts, "an attempt was started twice"
-                    assert command.index not in seen_success, "a success that was recorded was repeated"
-                    starts.append((command.index, command.attempt))
-                    engine[command.index, command.attempt] = None
-            case "end":
-                running = sorted(key for key, code in engine.items() if code is None)
-                if running:
-                    key = rng.choice(running)
-                    engine[key] = rng.choice([0, 0, 1])
-                    unremoved.add(key)
-                    machine.changed.add(key[0])
-                    machine.exited(*key, now, code=engine[key], signal=None)
-            case "record":
-                for index in machine.changed:
-                    recorded[index] = copy.deepcopy(machine.tasks[index])
-                    if recorded[index].state is TaskState.SUCCEEDED:
-                        seen_success.add(index)
-                machine.changed.clear()
-                for key in unremoved:
-                    del engine[key]
-                unremoved.clear()
-            case "crash":
-                unremoved.clear()
-                machine = rebuild()
-            case "reboot":
-                if rng.random() < 0.2:
-                    unremoved.clear()
-                    engine.update({key: LOST for key, code in engine.items() if code is None})
-                    machine = rebuild()
-            case "tick":
-                for stop in machine.tick(now):
-                    engine[stop.index, stop.attempt] = 143
-                    unremoved.add((stop.index, stop.attempt))
-                    machine.changed.add(stop.index)
-                    machine.exited(stop.index, stop.attempt, now, code=143, signal=None)
-        running_now = machine.count(TaskState.RUNNING)
-        assert sum(machine.count(state) for state in TaskState) == count, "the counters do not add up"
-        assert running_now <= (parallelism or count)
-        for task in machine.tasks:
-            assert task.failures <= retries + 1
-    assert machine.ended, f"seed {seed}: it never ended"
-    assert all(task.state.terminal for task in machine.tasks)
-    assert (machine.result is Result.SUCCEEDED) == all(t.state is TaskState.SUCCEEDED for t in machine.tasks)
+    live(seed)
 
 
 def test_a_task_that_could_not_be_started_for_want_of_room_is_as_if_it_had_not_been_tried() -> None:

@@ -121,8 +121,34 @@ async def test_each_attempt_of_a_task_is_told_while_it_runs_and_afterwards() -> 
             (0, 3, False, False),
             (1, 3, False, False),
         ]
+        assert ["exit code 3" in attempt["why"] for attempt in task["attempts"]] == [True, True]
         assert view["timeline"][0]["what"] == "task 0 attempt 0 started"
         assert [m["time"] for m in view["timeline"]] == sorted(m["time"] for m in view["timeline"])
+
+
+async def test_of_many_tasks_the_troubled_ones_come_first_and_the_rest_is_counted() -> None:
+    async with explained() as (made, told):
+        await made.create_job(image=BATCH, tasks=30)
+        name = await execute(made, "work")
+        view = await told.explain_execution(name, tasks=2, moments=3)
+        assert [task["index"] for task in view["tasks"]] == [0, 1]
+        assert (view["moreTasks"], len(view["timeline"]), view["moreMoments"]) == (28, 3, 57)
+        assert [task["index"] for task in (await told.explain_execution(name, one=17))["tasks"]] == [17]
+
+
+async def test_progress_is_told_while_it_runs_and_afterwards() -> None:
+    async with explained() as (made, told):
+        await made.create_job(image=FAILING, tasks=20, maxRetries=1)
+        started = await made("POST", f"{V2}/jobs/work:run", {})
+        await asyncio.sleep(0.1)
+        name = started["metadata"]["name"]
+        assert (await told.execution_progress(name))["running"]
+        await made.done(started)
+        progress = await told.execution_progress(name)
+        assert sum(progress["counts"].values()) == 20
+        assert (progress["counts"]["Failed"], progress["counts"]["Running"]) == (1, 0)
+        with pytest.raises(NotFound, match="homerun jobs executions list"):
+            await told.execution_progress(f"{name}x")
 
 
 async def test_a_signal_and_want_of_memory_are_told_apart() -> None:

@@ -12,3 +12,8 @@ def test_their_shapes() -> None:
 
 def test_they_do_not_repeat() -> None:
     assert len({ids.instance_id() for _ in range(1000)}) == 1000
+
+
+def test_one_made_of_an_owner_and_a_part_is_always_the_same() -> None:
+    assert ids.uid_of("a", "1") == ids.uid_of("a", "1") != ids.uid_of("a", "2")
+    assert len(ids.uid_of("a", "1")) == 36

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import click
 
 from homerun.cli.client import Json
 from homerun.cli.entries import execution_filter, read, text_of
 from homerun.cli.errors import CommandFailed, Interrupted
-from homerun.cli.execution_view import (
-    attempt_result,
-    completed,
-    ended_tasks,
-    failed_tasks,
-    progress_line,
-    started,
-    succeeded,
-)
+from homerun.cli.execution_bar import Rate, bar, counts, ended, notes, over
+from homerun.cli.execution_view import attempt_result, completed, failed_tasks, started, succeeded, waits_for
 from homerun.cli.output import last
 from homerun.cli.progress import Progress
 from homerun.cli.session import Session
@@ -37,7 +28,9 @@ def run(session: Session, job: str, overrides: Json) -> Json:
     return execution
 
 
-def overrides(args: list[str] | None, env: dict[str, str], tasks: int | None, timeout: str | None) -> Json:
+def overrides(
+    args: list[str] | None, env: dict[str, str], tasks: int | None, timeout: str | None, *, delay: bool = False
+) -> Json:
     """The v2 RunJobRequest.Overrides; empty when nothing is overridden."""
     container: Json = {}
     if args is not None:
@@ -49,29 +42,40 @@ def overrides(args: list[str] | None, env: dict[str, str], tasks: int | None, ti
         made["taskCount"] = tasks
     if timeout is not None:
         made["timeout"] = timeout
+    if delay:
+        made["delayExecution"] = True
     return made
 
 
 def follow(session: Session, execution: Json, progress: Progress, *, to_the_end: bool) -> Json:
     """Wait until it has started, or ended; the Execution as it is then."""
-    if to_the_end:
-        progress.stage(f"Running {last(execution['name'])}")
-        return _wait(session, execution, progress, lambda e: completed(e) is not None)
-    progress.stage(f"Starting {last(execution['name'])}")
-    return _wait(session, execution, progress, lambda e: started(e) or completed(e) is not None)
-
-
-def _wait(session: Session, execution: Json, progress: Progress, over: Callable[[Json], bool]) -> Json:
-    clock: Clock = SystemClock()
-    began, since = clock.mono(), ended_tasks(execution)
     try:
+        if to_the_end:
+            return watch(session, execution, progress)
+        progress.stage(f"Starting {last(execution['name'])}")
         for _ in ticks():
-            if over(execution):
+            if started(execution) or completed(execution):
                 return execution
             execution = session.client.get(f"/v2/{execution['name']}")
-            progress.update(progress_line(execution, clock.mono() - began, since))
+            progress.update(waits_for(execution))
     except KeyboardInterrupt:
         raise Interrupted(come_back(session, execution)) from None
+    raise AssertionError("ticks never end")
+
+
+def watch(session: Session, execution: Json, progress: Progress) -> Json:
+    """Show how far it is until it ends; the Execution as it is then."""
+    clock: Clock = SystemClock()
+    rate = Rate()
+    progress.stage(f"Running {last(execution['name'])}")
+    for _ in ticks():
+        if completed(execution):
+            return execution
+        told = session.client.get(f"/homerun/v1/{execution['name']}:progress")
+        line = counts(told, rate.observe(ended(told), clock.mono()))
+        progress.update(f"{bar(told)} {line}" if progress.live else line, notes(told))
+        if over(told):
+            execution = session.client.get(f"/v2/{execution['name']}")
     raise AssertionError("ticks never end")
 
 
@@ -80,7 +84,7 @@ def come_back(session: Session, execution: Json) -> str:
     id, job, flags = last(execution["name"]), job_of(execution), session.flags()
     return (
         f"{id} goes on without this command. Come back to it:\n"
-        f"  homerun jobs executions describe {id}{flags}\n"
+        f"  homerun jobs executions describe {id} --watch{flags}\n"
         f"  homerun logs {job} --execution {id} --follow{flags}\n"
         f"  homerun jobs executions cancel {id}{flags}"
     )
@@ -97,11 +101,12 @@ def check(session: Session, execution: Json) -> None:
         return
     final = completed(execution) or {}
     failed = failed_tasks(list(session.client.pages(f"/v2/{execution['name']}/tasks", "tasks")))
-    lines = [final.get("message") or f"{last(execution['name'])} did not succeed."]
+    message = final.get("message") or f"{last(execution['name'])} did not succeed."
+    lines = [message]
     lines += [f"  task {task.get('index', 0)}: {attempt_result(task)}" for task in failed[:SHOWN_FAILURES]]
     if len(failed) > SHOWN_FAILURES:
         lines.append(f"  and {len(failed) - SHOWN_FAILURES} more tasks")
-    if failed:
+    if failed and "log lines" not in message:
         lines += _tail(session, execution, int(failed[0].get("index", 0)))
     raise CommandFailed("\n".join(lines))
 

@@ -34,13 +34,16 @@ def started(execution: Json) -> bool:
     )
 
 
-def ended_tasks(execution: Json) -> int:
-    return sum(int(execution.get(f"{kind}Count", 0)) for kind in ("succeeded", "failed", "cancelled"))
+def waits_for(execution: Json) -> str:
+    """What it waits for before its first task; empty: nothing that it says."""
+    for condition in execution.get("conditions", ()):
+        if condition["type"] == "ResourcesAvailable" and condition.get("state") == "CONDITION_RECONCILING":
+            return str(condition.get("message", ""))
+    return ""
 
 
-def progress_line(execution: Json, seconds: float, since: int = 0) -> str:
-    """`14/20 done · 4 running · 1 retried · 5.2/s`; `since`: tasks that had ended when the watching began."""
-    ended = ended_tasks(execution)
+def progress_line(execution: Json) -> str:
+    """`14/20 done · 4 running · 1 retried`."""
     parts = [f"{execution.get('succeededCount', 0)}/{execution.get('taskCount', 1)} done"]
     parts += [
         f"{execution[key]} {word}"
@@ -52,8 +55,6 @@ def progress_line(execution: Json, seconds: float, since: int = 0) -> str:
         )
         if execution.get(key)
     ]
-    if seconds > 0 and ended > since:
-        parts.append(f"{(ended - since) / seconds:.1f}/s")
     return " · ".join(parts)
 
 
@@ -74,7 +75,7 @@ def took(execution: Json, now: float) -> str:
 
 
 def execution_row(execution: Json, now: float) -> tuple[str, str, str, str]:
-    return last(execution["name"]), state(execution), progress_line(execution, 0), took(execution, now)
+    return last(execution["name"]), state(execution), progress_line(execution), took(execution, now)
 
 
 def failed_tasks(tasks: Sequence[Json]) -> list[Json]:
@@ -99,43 +100,50 @@ def attempt_result(task: Json) -> str:
     return message or short or "no result"
 
 
-def task_table(tasks: Sequence[Json]) -> str:
-    """From `:explain`. The troubled ones first: with thousands of tasks those are the ones one looks for."""
-    ordered = sorted(tasks, key=lambda t: (_rank(t), t["index"]))
-    rows = [(t["index"], t["state"], len(t["attempts"]), _attempts(t["attempts"])) for t in ordered[:SHOWN_TASKS]]
+def task_table(tasks: Sequence[Json], more: int = 0) -> str:
+    """From `:explain`, which has the troubled ones first; `more` are not here."""
+    rows = [(t["index"], t["state"], len(t["attempts"]), _attempts(t["attempts"])) for t in tasks]
     text = table(("TASK", "STATE", "ATTEMPTS", "LAST ATTEMPT"), rows, "  ")
-    hidden = len(ordered) - len(rows)
-    return text + (f"\n  and {hidden} more; --format json shows all" if hidden else "")
+    return text + (f"\n  and {more} more: `homerun jobs executions tasks` shows them" if more else "")
 
 
-def timeline(moments: Sequence[Json]) -> str:
-    """From `:explain`: the end of it."""
+def timeline(moments: Sequence[Json], more: int = 0) -> str:
+    """From `:explain`: the end of it; `more` came earlier and are not here."""
     shown = moments[-SHOWN_MOMENTS:]
-    hidden = len(moments) - len(shown)
+    hidden = len(moments) - len(shown) + more
     before = [f"  {hidden} earlier; --format json shows all"] if hidden else []
     lines = [f"  {clock_time(moment['time'])}  {moment['what']}" for moment in shown]
     return "\n".join([*before, *lines]) or "  nothing yet"
 
 
-def _rank(task: Json) -> int:
-    """Failed, running, repeated, succeeded at once, never begun."""
-    if not task["attempts"]:
-        return 4
-    if task["state"] == "Succeeded":
-        return 3 if len(task["attempts"]) == 1 else 2
-    return 1 if task["state"] == "Running" else 0
+def attempt_table(attempts: Sequence[Json]) -> str:
+    """Each attempt of one task: when it began, how long it took, how it ended."""
+    rows = [(a["attempt"], clock_time(a["started"]), _attempts([a]), _first(a.get("why", ""))) for a in attempts]
+    return table(("ATTEMPT", "STARTED (UTC)", "RESULT", ""), rows, "  ")
+
+
+def _first(text: str) -> str:
+    return text.partition("\n")[0]
 
 
 def _attempts(attempts: Sequence[Json]) -> str:
+    """Of the last of them."""
     if not attempts:
         return "-"
     attempt = attempts[-1]
     if not attempt.get("ended"):
         return "running"
     took = duration(from_rfc3339(attempt["ended"]) - from_rfc3339(attempt["started"]))
+    return f"{_result(attempt)} after {took}"
+
+
+def _result(attempt: Json) -> str:
     if attempt.get("lost"):
-        return f"lost after {took}"
+        return "lost"
     if attempt.get("oom"):
-        return f"out of memory after {took}"
-    how = f"signal {attempt['signal']}" if attempt.get("signal") is not None else f"exit code {attempt.get('code')}"
-    return f"{how} after {took}"
+        return "out of memory"
+    if attempt.get("signal") is not None:
+        return f"signal {attempt['signal']}"
+    if attempt.get("code") is not None:
+        return f"exit code {attempt['code']}"
+    return "not started"

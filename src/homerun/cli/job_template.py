@@ -21,6 +21,8 @@ from homerun.lib import ids
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+OVERLAP = "homerun-overlap"
+"""The annotation of a job's overlap policy."""
 NONCE = "homerun-nonce"
 """A label that makes naming an image again a change: its tag may have moved."""
 
@@ -33,6 +35,8 @@ class JobFlags:
     parallelism: int | None
     max_retries: int | None
     task_timeout: str | None
+    overlap: str | None
+    delay_execution: bool | None
 
 
 _OPTIONS = [
@@ -40,6 +44,16 @@ _OPTIONS = [
     click.option("--parallelism", type=click.IntRange(0), help="Tasks at the same time; 0: as many as fit."),
     click.option("--max-retries", type=click.IntRange(0, 10), help="Retries of each task."),
     click.option("--task-timeout", metavar="TIME", help="Longest that one attempt may take: 600, 10m, 1h."),
+    click.option(
+        "--overlap",
+        type=click.Choice(["allow", "forbid", "replace"]),
+        help="What a run does while another one is not over: go beside it, be refused, or take its place.",
+    ),
+    click.option(
+        "--delay-execution/--no-delay-execution",
+        default=None,
+        help="Executions give way to others, for at most 12 hours.",
+    ),
 ]
 
 
@@ -62,7 +76,10 @@ def wanted(existing: Json | None, container: ContainerFlags, image: str, flags: 
     if image:
         execution.setdefault("labels", {})[NONCE] = ids.suffix(10)
     set_if_given(execution, {"taskCount": flags.tasks, "parallelism": flags.parallelism})
+    set_if_given(execution, {"delayExecution": flags.delay_execution})
     set_if_given(task, {"maxRetries": flags.max_retries})
+    if flags.overlap is not None:
+        body.setdefault("annotations", {})[OVERLAP] = flags.overlap
     if flags.task_timeout is not None:
         task["timeout"] = parse_duration(flags.task_timeout, "--task-timeout")
     return body

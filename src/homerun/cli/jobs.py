@@ -12,7 +12,7 @@ from homerun.cli.execute import check, come_back, follow, overrides, run
 from homerun.cli.execution_view import completed, execution_row, progress_line, took
 from homerun.cli.executions import executions
 from homerun.cli.flags import parse_duration, take_container_flags
-from homerun.cli.job_template import JobFlags, job_options, wanted
+from homerun.cli.job_template import OVERLAP, JobFlags, job_options, wanted
 from homerun.cli.lists import split_list, split_pairs
 from homerun.cli.lookup import confirm, delete, existing
 from homerun.cli.output import ago, conditions, last, mark, print_json, section, table
@@ -77,6 +77,7 @@ def create(session: Session, job: str, **given: Any) -> None:
 @click.option("--args", metavar="A,B,…", help="Arguments of this execution.")
 @click.option("--update-env-vars", metavar="K=V,…", help="Variables of this execution, besides the job's.")
 @click.option("--task-timeout", metavar="TIME", help="Longest that one attempt may take: 600, 10m, 1h.")
+@click.option("--delay", is_flag=True, help="Give way to other executions, for at most 12 hours.")
 @session_options
 def execute(
     session: Session,
@@ -87,6 +88,7 @@ def execute(
     args: str | None,
     update_env_vars: str | None,
     task_timeout: str | None,
+    delay: bool,
 ) -> None:
     """Execute a job. Ctrl-C leaves the execution running and says how to come back to it.
 
@@ -102,6 +104,7 @@ def execute(
         split_pairs(update_env_vars or "", "--update-env-vars"),
         tasks,
         None if task_timeout is None else parse_duration(task_timeout, "--task-timeout"),
+        delay=delay,
     )
     _execute(session, job, changes, wait=wait, no_wait=no_wait)
 
@@ -177,10 +180,11 @@ def delete_job(session: Session, job: str, yes: bool) -> None:
 def _summary(job: Json) -> str:
     template = job["template"]
     task = template["template"]
+    overlap = job.get("annotations", {}).get(OVERLAP, "allow")
     return (
         f"{task['containers'][0]['image']}  {template.get('taskCount', 1)} tasks, "
         f"parallelism {template.get('parallelism') or 'unlimited'}, {task.get('maxRetries', 0)} retries, "
-        f"{task.get('timeout', '')} for each attempt"
+        f"{task.get('timeout', '')} for each attempt" + (f", overlap: {overlap}" if overlap != "allow" else "")
     )
 
 
@@ -213,7 +217,7 @@ def _execute(session: Session, job: str, changes: Json, *, wait: bool, no_wait: 
         print_json(execution)
         return
     if wait:
-        click.echo(f"{progress_line(execution, 0)} in {took(execution, SystemClock().now())}", err=True)
+        click.echo(f"{progress_line(execution)} in {took(execution, SystemClock().now())}", err=True)
     else:
         click.echo(come_back(session, execution), err=True)
     click.echo(last(execution["name"]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TextIO
 
@@ -27,11 +28,13 @@ class Progress:
     def __init__(self, stream: TextIO | None = None, clock: Clock | None = None) -> None:
         self._stream = stream if stream is not None else sys.stderr
         self._clock = clock or SystemClock()
-        self._live = self._stream.isatty()
+        self.live = self._stream.isatty()
+        """Lines can be written again."""
         self._stage = ""
         self._shown = ""
         self._began = self._said = self._clock.mono()
         self._frame = 0
+        self._below = 0
 
     def __enter__(self) -> Progress:
         return self
@@ -54,15 +57,15 @@ class Progress:
         self._end("✓", "green")
         self._stage, self._shown = name, ""
         self._began = self._said = self._clock.mono()
-        if self._live:
+        if self.live:
             self._draw("")
         else:
             self._write(f"{name} …\n")
 
-    def update(self, text: str) -> None:
-        """How far the stage is. Call it a few times a second."""
-        if self._live:
-            self._draw(text)
+    def update(self, text: str, below: Sequence[str] = ()) -> None:
+        """How far the stage is. Call it a few times a second. `below`: lines under it, on a terminal only."""
+        if self.live:
+            self._draw(text, below)
             return
         now = self._clock.mono()
         if text and text != self._shown and now - self._said >= PLAIN_EVERY:
@@ -82,17 +85,30 @@ class Progress:
         self._write(f"{click.style(sign, fg=colour)} {self._stage} {click.style(took, dim=True)}\n")
         self._stage = ""
 
-    def _draw(self, text: str) -> None:
+    def _draw(self, text: str, below: Sequence[str] = ()) -> None:
         self._frame = (self._frame + 1) % len(FRAMES)
         seconds = duration(self._clock.mono() - self._began)
-        room = max(shutil.get_terminal_size().columns - len(self._stage) - 5, 0)
-        detail = text[:room] if text else click.style(seconds, dim=True)
-        self._write(f"\r\033[K{click.style(FRAMES[self._frame], fg='cyan')} {self._stage}  {detail}")
+        columns = shutil.get_terminal_size().columns
+        room = max(columns - len(self._stage) - 5, 0)
+        detail = _cut(text, room) if text else click.style(seconds, dim=True)
+        self._clear()
+        self._write(f"{click.style(FRAMES[self._frame], fg='cyan')} {self._stage}  {detail}")
+        for line in below:
+            self._write("\n" + click.style(_cut(f"  {line}", columns - 1), dim=True))
+        self._below = len(below)
 
     def _clear(self) -> None:
-        if self._live:
-            self._write("\r\033[K")
+        """The line of the stage, and those below it."""
+        if self.live:
+            self._write("\r\033[K" + "\033[A\033[K" * self._below)
+            self._below = 0
 
     def _write(self, text: str) -> None:
         click.echo(text, file=self._stream, nl=False)
         self._stream.flush()
+
+
+def _cut(text: str, room: int) -> str:
+    """Colours take no room; one that is cut loses them."""
+    plain = click.unstyle(text)
+    return text if len(plain) <= room else plain[:room]

@@ -20,6 +20,7 @@ from homerun.controllers.revision import Checked
 from homerun.controllers.secrets import Opened, Secrets
 from homerun.controllers.volumes import NO_FOLDERS, Folders, volume_specs
 from homerun.core import crew as decisions
+from homerun.core.admission import Size
 from homerun.core.billing import Life
 from homerun.core.crew import Command, Crew, Start, Stop
 from homerun.core.instance import Instance, State
@@ -86,6 +87,15 @@ class Crews:
     @property
     def groups(self) -> Collection[Group]:
         return self._groups.values()
+
+    def held(self) -> Size:
+        """What all instances together may use."""
+        total = Size()
+        for group in self._groups.values():
+            for id in group.crew.instances:
+                if (known := group.specs.get(group.crew.revision_of[id])) is not None:
+                    total += Size(known[0].containers.cpu, known[0].containers.memory)
+        return total
 
     def group(self, pool: str) -> Group | None:
         return self._groups.get(pool)

@@ -19,22 +19,28 @@ from homerun.aio.tasks import Supervisor
 from homerun.controllers.container_spec import container_specs
 from homerun.controllers.discards import Discards
 from homerun.controllers.execution_record import Record, Recorder, charge_put, job_writes
-from homerun.controllers.execution_status import deleted_body
+from homerun.controllers.execution_status import Wait, deleted_body
+from homerun.controllers.failure import SHOWN_LINES, log_tail
 from homerun.controllers.operations import finish, pending_operations
 from homerun.controllers.orphans import Orphans
 from homerun.controllers.secrets import Opened, Secrets
-from homerun.controllers.task_document import task_documents, task_from
+from homerun.controllers.task_document import task_from
 from homerun.controllers.volumes import NO_FOLDERS, Folders, volume_specs
+from homerun.core.admission import DELAY, Admission, Size
 from homerun.core.backoff import delay
 from homerun.core.execution import CLOCK_SET, Command, Execution, Start, Stop
+from homerun.core.task import Task
 from homerun.engine.base import Engine, Event, Exit, Exited, InstanceSpec, InstanceState, Phase, Probed
 from homerun.lib.clock import Clock
 from homerun.lib.errors import Aborted, HomerunError, Internal, ResourceExhausted
+from homerun.lib.timestamps import from_rfc3339
 from homerun.model import labels, names, probe_words
 from homerun.model.execution import ExecutionSpec
 from homerun.store.base import Delete, Document, Store, Write
 
 KINDS = frozenset({"Execution"})
+PAGE = 500
+"""Tasks that are read at a time."""
 PATIENCE = 10
 """Times in a row that the machine may refuse to start anything, some five minutes in all: then it is the task that
 failed."""
@@ -45,11 +51,12 @@ _log = logging.getLogger("homerun.controllers")
 
 @dataclass(slots=True)
 class Run:
-    """One unfinished execution."""
+    """One unfinished execution. `replaces`: executions that it waits for."""
 
     images: Sequence[str]
     uid: str
     record: Record
+    replaces: set[str]
     timer: asyncio.TimerHandle | None = None
 
     @property
@@ -71,11 +78,16 @@ class ExecutionController:
         secrets: Secrets,
         clock: Clock,
         *,
-        max_tasks: int,
+        room: Size,
+        others: Callable[[], Size] = Size,
         folders: Folders = NO_FOLDERS,
     ) -> None:
+        """`room`: what all tasks may have together; `others`: what is held of it by what is no task."""
         self._store, self._engine, self._supervisor, self._clock = store, engine, supervisor, clock
-        self._discards, self._secrets, self._max_tasks, self._folders = discards, secrets, max_tasks, folders
+        self._discards, self._secrets, self._others, self._folders = discards, secrets, others, folders
+        self._admission = Admission(room)
+        self._explaining: set[asyncio.Task[None]] = set()
+        self._delay: asyncio.TimerHandle | None = None
         self._recorder = Recorder(store, supervisor, discards, clock, self._forget)
         self._runs: dict[str, Run] = {}
         self._owners: dict[str, tuple[Run, int, int]] = {}
@@ -99,6 +111,11 @@ class ExecutionController:
         """The state machine of an unfinished execution."""
         run = self._runs.get(execution)
         return None if run is None else run.machine
+
+    def waiting(self, execution: str) -> str:
+        """What an unfinished execution waits for before its first task; empty: nothing."""
+        run = self._runs.get(execution)
+        return "" if run is None else run.record.waiting.value
 
     def adopt(self, states: Iterable[InstanceState], executions: Container[str]) -> None:
         """What the engine found after a restart. `executions`: those that exist and are unfinished."""
@@ -144,21 +161,51 @@ class ExecutionController:
 
     async def _load(self, document: Document) -> Run:
         spec = ExecutionSpec.parse(document.body)
-        stored = await self._store.list("Task", prefix=f"{spec.name}/tasks/")
-        if not stored:
-            stored = await self._store.apply(*task_documents(document.body, spec, self._now()))
-        tasks = {task.body["index"]: task for task in stored}
+        tasks = await self._stored_tasks(spec)
         machine = Execution(
-            [task_from(tasks[index]) for index in range(spec.task_count)],
+            [tasks.get(index) or Task(index) for index in range(spec.task_count)],
             parallelism=spec.parallelism,
             max_retries=spec.max_retries,
             timeout=spec.timeout,
         )
-        run = Run(document.internal["digests"], document.body["uid"], Record(spec, machine, tasks))
+        # Tasks begin before all of them are written: one that is nowhere has not begun, or the engine knows of it.
+        machine.changed.update(index for index in range(spec.task_count) if index not in tasks)
+        run = Run(
+            document.internal["digests"],
+            document.body["uid"],
+            Record(spec, machine),
+            set(document.internal.get("replaces", ())),
+        )
         self._runs[spec.name] = run
+        self._join(run, document)
         self._reunite(run, self._orphans.take(spec.name))
         self._set_timer(run)
+        for other in list(run.replaces):
+            if await self._store.get("Running", other) is None:
+                run.replaces.discard(other)
         return run
+
+    async def _stored_tasks(self, spec: ExecutionSpec) -> dict[int, Task]:
+        """By index. A page at a time: others read as well."""
+        found: dict[int, Task] = {}
+        after = ""
+        while True:
+            page = await self._store.list("Task", prefix=f"{spec.name}/tasks/", after=after, limit=PAGE)
+            found.update((document.body["index"], task_from(document)) for document in page)
+            if len(page) < PAGE:
+                return found
+            after = page[-1].name
+
+    def _join(self, run: Run, document: Document) -> None:
+        """It is among those that share the machine, unless it can never have its part of it."""
+        spec = run.spec
+        need = Size(spec.containers.cpu, spec.containers.memory)
+        until = None
+        if document.internal.get("delayed") and not run.machine.begun:
+            until = from_rfc3339(document.body["createTime"]) + DELAY
+        self._admission.add(spec.name, need, until)
+        if problem := self._admission.refusal(need):
+            run.machine.impossible(problem, self._now())
 
     def _reunite(self, run: Run, states: Iterable[InstanceState]) -> None:
         """Tell the machine what the engine knows of its attempts, oldest attempt first, and what it does not."""
@@ -166,7 +213,7 @@ class ExecutionController:
         numbered = [(int(s.labels[labels.TASK]), int(s.labels[labels.ATTEMPT]), s) for s in states]
         for index, attempt, state in sorted(numbered, key=lambda item: item[:2]):
             machine.adopt(index, attempt, state.started)
-            self._owners[state.id] = (run, index, attempt)
+            self._own(state.id, run, index, attempt)
             if state.phase is Phase.EXITED:
                 self._on_exited(state.id, state.exited or now, state.exit or Exit())
         known = {(index, attempt) for index, attempt, _ in numbered}
@@ -193,7 +240,8 @@ class ExecutionController:
         return True
 
     def _on_exited(self, id: str, at: float, exit: Exit) -> None:
-        run, index, attempt = self._owners.pop(id)
+        run, index, attempt = self._disown(id)
+        known = run.machine.failed_task is not None
         self._now()  # so that what began is told by the clock by which it ended
         run.record.ended.setdefault(index, []).append(id)
         # Its record is due even if the machine has heard of this exit before: only then is the instance removed.
@@ -202,6 +250,22 @@ class ExecutionController:
         self._carry_out(
             run, run.machine.exited(index, attempt, at, code=code, signal=signal, oom=exit.oom, message=why)
         )
+        failed = run.machine.failed_task
+        if not known and failed is not None and failed.index == index:
+            run.record.awaited += 1
+            task = self._supervisor.spawn(self._add_tail(run, id, failed), name=f"tail of {id[:8]}")
+            self._explaining.add(task)
+            task.add_done_callback(self._explaining.discard)
+
+    async def _add_tail(self, run: Run, id: str, task: Task) -> None:
+        """What the attempt wrote last belongs to why its task, and with it the execution, has failed."""
+        try:
+            task.attempts[-1].tail = log_tail(await self._engine.logs({labels.INSTANCE: id}, limit=SHOWN_LINES))
+        except Exception:
+            _log.exception("the last lines of %s cannot be read", id)
+        run.machine.changed.add(task.index)
+        run.record.awaited -= 1
+        self._settle(run)
 
     def _settle(self, run: Run) -> None:
         """After news of an attempt: start what may start now, record what has changed."""
@@ -214,30 +278,72 @@ class ExecutionController:
     def _forget(self, execution: str) -> None:
         """It has ended, and that is durable."""
         run = self._runs.pop(execution, None)
-        if run is not None:
-            self.on_end(execution, run.machine)
+        if run is None:
+            return
+        self._admission.forget(execution)
+        self.on_end(execution, run.machine)
+        if after := [other for other in self._runs.values() if execution in other.replaces]:
+            for other in after:
+                other.replaces.discard(execution)
+            self._pump()
 
     # Carrying out
 
+    def look(self) -> None:
+        """What others hold of the machine has become less."""
+        if self._runs:
+            self._pump()
+
     def _pump(self) -> None:
-        """Start what may start: one task of each execution in turn, oldest execution first, while there is room."""
+        """Start what may start, one task after the other, each of the execution that has least (core/admission.py)."""
         if self._idle is not None or self._paused is not None:
             return
-        room = self._max_tasks - len(self._owners)
-        waiting = [run for run in self._runs.values() if run.machine.startable]
-        while room > 0 and waiting:
-            for run in waiting[:room]:
-                self._carry_out(run, run.machine.start(1, self._now()))
-                run.record.stale = True
-                room -= 1
-            waiting = [run for run in waiting if run.machine.startable]
+        now, others = self._now(), self._others()
+        waiting = {name: run for name, run in self._runs.items() if run.machine.startable and not run.replaces}
+        touched: dict[str, Run] = {}
+        while waiting and (name := self._admission.next(waiting, others, now)) is not None:
+            run = touched[name] = waiting[name]
+            run.record.stale = True
+            self._carry_out(run, run.machine.start(1, now))
+            if not run.machine.startable:
+                del waiting[name]
+        for name, run in self._runs.items():
+            wait = Wait.NOTHING if run.machine.begun else self._wait(run, name in waiting, now)
+            if wait is not run.record.waiting:
+                touched[name] = run
+                run.record.waiting, run.record.stale = wait, True
+        for run in touched.values():
+            self._recorder.record(run.record)
+        self._set_delay(self._admission.wake(waiting, now), now)
+
+    def _wait(self, run: Run, startable: bool, now: float) -> Wait:
+        """What keeps one from its first task."""
+        if run.replaces:
+            return Wait.REPLACED
+        if not startable:
+            return Wait.NOTHING
+        return Wait.ROOM if self._admission.wake([run.spec.name], now) is None else Wait.DELAYED
+
+    def _set_delay(self, wake: float | None, now: float) -> None:
+        if self._delay is not None:
+            self._delay.cancel()
+        self._delay = None if wake is None else asyncio.get_running_loop().call_later(wake - now, self._pump)
+
+    def _own(self, id: str, run: Run, index: int, attempt: int) -> None:
+        self._owners[id] = (run, index, attempt)
+        self._admission.take(run.spec.name)
+
+    def _disown(self, id: str) -> tuple[Run, int, int]:
+        owner = self._owners.pop(id)
+        self._admission.give(owner[0].spec.name)
+        return owner
 
     def _carry_out(self, run: Run, commands: list[Command]) -> None:
         for command in commands:
             id = instance_id(run.uid, command.index, command.attempt)
             match command:
                 case Start(index, attempt):
-                    self._owners[id] = (run, index, attempt)
+                    self._own(id, run, index, attempt)
                     self._supervisor.spawn(self._start(run, id, index, attempt), name=f"start {id[:8]}")
                 case Stop():
                     self._discards.stop(id)
@@ -249,7 +355,8 @@ class ExecutionController:
             spec = _instance_spec(run, id, index, attempt, self._discards.grace, self._folders, opened)
             await self._engine.start(spec)
         except HomerunError as error:
-            self._owners.pop(id, None)
+            if id in self._owners:
+                self._disown(id)
             if isinstance(error, _PASSING) and self._pause(error):
                 run.machine.postponed(index, attempt)
             else:
@@ -299,13 +406,16 @@ class ExecutionController:
             self._settle(run)
 
     async def _delete(self, document: Document, run: Run | None) -> None:
-        tasks = await self._store.list("Task", prefix=f"{document.name}/tasks/")
+        spec = ExecutionSpec.parse(document.body)
+        tasks = [Delete("Task", spec.task_name(index)) for index in range(spec.task_count)]
+        for start in range(0, len(tasks), PAGE):
+            await self._store.apply(*tasks[start : start + PAGE])
         operations = await pending_operations(self._store, document.internal)
         body = deleted_body(document.body, self._now())
         error = Aborted(f"Execution {names.last(document.name)} was deleted.")
         ran, internal = finish(operations, document.internal, "Execution", body, error=error, verbs=("run", "create"))
         ended, _ = finish(operations, internal, "Execution", body)
-        gone: list[Write] = [Delete("Task", task.name) for task in tasks]
+        gone: list[Write] = []
         if run is not None and "completionTime" not in document.body:
             # What it is given to end in is not paid for: there will be no other moment at which its end is written.
             gone.append(charge_put(document, run.spec, run.machine, self._clock.now()))
@@ -321,6 +431,8 @@ class ExecutionController:
                 run.timer.cancel()
         if self._paused is not None:
             self._paused.cancel()
+        if self._delay is not None:
+            self._delay.cancel()
 
     async def stop_all(self) -> None:
         """Interrupt every attempt, wait until all have ended and that is durable: the next start repeats them."""
@@ -329,6 +441,8 @@ class ExecutionController:
             self._carry_out(run, run.machine.interrupt(self._now()))
         if self._owners:
             await self._idle.wait()
+        while self._explaining:
+            await asyncio.wait(self._explaining)
         await self._recorder.drain()
 
 
@@ -347,5 +461,6 @@ def _instance_spec(
         labels=labels.of_attempt(run.spec, index, attempt, id),
         main=run.spec.main,
         grace=grace,
+        background=True,
         volumes=volume_specs(run.spec.volumes, run.spec.containers.memory, folders, opened.files),
     )

@@ -10,6 +10,8 @@ from homerun.model import names
 from homerun.model.container import Containers
 
 SHOWN_LINES = 10
+_SHOWN_WIDTH = 500
+"""Characters of a line: it may be as long as 256 KiB, and messages go to places where they are shown whole."""
 _DOCUMENTED = (
     "The user-provided container failed to start and listen on the port defined provided by the PORT={port} "
     "environment variable within the allocated timeout."
@@ -29,7 +31,7 @@ def exit_text(ended: Exited, containers: Containers | None) -> str:
         what = f"the c{which[1:]} was terminated"
         return f"Memory limit{limit} exceeded: {what}. Raise it with --memory, or use less."
     if exit.signal is not None:
-        return f"{which} terminated on signal {exit.signal} ({_signal_name(exit.signal)})."
+        return f"{which} terminated on signal {exit.signal} ({signal_name(exit.signal)})."
     if exit.code is not None:
         return f"{which} called exit({exit.code})."
     return f"{which} ended and nobody saw how: the machine or its monitor went down."
@@ -47,11 +49,12 @@ def start_failure(port: int, cause: str, lines: Sequence[LogLine]) -> str:
 
 
 def log_tail(lines: Sequence[LogLine]) -> str:
-    shown = [line.text.rstrip() for line in lines[-SHOWN_LINES:]]
+    shown = [line.text.rstrip()[:_SHOWN_WIDTH] for line in lines[-SHOWN_LINES:]]
     return f"Its last log lines:\n{chr(10).join(shown)}" if shown else "It wrote no log lines."
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """`SIGKILL` for 9."""
     try:
         return signal.Signals(number).name
     except ValueError:

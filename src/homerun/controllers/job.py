@@ -21,7 +21,7 @@ from homerun.lib.errors import FailedPrecondition, HomerunError
 from homerun.lib.timestamps import to_rfc3339
 from homerun.model import conditions, limits, names
 from homerun.model.conditions import FAILED, RECONCILING, SUCCEEDED, Condition, condition
-from homerun.model.new_execution import execution_body, with_latest
+from homerun.model.new_execution import execution_body, execution_internal, with_latest
 from homerun.model.secret_needs import SecretNeeds
 from homerun.store.base import ABSENT, Delete, Document, Put, Store, Write
 
@@ -105,7 +105,7 @@ def pinned(
         return [Put(job.kind, job.name, job.body, internal, if_version=job.version)]
     creator = job.body.get("lastModifier", "")
     execution = execution_body(job.body, names.last(name), {}, now, creator)
-    copied = {"v1": job.internal.get("v1", []), "digests": list(digests)}
+    copied = execution_internal(job.body, internal, {})
     return [
         Put(job.kind, job.name, with_latest(job.body, execution), internal, if_version=job.version),
         Put("Execution", name, execution, copied, if_version=ABSENT),

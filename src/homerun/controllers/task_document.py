@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
+from homerun.controllers.failure import signal_name
 from homerun.core.task import Attempt, Outcome, Task, TaskState
 from homerun.lib import ids
 from homerun.lib.timestamps import to_rfc3339
@@ -25,27 +26,14 @@ _CONDITION = {
 _RPC_CODE = {Outcome.TIMEOUT: 4, Outcome.CANCELLED: 1, Outcome.LOST: 14, Outcome.INTERRUPTED: 14}
 
 
-def task_documents(execution: Mapping[str, Any], spec: ExecutionSpec, now: float) -> list[Put]:
-    """One Task for each index, pending. `execution` is the Execution's body."""
-    return [task_put(execution, spec, Task(index), now, created=now) for index in range(spec.task_count)]
-
-
-def task_put(
-    execution: Mapping[str, Any],
-    spec: ExecutionSpec,
-    task: Task,
-    now: float,
-    *,
-    created: float | None = None,
-    before: Document | None = None,
-) -> Put:
-    """`created` for a new one, `before` (what was stored) for one that has changed."""
-    old = before.body if before is not None else {}
+def task_put(execution: Mapping[str, Any], spec: ExecutionSpec, task: Task, now: float) -> Put:
+    """`execution` is the Execution's body. What never changes is made of it each time, not kept ten thousand times."""
     template = execution["template"]
     name = spec.task_name(task.index)
+    updated = to_rfc3339(now)
     body = {
         "name": name,
-        "uid": old.get("uid") or ids.uid(),
+        "uid": ids.uid_of(execution["uid"], str(task.index)),
         "generation": "1",
         "observedGeneration": "1",
         "labels": {
@@ -55,8 +43,8 @@ def task_put(
             "run.googleapis.com/taskIndex": str(task.index),
             _STATE_LABEL: task.state.value,
         },
-        "createTime": old.get("createTime") or to_rfc3339(created or now),
-        "updateTime": to_rfc3339(now),
+        "createTime": execution.get("createTime", updated),
+        "updateTime": updated,
         "job": spec.job,
         "execution": spec.name,
         "containers": template["containers"],
@@ -67,7 +55,7 @@ def task_put(
         "index": task.index,
         "retried": task.retried,
         "reconciling": not task.state.terminal,
-        "conditions": [_completed(task, now)],
+        "conditions": [_completed(spec, task, now)],
         **_times(task),
     }
     return Put("Task", name, body, {"attempts": [_stored(attempt) for attempt in task.attempts]})
@@ -81,8 +69,15 @@ def task_from(document: Document) -> Task:
     return Task(document.body["index"], TaskState(document.body["labels"][_STATE_LABEL]), attempts)
 
 
-def failure_text(attempt: Attempt, timeout: float) -> str:
-    """Why an attempt did not succeed."""
+def failure_text(attempt: Attempt, timeout: float, *, whole: bool = False) -> str:
+    """Why an attempt did not succeed; `whole`: with the last lines that it wrote, where they are known."""
+    why = _why(attempt, timeout)
+    if not whole or not attempt.tail:
+        return why
+    return f"{why.rstrip('.')}. {attempt.tail}"
+
+
+def _why(attempt: Attempt, timeout: float) -> str:
     match attempt.outcome:
         case Outcome.UNSTARTED:
             return f"The container could not be started: {attempt.message}"
@@ -99,20 +94,24 @@ def failure_text(attempt: Attempt, timeout: float) -> str:
     if attempt.oom:
         return "The container exceeded its memory limit and was terminated."
     if attempt.signal is not None:
-        return f"The container was terminated on signal {attempt.signal}."
+        return f"The container was terminated on signal {attempt.signal} ({signal_name(attempt.signal)})."
     return f"The container exited with an error (exit code {attempt.code})."
+
+
+_FIELDS = [field.name for field in fields(Attempt)]
 
 
 def _stored(attempt: Attempt) -> dict[str, Any]:
     """Without what says nothing. By identity: exit code 0 equals False, and says a lot."""
-    return {
-        key: value for key, value in asdict(attempt).items() if value is not None and value is not False and value != ""
-    }
+    values = ((name, getattr(attempt, name)) for name in _FIELDS)
+    return {name: value for name, value in values if value is not None and value is not False and value != ""}
 
 
-def _completed(task: Task, now: float) -> dict[str, Any]:
+def _completed(spec: ExecutionSpec, task: Task, now: float) -> dict[str, Any]:
     message = ""
-    if task.state in (TaskState.FAILED, TaskState.CANCELLED, TaskState.ABANDONED):
+    if task.state is TaskState.FAILED:
+        message = failure_text(task.attempts[-1], spec.timeout, whole=True)
+    elif task.state in (TaskState.CANCELLED, TaskState.ABANDONED):
         message = f"The task was {task.state.lower()}."
     last = task.attempts[-1].ended if task.attempts else None
     return condition("Completed", _CONDITION[task.state], last or now, message=message)

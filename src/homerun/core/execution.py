@@ -7,6 +7,7 @@ crashes because the machine is rebuilt from what was recorded (`tasks`) and then
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ class Stop:
 
 Command = Start | Stop
 
+SHOWN = 5
+"""Tasks that are remembered for being slow, and for having failed last."""
+
 
 class Result(StrEnum):
     RUNNING = "running"
@@ -48,16 +52,25 @@ class Execution:
     def __init__(self, tasks: Sequence[Task], *, parallelism: int, max_retries: int, timeout: float) -> None:
         self.tasks = list(tasks)
         self.cancelled = False
+        self.begun = any(t.attempts for t in self.tasks)
+        """Some task of it was ever started, or was found to be impossible."""
         self.changed: set[int] = set()
         """Tasks that differ from what was recorded; whoever records them empties it."""
         self._parallelism = parallelism or len(self.tasks)
         self._max_retries = max_retries
-        self._timeout = timeout
+        self.timeout = timeout
         self._pending: deque[int] = deque(t.index for t in self.tasks if t.state is TaskState.PENDING)
         self._running = {t.index for t in self.tasks if t.state is TaskState.RUNNING}
         self._stopping: dict[int, Outcome] = {}
         self._counts = Counter(t.state for t in self.tasks)
         self._failed: int | None = next((t.index for t in self.tasks if t.state is TaskState.FAILED), None)
+        self._again = {t.index: t.retried for t in self.tasks if t.retried}
+        self.failures: deque[tuple[int, int]] = deque(maxlen=SHOWN)
+        """Task and attempt of the last attempts that failed."""
+        self._longest: list[tuple[float, int, int]] = []
+        for task in self.tasks:
+            for past in task.attempts:
+                self._remember(task.index, past)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{number} {state}" for state, number in self._counts.items() if number)
@@ -65,6 +78,27 @@ class Execution:
 
     def count(self, state: TaskState) -> int:
         return self._counts[state]
+
+    @property
+    def retried(self) -> int:
+        """Tasks that were begun more than once."""
+        return len(self._again)
+
+    @property
+    def most_retries(self) -> int:
+        """Of a task that has not come to its end; 0: no such task was begun twice."""
+        return max((n for i, n in self._again.items() if not self.tasks[i].state.terminal), default=0)
+
+    @property
+    def running(self) -> list[Task]:
+        """Tasks of which an attempt runs, that which runs longest first."""
+        running = (self.tasks[index] for index in self._running)
+        return sorted(running, key=lambda task: (task.attempts[-1].started, task.index))
+
+    @property
+    def longest(self) -> list[tuple[int, int]]:
+        """Task and attempt of those that took longest, of all that have ended; the longest first."""
+        return [(index, number) for _, index, number in sorted(self._longest, reverse=True)]
 
     @property
     def failed_task(self) -> Task | None:
@@ -96,7 +130,7 @@ class Execution:
     def wake(self) -> float | None:
         """When the next attempt's time is over."""
         running = (self.tasks[index].running for index in self._running if index not in self._stopping)
-        return min((a.started + self._timeout for a in running if a is not None), default=None)
+        return min((a.started + self.timeout for a in running if a is not None), default=None)
 
     def start(self, slots: int, now: float) -> list[Command]:
         """Start up to `slots` tasks, lowest index first; retries come after tasks that never ran."""
@@ -104,26 +138,31 @@ class Execution:
         for _ in range(min(slots, self.startable)):
             task = self.tasks[self._pending.popleft()]
             attempt = Attempt(len(task.attempts), now)
-            task.attempts.append(attempt)
-            self._running.add(task.index)
-            self._move(task, TaskState.RUNNING)
+            self._begin(task, attempt)
             commands.append(Start(task.index, attempt.number))
         return commands
 
     def adopt(self, index: int, attempt: int, started: float) -> None:
         """The engine knows of an attempt. If it was never recorded, it had been started just before a crash. If it was,
-        and at quite another time, the wall clock has been set since: `started` is by the clock of now."""
+        and at quite another time, the wall clock has been set since: `started` is by the clock of now.
+
+        Told in the order of the attempts. One that is recorded as running, and of which the engine did not know before
+        this later one, never got that far: an earlier life had found that out, and was killed before it was recorded.
+        """
         task = self.tasks[index]
         current = self._current(index, attempt)
         if current is not None and abs(current.started - started) > CLOCK_SET:
             current.started = started
             self.changed.add(index)
+        if (earlier := task.running) is not None and earlier.number < attempt:
+            earlier.ended, earlier.outcome = max(started, earlier.started), Outcome.INTERRUPTED
+            self._running.discard(index)
+            self._move(task, TaskState.PENDING)
+            self._pending.append(index)
         if task.state is not TaskState.PENDING or attempt != len(task.attempts):
             return
         self._pending.remove(index)
-        task.attempts.append(Attempt(attempt, started))
-        self._running.add(index)
-        self._move(task, TaskState.RUNNING)
+        self._begin(task, Attempt(attempt, started))
 
     def exited(
         self,
@@ -163,6 +202,9 @@ class Execution:
             return
         task = self.tasks[index]
         task.attempts.pop()
+        self._again.pop(index, None)
+        if task.retried:
+            self._again[index] = task.retried
         self._running.discard(index)
         self._stopping.pop(index, None)
         if self.cancelled:
@@ -184,6 +226,15 @@ class Execution:
         current = self._current(index, attempt)
         return [] if current is None else self._end(index, current, Outcome.INTERRUPTED, now)
 
+    def impossible(self, message: str, now: float) -> None:
+        """No attempt can ever be started on this machine: the first task that waits fails, and its execution."""
+        if self._pending and not self.cancelled:
+            task = self.tasks[self._pending.popleft()]
+            refused = Attempt(len(task.attempts), now, now, Outcome.UNSTARTED, message=message)
+            self._add(task, refused)
+            self._remember(task.index, refused)
+            self._fail(task)
+
     def interrupt(self, now: float) -> list[Command]:
         """homerun is going down: stop what runs; it will be repeated at no cost."""
         return self._stop_all(Outcome.INTERRUPTED)
@@ -199,10 +250,31 @@ class Execution:
         commands: list[Command] = []
         for index in sorted(self._running - self._stopping.keys()):
             attempt = self.tasks[index].attempts[-1]
-            if now >= attempt.started + self._timeout - 1e-9:
+            if now >= attempt.started + self.timeout - 1e-9:
                 self._stopping[index] = Outcome.TIMEOUT
                 commands.append(Stop(index, attempt.number))
         return commands
+
+    def _add(self, task: Task, attempt: Attempt) -> None:
+        task.attempts.append(attempt)
+        self.begun = True
+        if task.retried:
+            self._again[task.index] = task.retried
+
+    def _begin(self, task: Task, attempt: Attempt) -> None:
+        self._add(task, attempt)
+        self._running.add(task.index)
+        self._move(task, TaskState.RUNNING)
+
+    def _remember(self, index: int, attempt: Attempt) -> None:
+        """An attempt that has ended, if it is worth it."""
+        if attempt.ended is None:
+            return
+        if not attempt.ok and attempt.outcome is not Outcome.INTERRUPTED:
+            self.failures.append((index, attempt.number))
+        heapq.heappush(self._longest, (attempt.ended - attempt.started, index, attempt.number))
+        if len(self._longest) > SHOWN:
+            heapq.heappop(self._longest)
 
     def _current(self, index: int, attempt: int) -> Attempt | None:
         running = self.tasks[index].running
@@ -211,6 +283,7 @@ class Execution:
     def _end(self, index: int, attempt: Attempt, outcome: Outcome, now: float) -> list[Command]:
         task = self.tasks[index]
         attempt.ended, attempt.outcome = max(now, attempt.started), outcome
+        self._remember(index, attempt)
         self._running.discard(index)
         if attempt.ok:
             self._move(task, TaskState.SUCCEEDED)

@@ -48,6 +48,8 @@ class Attempt:
     oom: bool = False
     message: str = ""
     """Why it ended, where the rest does not say it."""
+    tail: str = ""
+    """The last lines that it wrote, of one that was the end of its task."""
 
     @property
     def ok(self) -> bool:

@@ -44,6 +44,7 @@ from homerun.controllers.secrets import Secrets
 from homerun.controllers.service import ServiceRoutes
 from homerun.controllers.volumes import Folders
 from homerun.controllers.worker_pool import PoolSize
+from homerun.core.admission import Size
 from homerun.core.destination import Destinations
 from homerun.daemon import starts
 from homerun.daemon.inside import HttpServer, Sockets, doors
@@ -53,7 +54,7 @@ from homerun.daemon.observatory import Observatory
 from homerun.daemon.options import split_address
 from homerun.daemon.own_api import OwnApi
 from homerun.daemon.resolver import Resolver, names_of_ours
-from homerun.engine.base import Engine, Event
+from homerun.engine.base import Engine, Event, Exited
 from homerun.engine.images.store import ImageStore
 from homerun.engine.oci.engine import OciEngine
 from homerun.lib.clock import Clock, SystemClock
@@ -130,7 +131,8 @@ class Control:
             self.discards,
             self.secrets,
             clock,
-            max_tasks=settings.max_tasks,
+            room=Size(settings.max_tasks, settings.task_memory << 20),
+            others=self._held,
             folders=folders,
         )
         self.targets = self._targets()
@@ -243,9 +245,19 @@ class Control:
     def _has(self, revision: str) -> bool:
         return self.capacity.group(revision) is not None
 
+    def _held(self) -> Size:
+        """What the instances of services and worker pools may use, of what tasks may use as well."""
+        held = self.crews.held()
+        for group in self.capacity.groups:
+            containers = group.spec.containers
+            held += Size(containers.cpu, containers.memory).times(len(group.fleet.instances))
+        return held
+
     def _on_event(self, event: Event) -> None:
-        owners = (self.capacity, self.crews, self.executions, self.discards)
-        if not any(owner.on_event(event) for owner in owners):
+        if self.capacity.on_event(event) or self.crews.on_event(event):
+            if isinstance(event, Exited):
+                self.executions.look()
+        elif not (self.executions.on_event(event) or self.discards.on_event(event)):
             _log.debug("an event of an instance that nobody owns: %s", event)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import homerun
+from homerun.aio.pieces import in_pieces
 from homerun.apis.homerun.insight import (
     AttemptView,
     BillView,
@@ -21,6 +23,7 @@ from homerun.apis.homerun.insight import (
     Info,
     InstanceView,
     Moment,
+    ProgressView,
     ServiceView,
     Span,
     StandbyView,
@@ -28,7 +31,7 @@ from homerun.apis.homerun.insight import (
 )
 from homerun.controllers import crews
 from homerun.controllers.capacity import Capacity, Group
-from homerun.controllers.task_document import task_from, timeline
+from homerun.controllers.task_document import failure_text, task_from, timeline
 from homerun.core.billing import day_of
 from homerun.core.crew import Crew
 from homerun.core.fleet import Explained
@@ -36,6 +39,7 @@ from homerun.core.instance import Instance
 from homerun.core.invoice import span_of
 from homerun.core.task import Attempt, Outcome, Task
 from homerun.daemon.bills import bill, cost, pool_used, service_used, tasks_used
+from homerun.daemon.execution_progress import execution_progress, stored_progress, troubled_first
 from homerun.daemon.metrics import page
 from homerun.engine.base import Origin, Ready
 from homerun.engine.images.build import build
@@ -47,9 +51,13 @@ from homerun.model import names
 from homerun.model.environment import gcloud_environment
 from homerun.model.execution import ExecutionSpec
 from homerun.model.urls import is_loopback
+from homerun.store.base import Document
 
 if TYPE_CHECKING:
     from homerun.daemon.control import Control
+
+PIECE = 500
+"""Tasks that are made into JSON, or read, in one turn of the loop."""
 
 
 class DaemonInsight:
@@ -118,21 +126,46 @@ class DaemonInsight:
             "cost": cost(name, pool_used(control, name)),
         }
 
-    async def explain_execution(self, name: str) -> ExecutionView:
-        control = self._control
-        document = await control.store.get("Execution", name)
+    async def explain_execution(
+        self, name: str, tasks: int = 0, moments: int = 0, one: int | None = None
+    ) -> ExecutionView:
+        document = await self._execution(name)
+        spec = ExecutionSpec.parse(document.body)
+        found = [task for task in await self._tasks(name) if one is None or task.index == one]
+        told = timeline(found)
+        shown = sorted(found, key=troubled_first)[:tasks] if tasks else found
+        used = tasks_used(spec.containers, found, self._control.clock.now())
+        return {
+            "tasks": await in_pieces(functools.partial(_task, spec.timeout), shown, PIECE),
+            "moreTasks": len(found) - len(shown),
+            "timeline": await in_pieces(_moment, told[-moments:], PIECE),
+            "moreMoments": max(len(told) - moments, 0) if moments else 0,
+            "cost": cost(name, used),
+        }
+
+    async def _execution(self, name: str) -> Document:
+        document = await self._control.store.get("Execution", name)
         if document is None:
             raise NotFound(f"Execution {name} does not exist: `homerun jobs executions list` shows those that do")
-        spec = ExecutionSpec.parse(document.body)
-        machine = control.executions.machine(name)
+        return document
+
+    async def _tasks(self, name: str) -> Sequence[Task]:
+        """By index: from memory while it runs, then from the store."""
+        if (machine := self._control.executions.machine(name)) is not None:
+            return machine.tasks
+        found: list[Task] = []
+        after = ""
+        while page := await self._control.store.list("Task", prefix=f"{name}/tasks/", after=after, limit=PIECE):
+            found += map(task_from, page)
+            after = page[-1].name
+        return sorted(found, key=lambda task: task.index)
+
+    async def execution_progress(self, name: str) -> ProgressView:
+        machine = self._control.executions.machine(name)
         if machine is not None:
-            tasks = machine.tasks
-        else:
-            stored = await control.store.list("Task", prefix=f"{name}/tasks/")
-            tasks = sorted((task_from(d) for d in stored), key=lambda task: task.index)
-        moments: list[Moment] = [{"time": to_rfc3339(at), "what": what} for at, what in timeline(tasks)]
-        used = tasks_used(spec.containers, tasks, control.clock.now())
-        return {"tasks": [_task(task) for task in tasks], "timeline": moments, "cost": cost(name, used)}
+            now, waiting = self._control.clock.now(), self._control.executions.waiting(name)
+            return execution_progress(machine, waiting, now)
+        return stored_progress((await self._execution(name)).body)
 
     async def bill(self, span: Span) -> BillView:
         today = day_of(self._control.clock.now())
@@ -270,11 +303,16 @@ def _sentence(decision: DecisionView) -> str:
     return f"{decision['revision']}: {decision['ready']} ready, {decision['want']} wanted: {decision['reason']}"
 
 
-def _task(task: Task) -> TaskView:
-    return {"index": task.index, "state": task.state.value, "attempts": [_attempt(a) for a in task.attempts]}
+def _moment(moment: tuple[float, str]) -> Moment:
+    return {"time": to_rfc3339(moment[0]), "what": moment[1]}
 
 
-def _attempt(attempt: Attempt) -> AttemptView:
+def _task(timeout: float, task: Task) -> TaskView:
+    attempts = [_attempt(timeout, attempt) for attempt in task.attempts]
+    return {"index": task.index, "state": task.state.value, "attempts": attempts}
+
+
+def _attempt(timeout: float, attempt: Attempt) -> AttemptView:
     view: AttemptView = {
         "attempt": attempt.number,
         "started": to_rfc3339(attempt.started),
@@ -287,4 +325,6 @@ def _attempt(attempt: Attempt) -> AttemptView:
         view["code"] = attempt.code
     if attempt.signal is not None:
         view["signal"] = attempt.signal
+    if attempt.ended is not None and not attempt.ok:
+        view["why"] = failure_text(attempt, timeout, whole=True)
     return view

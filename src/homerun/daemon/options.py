@@ -20,6 +20,7 @@ _NUMBERS: dict[str, type[float]] = {
     "standby": int,
     "routers": int,
     "max_tasks": int,
+    "task_memory": int,
     "request_limit": int,
     "response_limit": int,
     "queue_limit": int,

@@ -172,6 +172,8 @@ class InstanceSpec:
     grace: float = 10
     checkpoint: str = ""
     """Name of one to go on from, if there is one of an instance like this (`checkpoint`)."""
+    background: bool = False
+    """It gives way: nobody waits for a request that it answers. Others come first where CPU is short."""
 
     @property
     def cpu(self) -> float:

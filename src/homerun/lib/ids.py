@@ -23,6 +23,11 @@ def uid() -> str:
     return str(uuid.uuid4())
 
 
+def uid_of(owner: str, part: str) -> str:
+    """Always the same for the same part of the same owner, so that nobody has to remember it."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{owner}/{part}"))
+
+
 def instance_id() -> str:
     """The long hex number that logs and the metadata server call an instance by."""
     return secrets.token_hex(16)

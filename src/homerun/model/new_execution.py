@@ -42,6 +42,14 @@ def execution_body(job: Json, id: str, overrides: Json, now: float, creator: str
     }
 
 
+def execution_internal(job: Json, internal: Json, overrides: Json) -> dict[str, Any]:
+    """What is kept beside the body. `job`, `internal`: the job's; `overrides`: v2 JSON."""
+    kept: dict[str, Any] = {"v1": internal.get("v1", []), "digests": internal.get("digests", [])}
+    if overrides.get("delayExecution", job["template"].get("delayExecution")):
+        kept["delayed"] = True
+    return kept
+
+
 def with_latest(job: Json, execution: Json) -> dict[str, Any]:
     """The job's body, once `execution` is its latest."""
     latest = {

@@ -9,6 +9,7 @@ from homerun.model import limits
 from homerun.model.limits import AtMost, Text
 from homerun.model.metadata_rules import METADATA
 from homerun.model.names import check_id
+from homerun.model.overlap import OVERLAP
 from homerun.model.rules import Rule, below, field, required
 from homerun.model.template_rules import NO_PORTS, REVISION, SERVICE_REVISION, TEMPLATE, instance_counts
 
@@ -146,6 +147,7 @@ JOB = (
         for key in ("startExecutionToken", "runExecutionToken")
     ),
     Rule("runExecutionToken", "not beside startExecutionToken", "§5.1", _one_token, at=""),
+    OVERLAP,
     Rule("template.template", "required", "§7.1", _task_template, at=""),
     *below("template", METADATA),
     field("template.taskCount", limits.TASK_COUNT, "§3"),

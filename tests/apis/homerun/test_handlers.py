@@ -6,7 +6,7 @@ import pytest
 from starlette.applications import Starlette
 
 from homerun.apis.homerun.handlers import IN_MEMORY, routes
-from homerun.apis.homerun.insight import BillView, BuildEvent, ExecutionView, Info, ServiceView, Span
+from homerun.apis.homerun.insight import BillView, BuildEvent, ExecutionView, Info, ProgressView, ServiceView, Span
 from homerun.lib.errors import FailedPrecondition, Invalid, NotFound
 from tests.support.asgi import call
 
@@ -46,10 +46,16 @@ class Fake:
             raise NotFound(name)
         return await self.explain_service("projects/p/locations/l/services/hello")
 
-    async def explain_execution(self, name: str) -> ExecutionView:
+    async def explain_execution(
+        self, name: str, tasks: int = 0, moments: int = 0, one: int | None = None
+    ) -> ExecutionView:
         if name != "projects/p/locations/l/jobs/j/executions/j-abcde":
             raise NotFound(name)
-        return {"tasks": [], "timeline": [{"time": "t", "what": name}], "cost": COST}  # type: ignore[typeddict-item]
+        told = [{"time": "t", "what": f"{name} {tasks} {moments} {one}"}]
+        return {"tasks": [], "timeline": told, "cost": COST}  # type: ignore[typeddict-item]
+
+    async def execution_progress(self, name: str) -> ProgressView:
+        return {"counts": {"Running": 1}, "waiting": name}  # type: ignore[typeddict-item]
 
     async def bill(self, span: Span) -> BillView:
         self.span = span
@@ -108,7 +114,20 @@ async def test_a_worker_pool_is_explained_by_its_full_name(app: Starlette) -> No
 
 async def test_an_execution_is_explained_by_its_full_name(app: Starlette) -> None:
     answer = await call(app, "GET", f"{LOCATION}/jobs/j/executions/j-abcde:explain")
-    assert answer.json()["timeline"][0]["what"] == "projects/p/locations/l/jobs/j/executions/j-abcde"
+    assert answer.json()["timeline"][0]["what"] == "projects/p/locations/l/jobs/j/executions/j-abcde 0 0 None"
+
+
+async def test_of_an_execution_with_many_tasks_a_part_can_be_asked_for(app: Starlette) -> None:
+    path = f"{LOCATION}/jobs/j/executions/j-abcde:explain"
+    answer = await call(app, "GET", f"{path}?tasks=50&moments=20&task=0")
+    assert answer.json()["timeline"][0]["what"].endswith("j-abcde 50 20 0")
+    with pytest.raises(Invalid, match="tasks"):
+        await call(app, "GET", f"{path}?tasks=-1")
+
+
+async def test_the_progress_of_an_execution_is_told_by_its_full_name(app: Starlette) -> None:
+    answer = await call(app, "GET", f"{LOCATION}/jobs/j/executions/j-abcde:progress")
+    assert answer.json()["waiting"] == "projects/p/locations/l/jobs/j/executions/j-abcde"
 
 
 async def test_what_is_not_there_is_left_to_the_server_to_answer(app: Starlette) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from homerun.store.base import Put
-from tests.support.api import BATCH, FAILING, LOCATION, SLOW, V2, Refused, api, job, service
+from tests.support.api import BATCH, FAILING, LOCATION, SLOW, V2, Api, Refused, api, job, service
 
 pytestmark = pytest.mark.looptime
 
@@ -250,6 +250,73 @@ async def test_overrides_are_for_one_run_only() -> None:
         with pytest.raises(Refused) as caught:
             await a("POST", f"{V2}/jobs/work:run", {"overrides": {"taskCount": 10_001, "typo": 1}})
         assert set(caught.value.fields) == {"overrides.taskCount", "overrides.typo"}
+
+
+async def slow_job(a: Api, overlap: str) -> str:
+    """A job with this policy, running; the execution's name."""
+    await a.create_job("slow", SLOW)
+    await a("PATCH", f"{V2}/jobs/slow", {**job(SLOW), "annotations": {"homerun-overlap": overlap}})
+    operation = await a("POST", f"{V2}/jobs/slow:run", {})
+    return str(operation["metadata"]["name"])
+
+
+async def test_executions_of_a_job_may_overlap() -> None:
+    async with api() as a:
+        first = await slow_job(a, "allow")
+        await a("POST", f"{V2}/jobs/slow:run", {})
+        await asyncio.sleep(60)
+        executions = (await a("GET", f"{V2}/jobs/slow/executions"))["executions"]
+        assert [e["runningCount"] for e in executions] == [1, 1]
+        assert first in [e["name"] for e in executions]
+
+
+async def test_a_job_can_forbid_that_its_executions_overlap() -> None:
+    async with api() as a:
+        first = await slow_job(a, "forbid")
+        for body in ({}, {"validateOnly": True}):
+            with pytest.raises(
+                Refused, match=f"{first.rpartition('/')[2]} is not over: wait until it is, or cancel it"
+            ):
+                await a("POST", f"{V2}/jobs/slow:run", body)
+        await a.done(await a("POST", f"/v2/{first}:cancel", {}))
+        assert (await a("POST", f"{V2}/jobs/slow:run", {}))["metadata"]["name"] != first
+
+
+async def test_of_two_runs_at_the_same_moment_a_job_that_forbids_overlap_takes_one() -> None:
+    async with api() as a:
+        await a.create_job("slow", SLOW)
+        await a("PATCH", f"{V2}/jobs/slow", {**job(SLOW), "annotations": {"homerun-overlap": "forbid"}})
+        runs = [a("POST", f"{V2}/jobs/slow:run", {}) for _ in range(5)]
+        outcomes = await asyncio.gather(*runs, return_exceptions=True)
+        assert sorted(isinstance(outcome, Refused) for outcome in outcomes) == [False, True, True, True, True]
+
+
+async def test_a_job_can_have_a_new_execution_take_the_place_of_the_old_one() -> None:
+    async with api() as a:
+        first = await slow_job(a, "replace")
+        await asyncio.sleep(10)
+        second = (await a("POST", f"{V2}/jobs/slow:run", {}))["metadata"]["name"]
+        await asyncio.sleep(60)
+        assert (await a("GET", f"/v2/{first}"))["cancelledCount"] == 1
+        assert (await a("GET", f"/v2/{second}"))["runningCount"] == 1
+
+
+async def test_an_execution_can_be_asked_to_give_way_to_others() -> None:
+    async with api(max_tasks=1) as a:
+        await a.create_job("slow", SLOW, tasks=3)
+        await a("POST", f"{V2}/jobs/slow:run", {})
+        await a.create_job("work")
+        late = await a("POST", f"{V2}/jobs/work:run", {"overrides": {"delayExecution": True}})
+        await asyncio.sleep(10)
+        conditions = (await a("GET", f"/v2/{late['metadata']['name']}"))["conditions"]
+        assert [c.get("executionReason") for c in conditions if c["type"] == "Completed"] == ["DELAYED_START_PENDING"]
+
+
+async def test_an_unknown_overlap_policy_is_refused_with_the_known_ones() -> None:
+    async with api() as a:
+        with pytest.raises(Refused) as caught:
+            await a("POST", f"{V2}/jobs?jobId=work", {**job(), "annotations": {"homerun-overlap": "queue"}})
+        assert caught.value.fields == ["annotations[homerun-overlap]"]
 
 
 async def test_a_run_waits_for_the_image_of_a_job_that_was_just_made() -> None:

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from homerun.engine.base import Exit, Exited, InstanceState, Phase, Ready
+from homerun.engine.base import ContainerSpec, Exit, Exited, InstanceSpec, InstanceState, Phase, Ready
 from homerun.engine.images.store import ImageStore
 from homerun.engine.oci import monitor, procfs
 from homerun.engine.oci.cgroup import Cgroups
 from homerun.engine.oci.engine import OciEngine
 from homerun.engine.oci.layout import Layout
+from homerun.engine.oci.logs import Logs
 from homerun.engine.oci.records import Pair, Record, Running
 from homerun.lib.clock import SystemClock
 from homerun.lib.errors import AlreadyExists
@@ -164,6 +165,30 @@ async def test_a_start_that_was_cut_short_just_before_its_program_is_finished(cl
     await rig.open()
     assert await rig.exit("late") == Exit(code=3)
     assert await rig.output("late") == ["ran"]
+
+
+async def test_a_restart_that_is_killed_while_it_cleans_up_leaves_no_id_that_cannot_be_used(
+    closed: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a start that was cut short the index of logs may know already; then nothing else may forget it first."""
+    rig, image = closed, closed.image.pinned if closed.image else ""
+    layout, spec = Layout(rig.state), InstanceSpec("i0", (ContainerSpec(image, args=("exit", "0")),))
+    for folder in (layout.instances, layout.logs):
+        folder.mkdir(parents=True, exist_ok=True)
+    Record.create(layout.instances, spec)
+    logs = Logs(layout.logs)
+    logs.file("i0").touch()
+    logs.add("i0", {}, {"i0": ""})
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Logs, "drop", killed)
+        await rig.open()
+    await rig.open()
+    await rig.engine.start(spec)
+    assert await rig.exit("i0") == Exit(code=0)
 
 
 async def test_an_id_stays_used_over_a_crash(closed: Rig) -> None:

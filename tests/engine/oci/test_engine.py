@@ -100,6 +100,20 @@ async def test_the_kernel_knows_its_limits(either: Rig) -> None:
     assert {file.name: file.read_text().strip() for file in files if file.exists()} == wanted
 
 
+async def test_what_is_in_the_background_gives_way_and_finds_itself_as_any_other(rig: Rig) -> None:
+    shares, own = {}, os.getpriority(os.PRIO_PROCESS, 0)
+    for background in (False, True):
+        id = await rig.several(ContainerSpec("", args=("sleep",)), background=background)
+        await rig.ready(id)
+        [part] = rig.engine._instances[id].parts
+        assert part.monitor and part.init
+        assert os.getpriority(os.PRIO_PROCESS, part.monitor.pid) == min(own + 10 * background, 19)
+        assert os.getpriority(os.PRIO_PROCESS, part.init.pid) == own
+        cgroups = rig.engine._host.cgroups
+        shares[background] = int(cgroups._file(id, "cpu", "cpu.shares", "cpu.weight").read_text())
+    assert 5 * shares[True] < shares[False]
+
+
 async def test_what_is_written_may_go_to_disk_instead(tmp_path: Path) -> None:
     rig = Rig(tmp_path, root_disk=64 << 20)
     await rig.open()

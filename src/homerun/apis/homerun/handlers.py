@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from typing import BinaryIO, cast
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -22,6 +23,7 @@ _log = logging.getLogger("homerun.apis")
 PREFIX = "/homerun/v1"
 LOCATION = PREFIX + "/projects/{project}/locations/{location}"
 
+EXECUTION = "jobs/{job}/executions/{execution}"
 CONTENT_TYPE = "text/plain; version=0.0.4"
 """Of metrics: Prometheus' text format."""
 MAX_ARCHIVE = 1 << 30
@@ -45,7 +47,12 @@ def routes(insight: Insight, *, max_archive: int = MAX_ARCHIVE) -> list[Route]:
         return JSONResponse(await insight.explain_worker_pool(_name(request, "workerPools/{pool}")))
 
     async def explain_execution(request: Request) -> Response:
-        return JSONResponse(await insight.explain_execution(_name(request, "jobs/{job}/executions/{execution}")))
+        tasks, moments = _number(request, "tasks"), _number(request, "moments")
+        one = _number(request, "task") if "task" in request.query_params else None
+        return _json(await insight.explain_execution(_name(request, EXECUTION), tasks, moments, one))
+
+    async def execution_progress(request: Request) -> Response:
+        return _json(await insight.execution_progress(_name(request, EXECUTION)))
 
     async def bill(request: Request) -> Response:
         return JSONResponse(await insight.bill(_span(request)))
@@ -66,7 +73,8 @@ def routes(insight: Insight, *, max_archive: int = MAX_ARCHIVE) -> list[Route]:
         Route(f"{PREFIX}:shutdown", shutdown, methods=["POST"]),
         Route(f"{LOCATION}/services/{{service}}:explain", explain_service, methods=["GET"]),
         Route(f"{LOCATION}/workerPools/{{pool}}:explain", explain_worker_pool, methods=["GET"]),
-        Route(f"{LOCATION}/jobs/{{job}}/executions/{{execution}}:explain", explain_execution, methods=["GET"]),
+        Route(f"{LOCATION}/{EXECUTION}:explain", explain_execution, methods=["GET"]),
+        Route(f"{LOCATION}/{EXECUTION}:progress", execution_progress, methods=["GET"]),
         Route(f"{LOCATION}/builds", build, methods=["POST"]),
     ]
 
@@ -82,6 +90,18 @@ def _span(request: Request) -> Span:
     if minimum not in ("true", "false"):
         raise Invalid.field("minimum", f"{minimum!r} is neither true nor false")
     return Span(since, until, by, minimum == "true")
+
+
+def _json(view: object) -> Response:
+    """Of ten thousand tasks in some 10 ms: the standard library's encoder takes ten times as long."""
+    return Response(msgspec.json.encode(view), media_type="application/json")
+
+
+def _number(request: Request, parameter: str) -> int:
+    text = request.query_params.get(parameter, "0")
+    if not text.isdecimal():
+        raise Invalid.field(parameter, f"must be a whole number, not {text!r}")
+    return int(text)
 
 
 def _name(request: Request, path: str) -> str:

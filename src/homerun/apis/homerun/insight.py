@@ -168,7 +168,7 @@ class ServiceView(TypedDict):
 
 
 class AttemptView(TypedDict):
-    """`code` or `signal`, never both; `lost`: nobody saw how it ended."""
+    """`code` or `signal`, never both; `lost`: nobody saw how it ended. `why`: of one that failed."""
 
     attempt: int
     started: str
@@ -177,6 +177,7 @@ class AttemptView(TypedDict):
     signal: NotRequired[int]
     oom: bool
     lost: bool
+    why: NotRequired[str]
 
 
 class TaskView(TypedDict):
@@ -186,9 +187,45 @@ class TaskView(TypedDict):
 
 
 class ExecutionView(TypedDict):
+    """`moreTasks`, `moreMoments`: how many were left out because not all were asked for."""
+
     tasks: list[TaskView]
+    moreTasks: int
     timeline: list[Moment]
+    moreMoments: int
     cost: Cost
+
+
+class Slow(TypedDict):
+    """An attempt that takes, or took, long: so many seconds."""
+
+    index: int
+    attempt: int
+    seconds: float
+
+
+class Failed(TypedDict):
+    """An attempt that failed, and why."""
+
+    index: int
+    attempt: int
+    why: str
+
+
+class ProgressView(TypedDict):
+    """How far an execution is; the same work for ten thousand tasks as for one.
+
+    `counts`: of tasks, by state. `running`: attempts that run, the longest first. `slowest`: of those that have ended.
+    `failures`: the last ones. The three lists have a few entries each, and are empty when the execution is over.
+    `waiting`: what it waits for before its first task, if it does.
+    """
+
+    counts: dict[str, int]
+    retried: int
+    running: list[Slow]
+    slowest: list[Slow]
+    failures: list[Failed]
+    waiting: str
 
 
 class BuildLog(TypedDict):
@@ -225,7 +262,14 @@ class Insight(Protocol):
         """Raises NotFound."""
         ...
 
-    async def explain_execution(self, name: str) -> ExecutionView:
+    async def explain_execution(
+        self, name: str, tasks: int = 0, moments: int = 0, one: int | None = None
+    ) -> ExecutionView:
+        """Raises NotFound. `tasks`: at most so many, the troubled ones first; `moments`: the last so many; 0: all.
+        `one`: of this task only, by its index."""
+        ...
+
+    async def execution_progress(self, name: str) -> ProgressView:
         """Raises NotFound."""
         ...
 

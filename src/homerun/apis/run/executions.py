@@ -23,7 +23,8 @@ from homerun.model.checks import check_overrides
 from homerun.model.conditions import FAILED
 from homerun.model.identity import OWNER
 from homerun.model.names import Name, last
-from homerun.model.new_execution import execution_body, with_latest
+from homerun.model.new_execution import execution_body, execution_internal, with_latest
+from homerun.model.overlap import Overlap
 from homerun.store.base import ABSENT, Document, Put, Write
 
 IMPORT_SECONDS = 30
@@ -46,6 +47,10 @@ async def run(
     existing(await backend.store.get("Job", str(job)), str(job))
     await backend.until("Job", str(job), lambda document: document is None or _is_imported(document), IMPORT_SECONDS)
     await _check_running(backend, job)
+    others: list[Document] = []
+
+    async def look() -> None:
+        others[:] = await _unfinished(backend, job)
 
     def edit(document: Document | None) -> Sequence[Write]:
         old = existing(document, str(job))
@@ -56,7 +61,10 @@ async def run(
         raise_violations([*violations, *(Violation(path(v.field), v.description) for v in found)])
         name = job.child("executions", f"{job.id}-{ids.suffix(5)}")
         body = execution_body(old.body, name.id, overrides, backend.clock.now(), author)
-        internal = {"v1": old.internal.get("v1", []), "digests": old.internal.get("digests", [])}
+        internal = execution_internal(old.body, old.internal, overrides)
+        replaced = _overlapping(old, others)
+        if replaced:
+            internal["replaces"] = [other.name for other in others]
         operation = operation_put(name, "Execution", body, "run", internal, done=validate_only)
         internal = with_operation(internal, operation, 1)
         return [
@@ -64,13 +72,15 @@ async def run(
             operation,
             Put("Job", old.name, with_latest(old.body, body), old.internal, if_version=old.version),
             Put("Running", str(name), {}),
+            *replaced,
         ]
 
     if validate_only:
+        await look()
         put, operation, *_ = edit(await backend.store.get("Job", str(job)))
         assert isinstance(put, Put) and isinstance(operation, Put)
         return Written(unsaved(put), unsaved(operation))
-    resource, stored, *_ = await change(backend.store, "Job", str(job), edit)
+    resource, stored, *_ = await change(backend.store, "Job", str(job), edit, look)
     return Written(resource, stored)
 
 
@@ -116,6 +126,29 @@ async def _check_running(backend: Backend, job: Name) -> None:
             f"too many executions are already running in {job.parent_location}: at most {limits.RUNNING_EXECUTIONS} "
             "may. Wait for some to end, or cancel them"
         )
+
+
+async def _unfinished(backend: Backend, job: Name) -> list[Document]:
+    """Executions of the job that are not over; none if it does not mind them."""
+    document = await backend.store.get("Job", str(job))
+    if document is None or Overlap.of(document.body) is Overlap.ALLOW:
+        return []
+    running = await backend.store.list("Running", prefix=f"{job}/executions/")
+    found = [await backend.store.get("Execution", each.name) for each in running]
+    return [document for document in found if document is not None]
+
+
+def _overlapping(job: Document, others: Sequence[Document]) -> list[Write]:
+    """What becomes of `others`, which are not over, by the job's policy. Raises FailedPrecondition if that forbids."""
+    match Overlap.of(job.body):
+        case Overlap.FORBID if others:
+            raise FailedPrecondition(
+                f"Job {last(job.name)} forbids that its executions overlap, and {last(others[0].name)} is not over: "
+                "wait until it is, or cancel it"
+            )
+        case Overlap.REPLACE:
+            return [Put(e.kind, e.name, e.body, {**e.internal, "cancel": True}, if_version=e.version) for e in others]
+    return []
 
 
 def _is_imported(job: Document) -> bool:

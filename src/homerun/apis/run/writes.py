@@ -7,7 +7,7 @@ a conflict that the user hears of.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +30,18 @@ class Written:
     operation: Document
 
 
-async def change(store: Store, kind: str, name: str, edit: Edit) -> Sequence[Document]:
-    """Apply `edit` to the document; again, if somebody else wrote meanwhile."""
+async def change(
+    store: Store, kind: str, name: str, edit: Edit, look: Callable[[], Awaitable[None]] | None = None
+) -> Sequence[Document]:
+    """Apply `edit` to the document; again, if somebody else wrote meanwhile.
+
+    `look`: reads what else `edit` goes by, after the document, so that nothing of it is older.
+    """
     for _ in range(_ATTEMPTS):
-        writes = edit(await store.get(kind, name))
+        document = await store.get(kind, name)
+        if look is not None:
+            await look()
+        writes = edit(document)
         try:
             return await store.apply(*writes)
         except Conflict as error:

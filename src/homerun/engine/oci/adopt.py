@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from homerun.engine.base import Address, Phase
@@ -47,9 +48,13 @@ def adopt(host: Host, clock: Clock) -> Found:
     for instance in found.running:
         _tell_by(clock, instance, instance.record.running())
     _sweep(host, {instance.id for instance in found.running + found.ended})
-    for id in found.unborn:
-        Record(host.layout.instances / id).delete()
     return found
+
+
+def forget(host: Host, unborn: Iterable[str]) -> None:
+    """The last of them, after their logs: killed before, we would find an id that is used and nothing that used it."""
+    for id in unborn:
+        Record(host.layout.instances / id).delete()
 
 
 def _sort(found: Found, host: Host, instance: Instance, running: Running, boot: str) -> None:

@@ -137,6 +137,7 @@ class OciEngine:
             found = await asyncio.to_thread(adopt.adopt, self._host, self._clock)
             for id in found.unborn:
                 self._logs.drop(id)
+            await asyncio.to_thread(adopt.forget, self._host, found.unborn)
             await asyncio.to_thread(self._open_network, found)
             self.output.open()
         except BaseException:
@@ -371,7 +372,8 @@ class OciEngine:
         instance.phases["queue"] = began - asked
         network = instance.network = self._pool.take()
         instance.phases["network"] = self._clock.mono() - began
-        order = Order(instance.id, items, instance.record.folder, network.fd, instance.spec.volumes)
+        spec, folder = instance.spec, instance.record.folder
+        order = Order(instance.id, items, folder, network.fd, spec.volumes, spec.background)
         return launch.create(host, order, instance.phases)
 
     def _restore(self, instance: Instance, items: Sequence[Item], asked: float, found: Checkpoint) -> bool:
@@ -402,6 +404,9 @@ class OciEngine:
         released = self._clock.mono()
         try:
             self._record_running(instance, created)
+            if instance.spec.background:
+                for made in created:
+                    launch.unhurried(made.init)
             for part in instance.roots:
                 self._let_go(part)
         except BaseException:

@@ -32,6 +32,10 @@ from homerun.engine.oci.runtime import Runtime
 from homerun.engine.oci.sandbox import Disk
 from homerun.lib.errors import Internal, Invalid, ResourceExhausted
 
+BACKGROUND_NICE = 10
+"""While the containers of an instance in the background are made, what makes them gets a tenth of its share."""
+BACKGROUND_WEIGHT = 0.1
+"""And so do the containers, beside those of other instances, where CPU is short."""
 _RESOLV = Path("/etc/resolv.conf")
 _REAL_RESOLV = Path("/run/systemd/resolve/resolv.conf")
 
@@ -76,6 +80,7 @@ class Order:
     record: Path
     network: int
     volumes: Sequence[Volume] = ()
+    background: bool = False
 
 
 def create(host: Host, order: Order, phases: dict[str, float]) -> list[Monitor]:
@@ -120,6 +125,7 @@ def _create_all(host: Host, order: Order, bundles: Sequence[Path]) -> list[Monit
                     record=order.record,
                     log=item.log,
                     restore=item.checkpoint.image if item.checkpoint else None,
+                    niceness=BACKGROUND_NICE if order.background else 0,
                 )
             )
         for item, creation in zip(order.items, under_way, strict=True):
@@ -149,6 +155,12 @@ def _named(order: Order, item: Item) -> Iterator[None]:
         if len(order.items) == 1:
             raise
         raise type(error)(f"container {item.container.name}: {error.message}") from None
+
+
+def unhurried(init: Process) -> None:
+    """Its program is to find itself as any other: how much CPU it gets beside others, its cgroup says."""
+    with contextlib.suppress(ProcessLookupError):
+        os.setpriority(os.PRIO_PROCESS, init.pid, os.getpriority(os.PRIO_PROCESS, 0))
 
 
 def discard(host: Host, id: str, keys: Iterable[str]) -> None:
@@ -196,6 +208,7 @@ def _prepare(host: Host, order: Order, item: Item, point: Path) -> tuple[dict[st
         host.cgroups.swap_accounting,
         container.start_cpu,
         host.cgroups.layout is CgroupLayout.V2,
+        BACKGROUND_WEIGHT if order.background else 1.0,
     )
     place = bundle.Place(
         str(root),

@@ -20,6 +20,7 @@ from homerun.engine.oci import procfs
 from homerun.engine.oci.procfs import Process
 from homerun.lib.errors import Internal
 
+LEAST_URGENT = 19
 _PATIENCE = 60
 _SYNC_PIPE = 3
 _LOG_LIMIT = 64 << 20
@@ -73,9 +74,14 @@ def create(
     record: Path,
     log: Path,
     restore: Path | None = None,
+    niceness: int = 0,
 ) -> Creation:
     """Spawn conmon in the calling thread's namespaces, which has the runtime create the container, or go on with one
-    from its checkpoint in `restore`."""
+    from its checkpoint in `restore`.
+
+    `niceness`: how much more of it than this thread has conmon, the runtime, and the container's first process while it
+    waits.
+    """
     reader, writer = os.pipe()
     command = [conmon, "--cid", id, "--cuuid", id, "--name", id, "--runtime", runtime, "--bundle", str(bundle)]
     command += ["--sync", "--full-attach", "--no-sync-log", "--log-path", f"k8s-file:{log}"]
@@ -86,7 +92,11 @@ def create(
     for argument in runtime_args:
         command += ["--runtime-arg", argument]
     try:
-        return Creation(_spawn(command, writer), reader)
+        pid = _spawn(command, writer)
+        if niceness:
+            # Not of this thread before it spawns: what it does in Python, all of control may have to wait for.
+            os.setpriority(os.PRIO_PROCESS, pid, min(os.getpriority(os.PRIO_PROCESS, 0) + niceness, LEAST_URGENT))
+        return Creation(pid, reader)
     except BaseException:
         os.close(reader)
         raise
