@@ -36,7 +36,7 @@ ROOT = Path(__file__).parent.parent
 CACHE = ROOT / ".cache/bench"
 PHASES = ("queue", "network", "mount", "create", "restore", "start", "listen")
 COMMANDS = {
-    "flask": ["gunicorn", "--bind", ":8080", "--workers", "1", "app:app"],
+    "flask": ["gunicorn", "--workers", "1", "app:app"],
     "node": ["node", "/srv/server.js"],
     "java": ["java", "-cp", "/srv", "Server"],
     "slow": ["python3", "/srv/slow.py"],

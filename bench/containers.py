@@ -21,6 +21,7 @@ from tests.support.daemon import free_port
 _PODMAN = ["podman", "--runtime", "crun", "--cgroup-manager", "cgroupfs"]
 _RUN = ["run", "-d", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"]
 _ASK_EVERY = 0.0005
+_PATIENCE = 120
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,9 @@ class Peer(Protocol):
 
 
 def first_answer(port: int) -> None:
-    """Returns as soon as somebody answers there."""
-    while True:
+    """Returns as soon as somebody answers there. Raises TimeoutError."""
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         try:
             connection.request("GET", "/")
@@ -51,6 +53,7 @@ def first_answer(port: int) -> None:
             time.sleep(_ASK_EVERY)
         finally:
             connection.close()
+    raise TimeoutError(f"nobody answered on port {port} within {_PATIENCE} s")
 
 
 class Bare:
@@ -147,15 +150,19 @@ class Containerd:
 
     def start(self) -> float:
         id, port = next(self._ids), free_port()
+        try:
+            return self._start(id, port)
+        finally:
+            subprocess.run([*self._ctr, "task", "delete", "--force", id], capture_output=True)
+            subprocess.run([*self._ctr, "container", "delete", id], capture_output=True)
+
+    def _start(self, id: str, port: int) -> float:
         env = {**self._app.env, "PORT": str(port)}
         flags = [word for name, value in env.items() for word in ("--env", f"{name}={value}")]
         began = time.perf_counter()
         _call([*self._ctr, "run", "--detach", "--net-host", *flags, self._image, id, *self._app.command])
         first_answer(port)
-        took = (time.perf_counter() - began) * 1000
-        _call([*self._ctr, "task", "delete", "--force", id])
-        _call([*self._ctr, "container", "delete", id])
-        return took
+        return (time.perf_counter() - began) * 1000
 
 
 @contextmanager
@@ -165,7 +172,7 @@ def containerd(app: App) -> Iterator[Containerd | None]:
         print("containerd is not installed: measured without it")
         yield None
         return
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         place = Path(folder)
         config = place / "config.toml"
         config.write_text(

@@ -1,4 +1,4 @@
-"""A Flask app in one line: gunicorn --bind :$PORT app:app."""
+"""A Flask app in one line: gunicorn app:app, which listens on $PORT."""
 
 from flask import Flask
 
