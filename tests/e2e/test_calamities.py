@@ -19,8 +19,6 @@ from tests.support.daemon import LOCATION, ApiError, Daemon
 
 pytestmark = pytest.mark.host
 
-SECRETS = "/v1/projects/homerun/secrets"
-
 
 @pytest.fixture(scope="module")
 def disk(folder: Path) -> Iterator[Disk]:
@@ -87,13 +85,13 @@ def test_on_a_full_disk_what_runs_goes_on_and_what_cannot_be_is_refused_with_the
     daemon.deploy("cold", app)
     daemon.wait_for_zero("cold")
     operation = run_job(daemon, "ends", app, 2)
-    labels = {f"l{number}": "x" * 60 for number in range(60)}
+    env = [{"name": f"V{number}", "value": "x" * 30_000} for number in range(20)]
     with disk.full():
         assert daemon.get("warm")[0] == 200
         with pytest.raises(ApiError, match="no space left on the disk") as refused:
-            for number in range(1000):
-                body = {"replication": {"automatic": {}}, "labels": labels}
-                daemon.call("POST", f"{SECRETS}?secretId=s{number}", body)
+            for number in range(100):
+                body = {"template": {"template": {"containers": [{"image": app, "env": env}]}}}
+                daemon.call("POST", f"/v2/{LOCATION}/jobs?jobId=large-{number}", body)
         assert (refused.value.status, refused.value.error["status"]) == (429, "RESOURCE_EXHAUSTED")
         status, answer = daemon.get("cold")
         assert status == 503 and b"no space left" in answer
