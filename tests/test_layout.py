@@ -78,6 +78,7 @@ TESTED_THROUGH = {
         "apis/run_v1/objects.py",
         "apis/run_v1/overrides.py",
     ),
+    "tests/daemon/test_observatory.py": ("controllers/observer.py",),
     "tests/daemon/test_options.py": ("settings.py",),
 }
 """Files without a test of their own name, by the test through which they are tested. Keep it short."""

@@ -19,6 +19,7 @@ from homerun.controllers.container_spec import boosted_start, container_specs
 from homerun.controllers.cpu_samples import CpuSamples
 from homerun.controllers.discards import Discards, life_of
 from homerun.controllers.failure import exit_text, start_failure
+from homerun.controllers.observer import Observer
 from homerun.controllers.orphans import Orphans
 from homerun.controllers.plane import Plane
 from homerun.controllers.revision import Checked
@@ -27,7 +28,6 @@ from homerun.controllers.scaling import prospect, scaling, shares
 from homerun.controllers.secrets import Opened, Secrets
 from homerun.controllers.standbys import StandbyKeeper, can_wait
 from homerun.controllers.volumes import NO_FOLDERS, Folders, volume_specs
-from homerun.core.autoscaler import Decision
 from homerun.core.billing import Life
 from homerun.core.fleet import Command, Drain, Fleet, Load, Resume, Start, Stop, Withhold
 from homerun.core.health import Starting
@@ -72,31 +72,6 @@ class Metering(Protocol):
     def gone(self, revision: str) -> None:
         """Of one that is gone, the last usage may still come."""
         ...
-
-
-class Observer:
-    """Hears what becomes of instances and revisions, and does nothing about it."""
-
-    def starting(self, spec: RevisionSpec, instance: str, decision: Decision) -> None: ...
-
-    def ready(self, spec: RevisionSpec, event: Ready, startup: float) -> None:
-        """`startup`: seconds since it was decided to start it."""
-
-    def adopted(self, spec: RevisionSpec, event: Ready) -> None:
-        """It was ready before this process began."""
-
-    def not_started(self, spec: RevisionSpec, instance: str, error: str) -> None:
-        """`error`: why there never was a process of it; empty if there was one."""
-
-    def probed(self, spec: RevisionSpec, event: Probed) -> None: ...
-
-    def exited(self, spec: RevisionSpec, event: Exited, text: str) -> None:
-        """By itself, after it was ready; `text` says how."""
-
-    def ended(self, instance: str) -> None:
-        """In any way."""
-
-    def gone(self, revision: str) -> None: ...
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from homerun.controllers.capacity import Observer
+from homerun.controllers.observer import Observer
 from homerun.core.autoscaler import Decision
 from homerun.engine.base import Exited, Probed, Ready
 from homerun.lib.clock import Clock
