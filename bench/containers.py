@@ -142,7 +142,8 @@ class Containerd:
     def __init__(self, socket: Path, app: App) -> None:
         self._ctr = ["ctr", "--address", str(socket)]
         self._app = app
-        self._ids = (f"c{number}" for number in itertools.count())
+        # runc's own state is the host's, also that of a daemon with folders of its own.
+        self._ids = (f"bench-{os.getpid()}-{number}" for number in itertools.count())
         name = "localhost/homerun/bench:it"
         index = _call([*self._ctr, "image", "import", "--index-name", name, str(app.archive)])
         assert index
