@@ -1,11 +1,12 @@
 """What a failing disk is called, and what can be done about it."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from homerun.lib.disk import explain, is_full
+from homerun.lib.disk import explain, has_no_room, is_full
 from homerun.lib.errors import ResourceExhausted, Unavailable
 
 
@@ -28,3 +29,10 @@ def test_a_broken_one_is_named_with_the_file() -> None:
 
 def test_an_error_without_a_number_keeps_its_words() -> None:
     assert "/state (odd)" in explain(OSError("odd"), Path("/state")).message
+
+
+def test_whether_there_is_room_can_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not has_no_room(tmp_path / "nowhere")
+    room = os.statvfs_result((4096, 4096, 1000, 255, 255, 10, 10, 10, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda folder: room)
+    assert has_no_room(tmp_path)

@@ -16,6 +16,15 @@ def is_full(error: OSError) -> bool:
     return error.errno in _FULL
 
 
+def has_no_room(folder: Path) -> bool:
+    """Of whoever failed there without saying why, one can ask."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < 1 << 20
+
+
 def explain(error: OSError, place: Path) -> HomerunError:
     """`error` came up when something was written in `place`: in words, with the remedy."""
     if is_full(error):

@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
+from homerun.lib.disk import has_no_room
 from homerun.lib.errors import FailedPrecondition, HomerunError, Internal, ResourceExhausted, Unavailable
 from homerun.lib.lock import take
 from homerun.store.sql import migrations, queries
@@ -102,9 +103,9 @@ def explain(error: Exception, path: Path) -> HomerunError:
     """What went wrong with the file at `path`, in words, with the remedy."""
     if isinstance(error, HomerunError):
         return error
-    # The extended code's low byte is the primary code.
+    # The extended code's low byte is the primary code. Some file systems answer a full disk with an I/O error.
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and has_no_room(path.parent)):
         return ResourceExhausted(
             f"no space left on the disk of {path}: nothing was written; free some space and try again"
         )
@@ -117,12 +118,3 @@ def explain(error: Exception, path: Path) -> HomerunError:
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR):
         return Unavailable(f"cannot use {path} ({error}): check that its folder is there, writable, and its disk works")
     return Internal(f"{path}: {type(error).__name__}: {error}")
-
-
-def _is_full(path: Path) -> bool:
-    """Some file systems answer a full disk with an I/O error."""
-    try:
-        disk = os.statvfs(path.parent)
-    except OSError:
-        return False
-    return disk.f_bavail * disk.f_frsize < 1 << 20

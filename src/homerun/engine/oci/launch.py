@@ -30,6 +30,7 @@ from homerun.engine.oci.monitor import CreateFailed, Creation, Monitor
 from homerun.engine.oci.procfs import Process
 from homerun.engine.oci.runtime import Runtime
 from homerun.engine.oci.sandbox import Disk
+from homerun.lib.disk import has_no_room
 from homerun.lib.errors import Internal, Invalid, ResourceExhausted
 
 BACKGROUND_NICE = 10
@@ -288,7 +289,7 @@ def _left_out(words: Sequence[str], *, everything: bool) -> bool:
 def _explained(message: str, runtime: Runtime) -> Invalid | Internal | ResourceExhausted:
     """The runtime's refusal: ours to answer for, unless it says that the program cannot be run."""
     lower = message.lower()
-    if "no space left on device" in lower:
+    if "no space left on device" in lower or has_no_room(runtime.root):
         return ResourceExhausted(f"{runtime.name} found no space left on the disk of {runtime.root}: free some")
     if any(cause in lower for cause in ("executable file", "exec format error", "no such file", "permission denied")):
         return Invalid(f"the container cannot be started: {message}")
