@@ -20,6 +20,9 @@ hypothesis.settings.register_profile(
 # For the fast tier, which is run many times a day; everything else takes 100 examples.
 hypothesis.settings.register_profile("quick", hypothesis.settings.get_profile("homerun"), max_examples=20)
 
+# For scripts/test, which has twenty minutes on two cores.
+hypothesis.settings.register_profile("half", hypothesis.settings.get_profile("homerun"), max_examples=50)
+
 # The long run of all properties: HYPOTHESIS_PROFILE=thorough pytest
 hypothesis.settings.register_profile("thorough", hypothesis.settings.get_profile("homerun"), max_examples=10_000)
 

@@ -33,13 +33,16 @@ def clock(folder: Path) -> WallClock:
 
 @pytest.fixture(scope="module")
 def daemon(folder: Path, disk: Disk, clock: WallClock) -> Iterator[Daemon]:
-    """Its runtime kills itself in the middle of the next start, if the file `fatal` is there."""
+    """Its runtime kills itself in the middle of the next start, if the file `fatal` is there.
+
+    Nothing is made ahead: that would need neither room nor a runtime.
+    """
     if (crun := shutil.which("crun")) is None:
         pytest.skip("crun is not installed")
     runtime, fatal = folder / "crun", folder / "fatal"
     runtime.write_text(f'#!/bin/sh\nif rm "{fatal}" 2>/dev/null; then kill -9 $$; fi\nexec {crun} "$@"\n')
     runtime.chmod(0o755)
-    daemon = Daemon(disk.place, idle_timeout=1, queue_wait=60, runtime=runtime)
+    daemon = Daemon(disk.place, idle_timeout=1, queue_wait=60, runtime=runtime, standby=0)
     daemon.environment = clock.environment
     with daemon:
         yield daemon

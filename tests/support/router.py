@@ -16,6 +16,7 @@ from homerun.wire.link import (
     FrameDecoder,
     InstanceUp,
     RevisionSet,
+    RouteGone,
     RouteSet,
     Snapshot,
     Target,
@@ -74,6 +75,7 @@ class World:
         self.router = Router(Path("/nowhere"), options or Options(), LoopClock(), self.network)  # type: ignore[arg-type]
         self._frames = FrameDecoder()
         self.control = MockTransport(self.router.link)
+        self.router.link.data_received(link.encode(RouteGone("nobody")))
         self.reports()
 
     def route(self, *targets: Target, host: str = HOST) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from homerun.wire import link
-from homerun.wire.link import FrameDecoder, Hello, InstanceDrained, RequestLog, Snapshot, ToControl, ToRouter
+from homerun.wire.link import FrameDecoder, Hello, InstanceDrained, RequestLog, ToControl, ToRouter
 
 _log = logging.getLogger("homerun.router")
 
@@ -30,7 +30,7 @@ class ControlLink(asyncio.Protocol):
         self._frames = FrameDecoder()
         self._transport: asyncio.WriteTransport | None = None
         self._told = False
-        """Control has said what it knows, since it is there."""
+        """Control has said what it knows, which is the first thing that it says."""
         self._lost = asyncio.Event()
         self._kept: deque[RequestLog] = deque(maxlen=_KEPT)
         """What control has not heard of while it is away."""
@@ -99,9 +99,8 @@ class ControlLink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         try:
             for body in self._frames.feed(data):
-                message = link.decode_to_router(body)
-                self._told = self._told or isinstance(message, Snapshot)
-                self._apply(message)
+                self._told = True
+                self._apply(link.decode_to_router(body))
         except ValueError:
             _log.exception("control at %s speaks another protocol", self._path)
             self.close()

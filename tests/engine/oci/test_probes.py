@@ -113,7 +113,7 @@ async def test_an_http_probe_passes_with_the_first_good_answer(port: int) -> Non
 
 async def test_a_start_whose_time_is_over_is_told_by_its_last_whole_answer(port: int) -> None:
     async with http(port, lambda count: b"HTTP/1.1 503 X\r\n\r\n" if count == 1 else None):
-        verdict, wrong = await started(port, http_path="/", period=1.2, timeout=1)
+        verdict, wrong = await started(port, http_path="/", period=1, timeout=0.99)
     assert (verdict, wrong) == (Verdict(False, 1), "The answer had status 503.")
 
 
