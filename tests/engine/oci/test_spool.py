@@ -111,6 +111,21 @@ def test_a_record_that_is_being_written_waits(rig: Rig) -> None:
     assert rig.take() == ["whole"]
 
 
+def test_the_first_record_comes_once_if_it_is_written_while_the_file_is_looked_at(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = spool._identity
+
+    def identity(fd: int) -> str:
+        found = real(fd)
+        monkeypatch.setattr(spool, "_identity", real)
+        rig.conmon.line("only once")
+        return found
+
+    monkeypatch.setattr(spool, "_identity", identity)
+    assert rig.take() + rig.take() + rig.take() == ["only once"]
+
+
 def test_half_a_record_for_which_there_was_no_room_keeps_nothing_from_its_end(rig: Rig, tmp_path: Path) -> None:
     data = record(1, "half")
     written = [rig.conmon.line()]

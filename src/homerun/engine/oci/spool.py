@@ -162,7 +162,9 @@ class _Reader:
         if self._fd < 0:
             return replace(whose, ended=ended)
         rotated = self._rotated
-        file, size = _identity(self._fd), os.fstat(self._fd).st_size
+        # In this order, and no byte beyond: conmon may be writing the first record, and with it the file's identity.
+        size = os.fstat(self._fd).st_size
+        file = _identity(self._fd)
         known, _, offset = position.rpartition("@")
         start = int(offset) if known == file else 0
         if start >= size and rotated:
@@ -171,7 +173,7 @@ class _Reader:
         behind = size - start + (self._log.stat().st_size if rotated else 0)
         if behind > BACKLOG:
             return self._skip(whose, file, start, size, rotated)
-        data = logfile.whole(os.pread(self._fd, CHUNK, start), 0)
+        data = logfile.whole(os.pread(self._fd, min(CHUNK, size - start), start), 0)
         if not data and start + CHUNK <= size:
             return self._skip(whose, file, start, size, rotated)  # a hole: whoever took it has forgotten
         if not data and rotated:
