@@ -6,6 +6,7 @@ a conflict that the user hears of.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,10 @@ from homerun.model.names import Name
 from homerun.store.base import ABSENT, Conflict, Document, Put, Store, Write
 
 TYPE_URL = "type.googleapis.com/google.cloud.run.v2."
-_ATTEMPTS = 20
+_ATTEMPTS = 40
+_PAUSE = 0.01
+"""Seconds more before each attempt than before the last: while ten thousand tasks are written down, one write follows
+the other, and whoever tries again at once is always too late."""
 
 Edit = Callable[[Document | None], Sequence[Write]]
 """What to write, given what is there. Pure; raises what is wrong with the request."""
@@ -37,7 +41,7 @@ async def change(
 
     `look`: reads what else `edit` goes by, after the document, so that nothing of it is older.
     """
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
         document = await store.get(kind, name)
         if look is not None:
             await look()
@@ -46,6 +50,7 @@ async def change(
             return await store.apply(*writes)
         except Conflict as error:
             conflict = error
+        await asyncio.sleep(_PAUSE * attempt)
     raise conflict
 
 
