@@ -27,6 +27,7 @@ async def left(store: MemoryStore, kind: str = "Operation") -> list[str]:
 async def test_the_oldest_finished_operations_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(janitor.KEEP, "Operation", 3)
     monkeypatch.setattr(janitor, "BATCH", 2)
+    monkeypatch.setattr("homerun.store.walk.PAGE", 2)
     store = MemoryStore()
     await store.apply(operation(5, done=False), *(operation(number) for number in (9, 1, 8, 2, 7)))
     await Janitor(store, LoopClock()).reconcile("Operation")

@@ -274,6 +274,7 @@ async def test_an_execution_that_is_deleted_while_it_runs_stays_on_the_bill() ->
 
 async def test_days_that_are_too_old_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(meter, "_PAGE", 3)
+    monkeypatch.setattr("homerun.store.walk.PAGE", 3)
     async with world(idle_timeout=5) as w:
         now = w.control.clock.now()
         names = [f"{day_of(now - days * 86_400)}/{HELLO}" for days in range(395, 410)]

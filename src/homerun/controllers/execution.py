@@ -37,10 +37,11 @@ from homerun.lib.timestamps import from_rfc3339
 from homerun.model import labels, names, probe_words
 from homerun.model.execution import ExecutionSpec
 from homerun.store.base import Delete, Document, Store, Write
+from homerun.store.walk import walk
 
 KINDS = frozenset({"Execution"})
 PAGE = 500
-"""Tasks that are read at a time."""
+"""Tasks that are deleted at a time."""
 PATIENCE = 10
 """Times in a row that the machine may refuse to start anything, some five minutes in all: then it is the task that
 failed."""
@@ -186,15 +187,9 @@ class ExecutionController:
         return run
 
     async def _stored_tasks(self, spec: ExecutionSpec) -> dict[int, Task]:
-        """By index. A page at a time: others read as well."""
-        found: dict[int, Task] = {}
-        after = ""
-        while True:
-            page = await self._store.list("Task", prefix=f"{spec.name}/tasks/", after=after, limit=PAGE)
-            found.update((document.body["index"], task_from(document)) for document in page)
-            if len(page) < PAGE:
-                return found
-            after = page[-1].name
+        """By index."""
+        stored = walk(self._store, "Task", prefix=f"{spec.name}/tasks/")
+        return {document.body["index"]: task_from(document) async for document in stored}
 
     def _join(self, run: Run, document: Document) -> None:
         """It is among those that share the machine, unless it can never have its part of it."""

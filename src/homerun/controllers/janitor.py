@@ -6,13 +6,13 @@ behind this: it is looked after at the start, and whenever EVERY of these have c
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection
 
 from homerun.controllers.burial import DELETED
 from homerun.lib.clock import Clock
 from homerun.lib.timestamps import to_rfc3339
 from homerun.store.base import Delete, Document, Store
+from homerun.store.walk import walk
 
 KINDS = frozenset({"Operation", *DELETED})
 KEEP = {"Operation": 5000} | dict.fromkeys(DELETED, 1000)
@@ -45,15 +45,11 @@ class Janitor:
         """What has expired, and of what is `over` all but the newest."""
         found: list[tuple[int, str]] = []
         gone: list[str] = []
-        after = ""
-        while batch := await self._store.list(kind, after=after, limit=BATCH):
-            for document in batch:
-                if expired(document):
-                    gone.append(document.name)
-                elif over(document):
-                    found.append((document.version, document.name))
-            after = batch[-1].name
-            await asyncio.sleep(0)
+        async for document in walk(self._store, kind):
+            if expired(document):
+                gone.append(document.name)
+            elif over(document):
+                found.append((document.version, document.name))
         found.sort()
         gone += [name for _, name in found[: max(len(found) - KEEP[kind], 0)]]
         for start in range(0, len(gone), BATCH):

@@ -124,6 +124,12 @@ def merge_days(into: ByDay, more: Mapping[str, Mapping[Rate, Amount]]) -> None:
         merge(into.setdefault(day, {}), used)
 
 
+def gather(into: Used, days: Mapping[str, Mapping[Rate, Amount]]) -> None:
+    """Whatever day it was."""
+    for used in days.values():
+        merge(into, used)
+
+
 def total(used: Mapping[Rate, Amount]) -> Amount:
     return sum(used.values(), Amount())
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from homerun.apis.homerun.insight import BillRow, BillView, Cost, UsedView
 from homerun.controllers import crews
 from homerun.controllers.capacity import Group
-from homerun.core.billing import ByDay, Rate, Size, Used, book_tasks, merge, merge_days, total
+from homerun.core.billing import ByDay, Rate, Size, Used, book_tasks, gather, merge_days, total
 from homerun.core.invoice import Invoice, Line, Row, invoice
 from homerun.core.task import Task
 from homerun.meter.prices import prices
@@ -25,15 +25,14 @@ def service_used(control: Control, service: str, groups: Iterable[Group]) -> Use
     """Of all time; `groups`: those of its revisions."""
     used = control.meter.totals(service)
     for group in groups:
-        for more in _serving(control, group).values():
-            merge(used, more)
+        gather(used, _serving(control, group))
     return used
 
 
 def pool_used(control: Control, pool: str) -> Used:
     used, group = control.meter.totals(pool), control.crews.group(pool)
-    for more in _working(control, group).values() if group is not None else ():
-        merge(used, more)
+    if group is not None:
+        gather(used, _working(control, group))
     return used
 
 
@@ -41,8 +40,7 @@ def tasks_used(containers: Containers, tasks: Iterable[Task], now: float) -> Use
     days: ByDay = {}
     book_tasks(days, Size.of(containers.cpu, containers.memory), tasks, now)
     used: Used = {}
-    for more in days.values():
-        merge(used, more)
+    gather(used, days)
     return used
 
 

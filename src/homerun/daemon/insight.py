@@ -52,12 +52,13 @@ from homerun.model.environment import gcloud_environment
 from homerun.model.execution import ExecutionSpec
 from homerun.model.urls import is_loopback
 from homerun.store.base import Document
+from homerun.store.walk import walk
 
 if TYPE_CHECKING:
     from homerun.daemon.control import Control
 
 PIECE = 500
-"""Tasks that are made into JSON, or read, in one turn of the loop."""
+"""Tasks that are made into JSON in one turn of the loop."""
 
 
 class DaemonInsight:
@@ -153,12 +154,8 @@ class DaemonInsight:
         """By index: from memory while it runs, then from the store."""
         if (machine := self._control.executions.machine(name)) is not None:
             return machine.tasks
-        found: list[Task] = []
-        after = ""
-        while page := await self._control.store.list("Task", prefix=f"{name}/tasks/", after=after, limit=PIECE):
-            found += map(task_from, page)
-            after = page[-1].name
-        return sorted(found, key=lambda task: task.index)
+        stored = walk(self._control.store, "Task", prefix=f"{name}/tasks/")
+        return sorted([task_from(document) async for document in stored], key=lambda task: task.index)
 
     async def execution_progress(self, name: str) -> ProgressView:
         machine = self._control.executions.machine(name)

@@ -6,11 +6,11 @@ Files, because whoever has just died cannot be asked, and `up` must not be in th
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import traceback
 from pathlib import Path
 
+from homerun.lib.disk import is_full
 from homerun.lib.errors import HomerunError
 
 DEBUG = "HOMERUN_DEBUG"
@@ -69,7 +69,7 @@ def explain(error: BaseException) -> str:
             f"the Python package that provides {error.name!r} is missing: run scripts/setup, or pip install "
             "homerun once more"
         )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and is_full(error):
         return "the disk of the state folder is full: free some space on it"
     if isinstance(error, MemoryError):
         return "there is no memory left: free some, or give the machine more"

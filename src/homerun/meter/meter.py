@@ -32,6 +32,7 @@ from homerun.lib.errors import HomerunError
 from homerun.model.revision import RevisionSpec
 from homerun.model.worker_pool import WorkerSpec
 from homerun.store.base import Delete, Put, Store, Write
+from homerun.store.walk import walk
 from homerun.wire.link import Usage
 
 _log = logging.getLogger("homerun.meter")
@@ -184,14 +185,11 @@ class Meter:
         return [Line(day, owner, used) for (day, owner), used in sorted(found.items())]
 
     async def _days(self, since: str, until: str) -> AsyncIterator[tuple[str, str, Used]]:
-        after = since
-        while page := await self._store.list("UsedDay", after=after, limit=_PAGE):
-            for document in page:
-                day, _, owner = document.name.partition("/")
-                if day >= until:
-                    return
-                yield day, owner, billing.decode(document.body)
-            after = page[-1].name
+        async for document in walk(self._store, "UsedDay", after=since):
+            day, _, owner = document.name.partition("/")
+            if day >= until:
+                return
+            yield day, owner, billing.decode(document.body)
 
     async def fold(self, name: str) -> None:
         """A Charge becomes a part of its owner's days."""
@@ -202,8 +200,7 @@ class Meter:
             owner, days = document.body["owner"], _days_of(document.body)
             before = self._totals.get(owner, {})
             self._totals[owner] = dict(before)
-            for used in days.values():
-                billing.merge(self._totals[owner], used)
+            billing.gather(self._totals[owner], days)
             try:
                 await self._store.apply(*await self._writes({owner: days}), Delete("Charge", name))
             except BaseException:
@@ -231,8 +228,7 @@ class Meter:
 
     def _book(self, owner: str, days: ByDay) -> None:
         billing.merge_days(self._pending.setdefault(owner, {}), days)
-        for used in days.values():
-            billing.merge(self._totals.setdefault(owner, {}), used)
+        billing.gather(self._totals.setdefault(owner, {}), days)
 
     def _mark(self, revision: str) -> None:
         self._stale.add(revision)

@@ -13,7 +13,7 @@ import functools
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -72,8 +72,8 @@ class Images(Protocol):
 class OciEngine:
     """`runtime`: crun, runc or a path; empty: the first that works. `tasks`: processes and threads per container.
     `root_disk`: bytes that a container may write, on disk; 0: in memory, within its limit. `user_namespaces`: root in a
-    container is nobody here. `doors`: what instances may
-    reach of this host."""
+    container is nobody here. `doors`: what instances may reach of this host. `criu`: its path, for checkpoints; empty:
+    there are none."""
 
     def __init__(
         self,
@@ -209,8 +209,7 @@ class OciEngine:
         if self._checkpoints and self._checkpoints.find(spec):
             raise FailedPrecondition("it goes on from a checkpoint: there is nothing to be made ahead")
         instance, images = self._admit(spec)
-        work = self._create_within(instance, self._items(instance, images))
-        await self._standbys.add(instance, work)
+        await self._standbys.add(instance, self._create_within(instance, images, self._host))
 
     async def dismiss(self, id: str) -> None:
         await self._standbys.dismiss(id)
@@ -225,8 +224,7 @@ class OciEngine:
         created: Sequence[Monitor] = ()
         try:
             host = replace(self._host, runtime=self._checkpoints.runtime)
-            work = functools.partial(self._create, instance, self._items(instance, images), self._clock.mono(), host)
-            created = await self._within(instance, work)
+            created = await self._create_within(instance, images, host)
             await self._write_down(instance, created, host)
         finally:
             await asyncio.to_thread(self._take_back, instance, created)
@@ -276,11 +274,15 @@ class OciEngine:
                 self._lives.kill(instance)
             raise
 
-    def _explained(self, error: OSError) -> HomerunError:
-        """What the kernel refused at a start."""
-        if disk.is_full(error):
-            return disk.explain(error, self._layout.state)
-        return Internal(f"the instance cannot be started: {error}")
+    @contextlib.contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """What the kernel refuses at a start."""
+        try:
+            yield
+        except OSError as error:
+            if disk.is_full(error):
+                raise disk.explain(error, self._layout.state) from error
+            raise Internal(f"the instance cannot be started: {error}") from error
 
     def _admit(self, spec: InstanceSpec) -> tuple[Instance, Sequence[Image]]:
         """A record of it is on disk from here on. Raises Invalid, NotFound, AlreadyExists, ResourceExhausted."""
@@ -294,10 +296,8 @@ class OciEngine:
         if spec.id in self._instances or spec.id in self._standbys or spec.id in self._logs:
             raise AlreadyExists(f"instance {spec.id} exists already")
         self._hasten()
-        try:
+        with self._in_words():
             record = Record.create(self._layout.instances, spec)
-        except OSError as error:
-            raise self._explained(error) from error
         return Instance(spec, record, self._clock.now()), images
 
     def _hasten(self) -> None:
@@ -315,15 +315,12 @@ class OciEngine:
         """`work` in a mount namespace that is the instance's."""
         # What waits for a server that may be gone must not keep the others waiting.
         sandboxes = self._waiters if volumes.waits_for_others(instance.spec.volumes) else self._sandboxes
-        try:
+        with self._in_words():
             return await sandboxes.run(work)
-        except OSError as error:
-            raise self._explained(error) from error
 
-    async def _create_within(self, instance: Instance, items: Sequence[Item]) -> Sequence[Monitor]:
-        return await self._within(
-            instance, functools.partial(self._create, instance, items, self._clock.mono(), self._host)
-        )
+    async def _create_within(self, instance: Instance, images: Sequence[Image], host: Host) -> Sequence[Monitor]:
+        items, asked = self._items(instance, images), self._clock.mono()
+        return await self._within(instance, functools.partial(self._create, instance, items, asked, host))
 
     async def _start(self, instance: Instance, images: Sequence[Image]) -> None:
         items, asked = self._items(instance, images), self._clock.mono()
@@ -338,11 +335,10 @@ class OciEngine:
         instance = standby.instance
         work = functools.partial(self._release_prepared, instance, standby.created, self._clock.mono())
         try:
-            await asyncio.get_running_loop().run_in_executor(self._releasers, work)
-        except BaseException as error:
+            with self._in_words():
+                await asyncio.get_running_loop().run_in_executor(self._releasers, work)
+        except BaseException:
             self._instances.pop(instance.id, None)
-            if isinstance(error, OSError):
-                raise self._explained(error) from error
             raise
         self._run(instance)
 
