@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,3 +26,14 @@ def daemon(folder: Path) -> Iterator[Daemon]:
 def app(folder: Path) -> str:
     """The test program as a web service."""
     return f"oci-archive:{make_image(folder / 'app.tar', [app_layer()], cmd=['/app', 'serve'])}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What fails says what its daemons wrote."""
+    report = yield
+    if report.failed and isinstance(item, pytest.Function):
+        for name, value in item.funcargs.items():
+            if isinstance(value, Daemon) and value.log.exists():
+                report.sections.append((f"log of {name}", value.log.read_text()[-5000:]))
+    return report

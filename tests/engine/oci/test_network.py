@@ -7,6 +7,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from homerun.engine.oci import kernel
 from homerun.engine.oci.network import Network, NetworkPool, _no_sockets
-from homerun.engine.oci.subnet import Subnet, choose, host_routes
+from homerun.engine.oci.subnet import Subnet, choose, choosing, host_routes
 from homerun.lib.errors import ResourceExhausted
 
 SOCKSTAT = "sockets: used 9\nTCP: inuse {} orphan 5 tw {} alloc 1 mem 0\nUDP: inuse 3 mem 0\n"
@@ -28,16 +29,9 @@ def test_a_namespace_is_clean_without_open_or_lingering_connections() -> None:
     assert not _no_sockets("TCP6: inuse 2\n")
 
 
-def subnet(bits: int = 16) -> tuple[str, Subnet]:
-    tag = uuid.uuid4().hex[:6]
-    free = choose(tag, host_routes(Path("/proc/net/route").read_text()))
-    return tag, Subnet(IPv4Network((free.network_address, bits)))
-
-
 @pytest.fixture
-def pool() -> Iterator[NetworkPool]:
-    pool = NetworkPool(*subnet())
-    pool.open()
+def pool(tmp_path: Path) -> Iterator[NetworkPool]:
+    pool = NetworkPool.claim(uuid.uuid4().hex[:6], tmp_path / "network.json")
     yield pool
     pool.close(remove=True)
     assert pool.bridge not in os.listdir("/sys/class/net")
@@ -150,9 +144,12 @@ def test_networks_are_used_again_and_the_pool_grows_with_demand(pool: NetworkPoo
 
 @pytest.mark.host
 def test_addresses_of_running_instances_are_reserved() -> None:
-    tag, small = subnet(29)
-    pool = NetworkPool(tag, small, frozenset(list(small.addresses())[:2]))
-    pool.open()
+    tag = uuid.uuid4().hex[:6]
+    with choosing():
+        free = choose(tag, host_routes(Path("/proc/net/route").read_text()))
+        small = Subnet(IPv4Network((free.network_address, 29)))
+        pool = NetworkPool(tag, small, frozenset(list(small.addresses())[:2]))
+        pool.open()
     taken = [pool.take() for _ in range(3)]
     assert [network.address for network in taken] == list(small.addresses())[2:]
     with pytest.raises(ResourceExhausted, match="all addresses are in use"):
@@ -163,13 +160,31 @@ def test_addresses_of_running_instances_are_reserved() -> None:
 
 
 @pytest.mark.host
-def test_a_bridge_that_is_there_is_taken_over() -> None:
-    tag, wide = subnet()
-    first = NetworkPool(tag, wide)
-    first.open()
+def test_a_bridge_that_is_there_is_taken_over(tmp_path: Path) -> None:
+    tag, file = uuid.uuid4().hex[:6], tmp_path / "network.json"
+    first = NetworkPool.claim(tag, file)
     first.take().close()
     first.close(remove=False)
-    second = NetworkPool(tag, wide)
-    second.open()
+    second = NetworkPool.claim(tag, file)
+    assert second.subnet == first.subnet
     second.take().close()
     second.close(remove=True)
+
+
+@pytest.mark.host
+def test_those_that_start_at_the_same_moment_do_not_meet(tmp_path: Path) -> None:
+    """Each would find free what the other takes, and of neither's packets would any arrive."""
+    tags = [f"{90 * (1000 + number):06x}" for number in range(4)]  # whose first choice is the same
+    assert len({choose(tag, []) for tag in tags}) == 1
+    start = threading.Barrier(len(tags))
+
+    def claim(tag: str, file: Path) -> NetworkPool:
+        start.wait()
+        return NetworkPool.claim(tag, file)
+
+    with ThreadPoolExecutor(len(tags)) as threads:
+        for attempt in range(5):
+            pools = list(threads.map(claim, tags, [tmp_path / f"{tag}-{attempt}.json" for tag in tags]))
+            for pool in pools:
+                pool.close(remove=True)
+            assert len({pool.subnet.network for pool in pools}) == len(tags)

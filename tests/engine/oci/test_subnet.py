@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from homerun.engine.base import EngineUnavailable
-from homerun.engine.oci.subnet import Subnet, choose, host_routes
+from homerun.engine.oci.subnet import Subnet, choose, choosing, host_routes
 
 ROUTES = """Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT
 eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0
@@ -57,3 +57,9 @@ def test_a_choice_that_was_torn_by_a_crash_of_the_machine_is_made_anew(tmp_path:
     file.write_text(content)
     chosen = Subnet.kept(file, "00002a", "hr-00002a")
     assert Subnet.kept(file, "ffffff", "hr-00002a") == chosen
+
+
+def test_whoever_holds_the_lock_for_ever_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("homerun.engine.oci.subnet._PATIENCE", 2)
+    with choosing(), choosing():
+        pass

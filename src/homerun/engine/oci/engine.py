@@ -47,7 +47,6 @@ from homerun.engine.oci.records import Pair, Record, Running
 from homerun.engine.oci.sandbox import Disk, Sandboxes
 from homerun.engine.oci.spool import Spool
 from homerun.engine.oci.standbys import Standby, Standbys
-from homerun.engine.oci.subnet import Subnet
 from homerun.lib import disk
 from homerun.lib.clock import Clock
 from homerun.lib.errors import AlreadyExists, FailedPrecondition, HomerunError, Internal, Invalid, NotFound
@@ -150,9 +149,8 @@ class OciEngine:
     def _open_network(self, found: adopt.Found) -> None:
         tag = self._layout.tag
         reserved = frozenset(each.network.address for each in found.running if each.network)
-        subnet = Subnet.kept(self._layout.network, tag, f"hr-{tag}")
-        self._pool = NetworkPool(tag, subnet, reserved)
-        self._pool.open()
+        self._pool = NetworkPool.claim(tag, self._layout.network, reserved)
+        subnet = self._pool.subnet
         passages = open_doors(self._doors, subnet.gateway)
         firewall.install(f"homerun_{tag}", self._pool.bridge, str(subnet.network), subnet.gateway, passages)
 

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from homerun.engine.oci import kernel
 from homerun.engine.oci.rtnetlink import Netlink
-from homerun.engine.oci.subnet import Subnet
+from homerun.engine.oci.subnet import Subnet, choosing
 from homerun.lib.errors import ResourceExhausted
 
 _LEAST, _MOST = 4, 64
@@ -53,7 +53,7 @@ class NetworkPool:
         self.bridge = f"hr-{tag}"
         self._bridge_address = _hardware_address(self.bridge)
         self._tag = tag
-        self._subnet = subnet
+        self.subnet = subnet
         self._free = deque(address for address in subnet.addresses() if address not in reserved)
         self._ready: queue.SimpleQueue[Network | ResourceExhausted] = queue.SimpleQueue()
         self._work: queue.SimpleQueue[Network | None] = queue.SimpleQueue()
@@ -63,13 +63,21 @@ class NetworkPool:
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="homerun-network", daemon=True)
 
+    @classmethod
+    def claim(cls, tag: str, file: Path, reserved: frozenset[str] = frozenset()) -> NetworkPool:
+        """An open one, on the subnet kept in `file`. Raises EngineUnavailable: none is free."""
+        with choosing():
+            pool = cls(tag, Subnet.kept(file, tag, f"hr-{tag}"), reserved)
+            pool.open()
+        return pool
+
     def open(self) -> None:
         """Make the bridge (or take over the one that is there) and begin to fill the pool."""
         link = Netlink()
         try:
             link.add_bridge(self.bridge, self._bridge_address)
             index = socket.if_nametoindex(self.bridge)
-            link.add_address(index, self._subnet.gateway, self._subnet.prefix)
+            link.add_address(index, self.subnet.gateway, self.subnet.prefix)
             link.set_up(index)
         finally:
             link.close()
@@ -164,10 +172,10 @@ class NetworkPool:
             link.add_veth(port, bridge, "eth0", fd, hardware)
             inside.set_up(1)
             index = socket.if_nametoindex("eth0")
-            inside.add_address(index, address, self._subnet.prefix)
+            inside.add_address(index, address, self.subnet.prefix)
             inside.set_up(index)
-            inside.add_neighbour(index, self._subnet.gateway, self._bridge_address)
-            inside.add_default_route(self._subnet.gateway)
+            inside.add_neighbour(index, self.subnet.gateway, self._bridge_address)
+            inside.add_default_route(self.subnet.gateway)
             kernel.setns(home, kernel.CLONE_NEWNET)
             link.isolate_port(socket.if_nametoindex(port), hardware)
             link.add_neighbour(bridge, address, hardware)

@@ -5,7 +5,9 @@ The first choice depends on the state folder, so that two homeruns on one host d
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import socket
 import struct
 from collections.abc import Iterable, Iterator
@@ -14,8 +16,11 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from homerun.engine.base import EngineUnavailable
+from homerun.lib.lock import take
 
 _CANDIDATES = tuple(IPv4Network(f"10.{second}.0.0/16") for second in range(150, 240))
+_PATIENCE = 2000
+"""Tries: 10 s."""
 
 
 def host_routes(table: str) -> list[IPv4Network]:
@@ -27,6 +32,23 @@ def host_routes(table: str) -> list[IPv4Network]:
         if mask != "0.0.0.0":
             found.append(IPv4Network((destination, mask), strict=False))
     return found
+
+
+@contextlib.contextmanager
+def choosing() -> Iterator[None]:
+    """From before the choice until the host has a route to what was chosen, which is how others know of it: no other
+    homerun in this network namespace chooses meanwhile.
+
+    Two that start at the same moment would each find the other's choice free, and no packet of either would arrive. The
+    lock is on the namespace itself: no folder is shared by all who share the addresses. Any user of this host may hold
+    it, so nobody is waited for longer than a choice can take.
+    """
+    fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        take(fd, _PATIENCE)
+        yield
+    finally:
+        os.close(fd)
 
 
 def choose(tag: str, used: Iterable[IPv4Network]) -> IPv4Network:
