@@ -30,8 +30,9 @@ from starlette.routing import Route
 from bench.population import populate
 from bench.support import cpu_seconds, machine, memory_mib, percentile, table, write_results
 from homerun.daemon.control import ApiServer, server_config
-from tests.support.daemon import LOCATION, Daemon, free_port
+from tests.support.daemon import LOCATION, Daemon
 from tests.support.images import app_layer, make_image
+from tests.support.ports import free_port
 
 V2 = f"/v2/{LOCATION}"
 V1 = "/apis/serving.knative.dev/v1/namespaces/homerun"

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tests.support.daemon import free_port
+from tests.support.ports import free_port
 
 _PODMAN = ["podman", "--runtime", "crun", "--cgroup-manager", "cgroupfs"]
 _RUN = ["run", "-d", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=4096:4096"]

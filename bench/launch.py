@@ -14,12 +14,6 @@ from pathlib import Path
 from bench.support import find
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def open_files(wanted: int) -> int:
     """How many files may be open, here and in what is started from here on: as many as `wanted`, or as we get."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import stand_in
-from bench.launch import Programs, compile_c, compile_go, family, free_port, open_files
+from bench.launch import Programs, compile_c, compile_go, family, open_files
 from bench.support import cpu_seconds, find, memory_mib
+from tests.support.ports import free_port
 
 HTTP1, H2C, GRPC = PROTOCOLS = ("http1", "h2c", "grpc")
 """What a backend, and the port of a proxy that leads to it, speaks. gRPC is HTTP/2 to a backend that sends trailers."""

@@ -15,6 +15,7 @@ import pytest
 from homerun.daemon.processes import STABLE_AFTER, Child, Processes, claim_state, listen
 from homerun.lib.errors import FailedPrecondition, Invalid, PermissionDenied
 from homerun.settings import Settings
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.sockets
 
@@ -140,8 +141,7 @@ def test_a_control_that_never_starts_ends_it_with_the_reason_and_no_traceback(tm
 
 
 def test_a_control_that_starts_no_more_is_told_to_whoever_asks_until_it_does(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        api = f"127.0.0.1:{free.getsockname()[1]}"
+    api = f"127.0.0.1:{free_port()}"
     up = fake_up(tmp_path, MOODY, api)
     try:
         assert up.stdout is not None and up.stdout.readline()

@@ -12,8 +12,9 @@ import pytest
 from cryptography import x509
 
 from tests.support.acme_server import AcmeServer
-from tests.support.daemon import Daemon, free_port
+from tests.support.daemon import Daemon
 from tests.support.pebble import INSTALLED, Pebble
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.host
 

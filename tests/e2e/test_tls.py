@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.daemon import Daemon, free_port
+from tests.support.daemon import Daemon
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.host
 

@@ -6,12 +6,13 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+from tests.support.ports import free_port
 
 LOCATION = "projects/homerun/locations/us-central1"
 NUMBER = "100000000001"
@@ -21,11 +22,6 @@ class ApiError(Exception):
     def __init__(self, status: int, error: dict[str, Any]) -> None:
         super().__init__(f"{status}: {json.dumps(error)}")
         self.status, self.error = status, error
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 class Daemon:

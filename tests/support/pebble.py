@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from homerun.wire.certificate import Certificate
-from tests.support.daemon import free_port
+from tests.support.ports import free_port
 
 INSTALLED = shutil.which("pebble") is not None and shutil.which("pebble-challtestsrv") is not None
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.router.test_foreign_clients import SIZE, curl, platform, run, upload  # noqa: F401 - fixtures
 from tests.router.test_server import Platform
-from tests.support.daemon import free_port
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.sockets
 
