@@ -21,7 +21,8 @@ FUNCTION_CAP = 70
 
 TESTED_THROUGH = {
     # Ports and what all implementations share: one suite for each.
-    "tests/contract/test_engine.py": ("engine/base.py", "engine/fake_output.py", "engine/output.py"),
+    "tests/contract/test_engine.py": ("engine/base.py", "engine/fake/output.py", "engine/output.py"),
+    "tests/engine/fake/test_engine.py": ("engine/fake/instance.py", "engine/fake/script.py"),
     "tests/contract/test_log_store.py": ("store/log_base.py", "store/log_memory.py", "store/log_segment.py"),
     "tests/contract/test_vault.py": ("store/vault.py",),
     "tests/contract/test_store.py": ("store/base.py", "store/sqlite_file.py", "store/sqlite_writer.py"),

@@ -16,7 +16,8 @@ from click.testing import CliRunner, Result
 from homerun.cli.app import cli
 from homerun.daemon.control import ApiServer, Control, api
 from homerun.engine.base import Exit, InstanceSpec
-from homerun.engine.fake import FakeEngine, Line, Script
+from homerun.engine.fake.engine import FakeEngine
+from homerun.engine.fake.script import Line, Script
 from homerun.lib.clock import SystemClock
 from homerun.settings import Settings
 from homerun.store.memory import MemoryStore

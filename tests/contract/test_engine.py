@@ -29,7 +29,8 @@ from homerun.engine.base import (
     Ready,
     Volume,
 )
-from homerun.engine.fake import FakeEngine, Line, Script
+from homerun.engine.fake.engine import FakeEngine
+from homerun.engine.fake.script import Line, Script
 from homerun.engine.images.store import ImageStore
 from homerun.engine.oci.engine import OciEngine
 from homerun.lib.clock import SystemClock

@@ -6,7 +6,7 @@ import pytest
 
 from homerun.core.instance import State
 from homerun.engine.base import Exit
-from homerun.engine.fake import Line, Script
+from homerun.engine.fake.script import Line, Script
 from homerun.meter.system_logs import SystemLogs
 from homerun.model.probe import Check
 from homerun.store.base import Put

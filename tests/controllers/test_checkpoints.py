@@ -7,7 +7,7 @@ import pytest
 
 from homerun.daemon.insight import DaemonInsight
 from homerun.engine.base import Origin
-from homerun.engine.fake import Script
+from homerun.engine.fake.script import Script
 from homerun.lib.errors import FailedPrecondition
 from homerun.store.base import Put
 from homerun.wire.link import Demand, InstanceUp

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from homerun.engine.fake import Script
+from homerun.engine.fake.script import Script
 from tests.controllers.test_capacity import deployed, usage
 from tests.support.builders import IMAGE
 from tests.support.control import World, world

@@ -8,7 +8,8 @@ from itertools import pairwise
 import pytest
 
 from homerun.engine.base import Exit, InstanceSpec
-from homerun.engine.fake import FakeEngine, Script
+from homerun.engine.fake.engine import FakeEngine
+from homerun.engine.fake.script import Script
 from homerun.store.memory import MemoryStore
 from tests.support.builders import IMAGE, LOCATION, pool_put
 from tests.support.clock import LoopClock

@@ -9,7 +9,8 @@ import pytest
 
 from homerun.core.admission import Size
 from homerun.engine.base import Exit, InstanceSpec, Phase
-from homerun.engine.fake import FakeEngine, Line, Script
+from homerun.engine.fake.engine import FakeEngine
+from homerun.engine.fake.script import Line, Script
 from homerun.lib.errors import HomerunError, Internal, ResourceExhausted
 from homerun.lib.timestamps import from_rfc3339, to_rfc3339
 from homerun.model import conditions

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from homerun.engine.base import Exit
-from homerun.engine.fake import Script
+from homerun.engine.fake.script import Script
 from homerun.model import conditions, limits
 from tests.support.api import BATCH, FAILING, LOCATION, RUN, SLOW, V2, Api, Refused, api, job
 

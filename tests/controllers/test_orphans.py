@@ -10,7 +10,8 @@ import pytest
 
 from homerun.controllers.orphans import Orphans
 from homerun.engine.base import ContainerSpec, Exit, InstanceSpec, Phase
-from homerun.engine.fake import FakeEngine, Script
+from homerun.engine.fake.engine import FakeEngine
+from homerun.engine.fake.script import Script
 from homerun.store.base import Document
 from homerun.store.memory import MemoryStore
 from tests.support.builders import IMAGE, LOCATION, execution_put, job_put, operation_put, pool_put, service_put

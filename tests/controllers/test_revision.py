@@ -7,7 +7,7 @@ import pytest
 
 from homerun.controllers.revision_status import image_reason
 from homerun.engine.base import EngineUnavailable, Exit, ImageForbidden, ImageNotFound, ImageUnusable
-from homerun.engine.fake import Script
+from homerun.engine.fake.script import Script
 from homerun.lib.errors import Internal
 from homerun.model import conditions, limits
 from homerun.wire.link import RouteSet, Target

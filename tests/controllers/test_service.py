@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from homerun.engine.base import Exit
-from homerun.engine.fake import Line, Script
+from homerun.engine.fake.script import Line, Script
 from homerun.lib.errors import Unavailable
 from homerun.model import conditions
 from homerun.store.base import Delete, Document, Put, Write

@@ -8,7 +8,7 @@ from homerun.controllers.secrets import Opened
 from homerun.core.standby import CALM, KEPT
 from homerun.daemon.insight import DaemonInsight
 from homerun.engine.base import InstanceSpec, Origin
-from homerun.engine.fake import Script
+from homerun.engine.fake.script import Script
 from homerun.lib.memory import Memory
 from homerun.model.secret_needs import SecretNeeds
 from homerun.store.base import Put

@@ -7,7 +7,7 @@ import pytest
 
 from homerun.daemon.bills import seconds
 from homerun.engine.base import Exit, Phase
-from homerun.engine.fake import Line, Script
+from homerun.engine.fake.script import Line, Script
 from homerun.model import conditions
 from homerun.store.base import Document, Put
 from tests.support.builders import IMAGE, LOCATION, operation_name, operation_put, pool_put, service_put

@@ -16,7 +16,7 @@ from homerun.apis.homerun.insight import BuildEvent
 from homerun.daemon import insight
 from homerun.daemon.insight import DaemonInsight
 from homerun.engine.base import Exit
-from homerun.engine.fake import Script
+from homerun.engine.fake.script import Script
 from homerun.lib.errors import FailedPrecondition, NotFound
 from homerun.wire.link import RequestLog
 from tests.support.api import BATCH, FAILING, LOCATION, V2, Api, api

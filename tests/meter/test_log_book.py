@@ -13,7 +13,7 @@ import pytest
 from homerun.aio.tasks import Supervisor
 from homerun.core.stack_traces import QUIET
 from homerun.engine.base import LogLine
-from homerun.engine.fake_output import FakeOutput
+from homerun.engine.fake.output import FakeOutput
 from homerun.engine.output import Output, OutputLine
 from homerun.lib.errors import ResourceExhausted
 from homerun.meter import log_book

@@ -9,7 +9,7 @@ from homerun.apis.homerun.insight import Span
 from homerun.core.billing import day_of
 from homerun.daemon.insight import DaemonInsight
 from homerun.engine.base import Exit
-from homerun.engine.fake import Script
+from homerun.engine.fake.script import Script
 from homerun.meter import meter
 from homerun.model import labels
 from homerun.store.base import Put

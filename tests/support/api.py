@@ -9,7 +9,7 @@ from typing import Any
 
 from homerun.daemon.control import api as application
 from homerun.engine.base import Exit
-from homerun.engine.fake import Behaviour, Line, Script
+from homerun.engine.fake.script import Behaviour, Line, Script
 from tests.support.asgi import Answer, call
 from tests.support.control import World, world
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from homerun.controllers.plane import RouterLink
 from homerun.daemon.control import Control
-from homerun.engine.fake import Behaviour, FakeEngine, Script
+from homerun.engine.fake.engine import FakeEngine
+from homerun.engine.fake.script import Behaviour, Script
 from homerun.lib.errors import ResourceExhausted
 from homerun.settings import Settings
 from homerun.store.base import Document, Store, Write

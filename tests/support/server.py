@@ -16,7 +16,7 @@ from homerun.apis.identity.issuer import Issuer
 from homerun.apis.rpc_server import RpcServer
 from homerun.daemon.control import ApiServer, Control, api, rpc, server_config
 from homerun.daemon.keys import issuer_url, open_certificate
-from homerun.engine.fake import FakeEngine
+from homerun.engine.fake.engine import FakeEngine
 from homerun.lib.clock import SystemClock
 from homerun.model.identity import OWNER
 from homerun.settings import Settings

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from homerun.engine.base import Exit
-from homerun.engine.fake import Script
+from homerun.engine.fake.script import Script
 from tests.support.api import BATCH, FAILING, LOCATION, SLOW, V2, WEB, Api, Refused, api, job, service
 
 pytestmark = pytest.mark.looptime

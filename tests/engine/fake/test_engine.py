@@ -17,7 +17,8 @@ from homerun.engine.base import (
     Probed,
     Ready,
 )
-from homerun.engine.fake import Behaviour, FakeEngine, Line, Script
+from homerun.engine.fake.engine import FakeEngine
+from homerun.engine.fake.script import Behaviour, Line, Script
 from homerun.lib.errors import AlreadyExists, FailedPrecondition, Internal, NotFound
 from homerun.model.probe import Check, Probe
 from tests.support.clock import EPOCH, LoopClock

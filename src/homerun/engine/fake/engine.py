@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from homerun.core.health import Watch
 from homerun.engine.base import (
@@ -21,7 +20,6 @@ from homerun.engine.base import (
     Event,
     Exit,
     Exited,
-    FilesVolume,
     Image,
     ImageNotFound,
     ImageUnusable,
@@ -34,158 +32,12 @@ from homerun.engine.base import (
     Probed,
     Ready,
 )
-from homerun.engine.fake_output import FakeOutput
+from homerun.engine.fake.instance import Container, Instance
+from homerun.engine.fake.output import FakeOutput
+from homerun.engine.fake.script import KILLED, Behaviour, Script, image_of
 from homerun.lib.clock import Clock
-from homerun.lib.errors import AlreadyExists, FailedPrecondition, HomerunError, NotFound
+from homerun.lib.errors import AlreadyExists, FailedPrecondition, NotFound
 from homerun.model.probe import Check
-
-TERMINATED = Exit(signal=15)
-KILLED = Exit(signal=9)
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """Something that the container writes, `after` seconds from its start."""
-
-    text: str
-    after: float = 0
-    stream: str = "stdout"
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """What instances of an image do. All times are seconds, counted from the start of the process."""
-
-    pull: float = 0
-    """How long a pull takes, the first time."""
-    unusable: str = ""
-    """If set, a pull raises ImageUnusable with this message."""
-    digest: str = ""
-    """Manifest digest; empty: made from the reference. Another one under the same tag is a new image."""
-    start: float = 0.02
-    """How long `start` takes."""
-    checkpoint_error: HomerunError | None = None
-    """If set, `checkpoint` raises it."""
-    start_error: HomerunError | None = None
-    """If set, `start` raises it."""
-    ready: float = 0.005
-    """When the probe passes. Beyond the probe's limit it fails."""
-    probe_failure: str = ""
-    """If set, the probe never passes, and this is what it reports at its limit."""
-    exit: Exit | None = None
-    """How it ends by itself, at `exit_after`; None: it runs until it is stopped."""
-    exit_after: float = 1
-    on_term: Exit = TERMINATED
-    """How it ends after SIGTERM, `stop_after` seconds later, unless the grace period is shorter."""
-    stop_after: float = 0.01
-    cpu: float = 0
-    """Cores that it would use all the time; it gets what it is allotted of them."""
-    lines: tuple[Line, ...] = ()
-    address: Address | None = None
-    """Where requests go; None: an address of its own that nothing listens on."""
-    image: Image | None = None
-    """Entrypoint, environment and so on; its reference and digest are filled in."""
-
-
-Behaviour = Script | Callable[[InstanceSpec], Script]
-"""A function sees the spec: what a task does may depend on its index and attempt."""
-
-
-class _Container:
-    """One that runs or ran: it is born when it is made."""
-
-    def __init__(self, spec: ContainerSpec, script: Script) -> None:
-        self.spec = spec
-        self.script = script
-        self.well = False
-        self.exit: Exit | None = None
-        self.timers: dict[str, asyncio.TimerHandle] = {}
-        self.unwritten = deque(sorted(script.lines, key=lambda line: line.after))
-        self.wrong: dict[Check, str] = {}
-        """What its probes find."""
-        self._loop = asyncio.get_running_loop()
-        self.born = self._loop.time()
-
-    @property
-    def settled(self) -> bool:
-        """Those that depend on it need not wait any more."""
-        return self.well or (self.exit is not None and self.exit.ok)
-
-    def due(self) -> Iterator[Line]:
-        """Take the lines whose time has come."""
-        while self.unwritten and self.remaining(self.unwritten[0].after) < 1e-6:
-            yield self.unwritten.popleft()
-
-    def remaining(self, age: float) -> float:
-        """Seconds until it is `age` old."""
-        return self.born + age - self._loop.time()
-
-    def after(self, seconds: float, what: str, then: Callable[[], None]) -> None:
-        self.cancel(what)
-        self.timers[what] = self._loop.call_later(seconds, then)
-
-    def cancel(self, *what: str) -> None:
-        for name in what or tuple(self.timers):
-            if timer := self.timers.pop(name, None):
-                timer.cancel()
-
-
-class _Instance:
-    def __init__(self, spec: InstanceSpec, scripts: Sequence[Script], state: InstanceState, host: str) -> None:
-        self.spec = spec
-        self.host = host
-        self.scripts = scripts
-        self.state = state
-        self.origin = Origin.IMAGE
-        self.containers: dict[str, _Container] = {}
-        """Those that run or ran."""
-        self.births: dict[str, asyncio.TimerHandle] = {}
-        """Those that are about to."""
-        self.first: tuple[str, Exit] | None = None
-        """The end that ends the others."""
-        self.files = {each.name: dict(each.files) for each in spec.volumes if isinstance(each, FilesVolume)}
-        self.cores = spec.start_cpu
-        self._used, self._since = 0.0, asyncio.get_running_loop().time()
-
-    @property
-    def running(self) -> list[_Container]:
-        return [container for container in self.containers.values() if container.exit is None]
-
-    def waiting(self) -> Iterator[tuple[ContainerSpec, Script]]:
-        """Those that may begin now and have not."""
-        for spec, script in zip(self.spec.containers, self.scripts, strict=True):
-            begun = spec.name in self.containers or spec.name in self.births
-            if not begun and all(self._settled(name) for name in spec.depends_on):
-                yield spec, script
-
-    def _settled(self, name: str) -> bool:
-        return name in self.containers and self.containers[name].settled
-
-    @property
-    def well(self) -> bool:
-        return all(self._settled(spec.name) for spec in self.spec.containers)
-
-    def allot(self, cores: float) -> None:
-        self.settle()
-        self.cores = cores
-
-    def settle(self) -> None:
-        """Before it uses more or less than so far."""
-        self._used, self._since = self.cpu_used(), asyncio.get_running_loop().time()
-
-    def cpu_used(self) -> float:
-        wanted = sum(container.script.cpu for container in self.running)
-        return self._used + min(wanted, self.cores) * (asyncio.get_running_loop().time() - self._since)
-
-    def cancel(self) -> None:
-        """Nothing more happens in it by itself."""
-        for container in self.containers.values():
-            container.cancel()
-        self.stop_births()
-
-    def stop_births(self) -> None:
-        while self.births:
-            self.births.popitem()[1].cancel()
 
 
 class FakeEngine:
@@ -203,7 +55,7 @@ class FakeEngine:
         self._listener: Listener | None = None
         self._pulled: dict[str, tuple[Image, Behaviour]] = {}
         self._used: set[str] = set()
-        self._instances: dict[str, _Instance] = {}
+        self._instances: dict[str, Instance] = {}
         self._untold: deque[Event] = deque()
         """What happened while nobody listened."""
         self._logs: list[LogLine] = []
@@ -231,7 +83,7 @@ class FakeEngine:
                 f"image {reference} does not exist: known are {', '.join(sorted(self.images)) or 'none'}"
             )
         script = behaviour if isinstance(behaviour, Script) else Script()
-        image = _image(reference, script)
+        image = image_of(reference, script)
         if image.pinned not in self._pulled:
             await asyncio.sleep(script.pull)
         if script.unusable:
@@ -277,7 +129,7 @@ class FakeEngine:
         state = InstanceState(spec.id, dict(spec.labels), Phase.STARTING, self._clock.now())
         self._addresses += 1
         high, low = divmod(self._addresses, 256)
-        instance = self._instances[spec.id] = _Instance(spec, scripts, state, f"10.0.{high % 256}.{low}")
+        instance = self._instances[spec.id] = Instance(spec, scripts, state, f"10.0.{high % 256}.{low}")
         instance.origin = Origin.STANDBY if prepared else Origin.CHECKPOINT if restored else Origin.IMAGE
         self.started.append(spec)
         for container, script in list(instance.waiting()):
@@ -305,7 +157,7 @@ class FakeEngine:
         if instance is not None and instance.state.phase is not Phase.EXITED:
             self._terminate(instance, grace)
 
-    def _terminate(self, instance: _Instance, grace: float) -> None:
+    def _terminate(self, instance: Instance, grace: float) -> None:
         self.allot(instance.state.id, None)
         instance.state = replace(instance.state, phase=Phase.STOPPING)
         instance.stop_births()
@@ -415,10 +267,10 @@ class FakeEngine:
         instance = self._instances.get(id)
         return instance is None or instance.state.phase is Phase.EXITED
 
-    def _run(self, instance: _Instance, spec: ContainerSpec, script: Script) -> None:
+    def _run(self, instance: Instance, spec: ContainerSpec, script: Script) -> None:
         instance.births.pop(spec.name, None)
         instance.settle()
-        container = instance.containers[spec.name] = _Container(spec, script)
+        container = instance.containers[spec.name] = Container(spec, script)
         self._write_due(instance, container)
         if script.exit is not None:
             container.after(script.exit_after, "exit", functools.partial(self._end, instance, container, script.exit))
@@ -431,20 +283,20 @@ class FakeEngine:
         else:
             container.after(wait, "ready", lambda: self._well(instance, container))
 
-    def _write_due(self, instance: _Instance, container: _Container) -> None:
+    def _write_due(self, instance: Instance, container: Container) -> None:
         for line in container.due():
             self.write(instance.spec.id, line.text, line.stream, container.spec.name)
         if container.unwritten:
             at = container.unwritten[0].after
             container.after(container.remaining(at), "lines", lambda: self._write_due(instance, container))
 
-    def _well(self, instance: _Instance, container: _Container) -> None:
+    def _well(self, instance: Instance, container: Container) -> None:
         container.well = True
         if container.spec.startup is not None:
             self._tell(Probed(instance.spec.id, self._clock.now(), container.spec.name, Check.STARTUP, True, 1))
         self._go_on(instance)
 
-    def _go_on(self, instance: _Instance) -> None:
+    def _go_on(self, instance: Instance) -> None:
         """Something is well now: who waited for it begins, or the instance is ready."""
         if instance.state.phase is not Phase.STARTING:
             return
@@ -464,11 +316,11 @@ class FakeEngine:
             for check, probe in container.spec.watched.items():
                 self._ask_when_due(instance, container, check, Watch(probe, container.born, loop.time()))
 
-    def _ask_when_due(self, instance: _Instance, container: _Container, check: Check, watch: Watch) -> None:
+    def _ask_when_due(self, instance: Instance, container: Container, check: Check, watch: Watch) -> None:
         wait = max(watch.due - asyncio.get_running_loop().time(), 0.0)
         container.after(wait, check, functools.partial(self._ask, instance, container, check, watch))
 
-    def _ask(self, instance: _Instance, container: _Container, check: Check, watch: Watch) -> None:
+    def _ask(self, instance: Instance, container: Container, check: Check, watch: Watch) -> None:
         wrong, id, name = container.wrong.get(check, ""), instance.spec.id, container.spec.name
         verdict = watch.answered(not wrong, asyncio.get_running_loop().time())
         self._ask_when_due(instance, container, check, watch)
@@ -483,7 +335,7 @@ class FakeEngine:
             instance.first = (name, KILLED)
             self.kill(id)
 
-    def _not_ready(self, instance: _Instance, container: _Container) -> None:
+    def _not_ready(self, instance: Instance, container: Container) -> None:
         probe = container.spec.startup
         assert probe is not None
         message = container.script.probe_failure or f"nothing listened on port {probe.port} within {probe.limit:g} s"
@@ -495,7 +347,7 @@ class FakeEngine:
             instance.first = (container.spec.name, KILLED)
             self.kill(instance.spec.id)
 
-    def _end(self, instance: _Instance, container: _Container, exit: Exit) -> None:
+    def _end(self, instance: Instance, container: Container, exit: Exit) -> None:
         self._write_due(instance, container)
         container.cancel()
         instance.settle()
@@ -512,7 +364,7 @@ class FakeEngine:
         elif not instance.running:
             self._conclude(instance)
 
-    def _conclude(self, instance: _Instance) -> None:
+    def _conclude(self, instance: Instance) -> None:
         instance.cancel()
         at, spec = self._clock.now(), instance.spec
         first, exit = instance.first or (spec.main, KILLED)  # stopped before it began
@@ -520,7 +372,7 @@ class FakeEngine:
         self.output.touch(spec.id)
         self._tell(Exited(spec.id, at, exit, first))
 
-    def _address(self, instance: _Instance) -> Address | None:
+    def _address(self, instance: Instance) -> Address | None:
         given = next((script.address for script in instance.scripts if script.address is not None), None)
         if instance.spec.port is None or given is not None:
             return given
@@ -536,11 +388,6 @@ class FakeEngine:
         phases = [instance.state.phase.value for instance in self._instances.values()]
         counts = ", ".join(f"{phases.count(phase)} {phase}" for phase in Phase if phase in phases)
         return f"<FakeEngine {'closed' if self._listener is None else 'open'}: {counts or 'no instances'}>"
-
-
-def _image(reference: str, script: Script) -> Image:
-    digest = script.digest or "sha256:" + hashlib.sha256(reference.encode()).hexdigest()
-    return replace(script.image or Image(reference, digest, cmd=("/app",)), reference=reference, digest=digest)
 
 
 def _carries(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
