@@ -70,6 +70,106 @@ async def test_a_token_runs_once_and_a_new_one_once_more() -> None:
         assert (await get(a))["executionCount"] == 2
 
 
+async def test_a_token_whose_execution_was_deleted_is_used_up() -> None:
+    async with api() as a:
+        await a.done(await create(a, {**job(), "runExecutionToken": "one"}))
+        await a.done(await a("DELETE", f"{V2}/jobs/work/executions/work-one"))
+        changed = await a.done(await a("PATCH", f"{V2}/jobs/work", {**job(timeout="99s"), "runExecutionToken": "one"}))
+        assert changed["response"]["terminalCondition"]["state"] == "CONDITION_SUCCEEDED"
+        assert await executions(a) == []
+
+
+async def test_a_job_that_failed_with_its_token_can_be_run() -> None:
+    async with api() as a:
+        await a.done(await create(a, {**job(FAILING, maxRetries=0), "runExecutionToken": "once"}))
+        await a("POST", f"{V2}/jobs/work:run", {})
+        assert len(await executions(a)) == 2
+
+
+async def running_job(a: Api, overlap: str) -> str:
+    """A job with this policy whose first token's execution runs; the execution's name."""
+    body = {**job(SLOW), "annotations": {"homerun-overlap": overlap}, "startExecutionToken": "one"}
+    await a.done(await create(a, body))
+    return f"{LOCATION}/jobs/work/executions/work-one"
+
+
+async def ask(a: Api, overlap: str, token: str) -> Any:
+    """The operation of an update with another token."""
+    annotations = {"homerun-overlap": overlap}
+    return await a("PATCH", f"{V2}/jobs/work", {**job(SLOW), "annotations": annotations, "startExecutionToken": token})
+
+
+async def test_a_job_that_forbids_overlap_does_not_start_what_its_token_asks_for() -> None:
+    async with api() as a:
+        first = await running_job(a, "forbid")
+        error = (await a.done(await ask(a, "forbid", "two")))["error"]
+        assert error["code"] == 9
+        assert error["message"] == (
+            "Execution work-two was not started. Job work forbids that its executions overlap, and work-one is not "
+            "over: wait until it is, or cancel it"
+        )
+        stored = await get(a)
+        assert stored["terminalCondition"]["state"] == "CONDITION_FAILED"
+        assert stored["terminalCondition"]["message"] == error["message"]
+        assert (stored["reconciling"], stored["observedGeneration"]) == (False, "2")
+        assert [e["name"] for e in await executions(a)] == [first]
+
+        await a.done(await a("POST", f"/v2/{first}:cancel", {}))
+        again = await a.done(await a("PATCH", f"{V2}/jobs/work", {**stored, "labels": {"try": "again"}}))
+        assert again["response"]["terminalCondition"]["state"] == "CONDITION_SUCCEEDED", "the token is not used up"
+        assert {e["name"].rpartition("-")[2] for e in await executions(a)} == {"one", "two"}
+
+
+async def test_what_a_token_asks_for_can_take_the_place_of_what_runs() -> None:
+    async with api() as a:
+        first = await running_job(a, "replace")
+        assert "response" in await a.done(await ask(a, "replace", "two"))
+        replacing = await a.world.get("Execution", f"{LOCATION}/jobs/work/executions/work-two")
+        assert replacing.internal["replaces"] == [first]
+        assert (await a("GET", f"/v2/{first}"))["cancelledCount"] == 1
+        assert (await get(a, "jobs/work/executions/work-two"))["runningCount"] == 1
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.03, 0.05, 0.07, 0.1, 1.0])
+async def test_what_a_token_asks_for_starts_once_whenever_control_is_killed(seconds: float) -> None:
+    async with api(stop_instances=False) as a:
+        first = await running_job(a, "replace")
+        await ask(a, "replace", "two")
+        await asyncio.sleep(seconds)
+        store, engine = a.world.store, a.world.engine
+    async with api(store=store, engine=engine) as a:
+        await a.world.settled("Job", f"{LOCATION}/jobs/work")
+        assert (await a("GET", f"/v2/{first}"))["cancelledCount"] == 1
+        assert {e["name"].rpartition("-")[2] for e in await executions(a)} == {"one", "two"}
+        assert (await get(a))["executionCount"] == 2
+
+
+async def test_what_tokens_ask_for_may_run_side_by_side() -> None:
+    async with api() as a:
+        await running_job(a, "allow")
+        await a.done(await ask(a, "allow", "two"))
+        assert [e["runningCount"] for e in await executions(a)] == [1, 1]
+
+
+async def test_of_a_token_and_a_run_at_the_same_moment_a_job_that_forbids_overlap_takes_one() -> None:
+    async with api() as a:
+        annotations = {"homerun-overlap": "forbid"}
+        await a.done(await create(a, {**job(SLOW), "annotations": annotations}))
+        operation, *_ = await asyncio.gather(
+            ask(a, "forbid", "two"), *(a("POST", f"{V2}/jobs/work:run", {}) for _ in range(3)), return_exceptions=True
+        )
+        await a.done(operation)
+        assert len(await executions(a)) == 1
+
+
+async def test_a_token_starts_nothing_where_too_many_executions_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "RUNNING_EXECUTIONS", 1)
+    async with api() as a:
+        await running_job(a, "allow")
+        error = (await a.done(await ask(a, "allow", "two")))["error"]
+        assert (error["code"], error["message"].startswith("Execution work-two was not started. too many")) == (8, True)
+
+
 async def test_a_job_whose_execution_is_deleted_under_it_waits_no_longer() -> None:
     async with api() as a:
         operation = await create(a, {**job(SLOW), "runExecutionToken": "once"})

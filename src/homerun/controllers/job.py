@@ -2,12 +2,15 @@
 
 A job has no instances of its own. Its image is resolved at each create and update (contract §5.4); executions copy
 template and digests when they are made, so that an update does not touch those that run. A job with a token is ready
-when the execution of that name has started, or has completed (contract §7.2).
+when the execution of that name has started, or has completed (contract §7.2). A token asks for its execution once, and
+under the same terms as `:run`: the job's overlap policy, and the number of executions of a location. What those forbid
+is not started later: the job says why, and its next update, or a run, asks again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from homerun.controllers.burial import buried
@@ -17,11 +20,12 @@ from homerun.controllers.secrets import REASON, Secrets
 from homerun.controllers.surplus import Surplus
 from homerun.engine.base import Engine
 from homerun.lib.clock import Clock
-from homerun.lib.errors import FailedPrecondition, HomerunError
+from homerun.lib.errors import FailedPrecondition, HomerunError, ResourceExhausted
 from homerun.lib.timestamps import to_rfc3339
 from homerun.model import conditions, limits, names
 from homerun.model.conditions import FAILED, RECONCILING, SUCCEEDED, Condition, condition
-from homerun.model.new_execution import execution_body, execution_internal, with_latest
+from homerun.model.new_execution import crowded, execution_body, execution_internal, with_latest
+from homerun.model.overlap import Overlap, refusal
 from homerun.model.secret_needs import SecretNeeds
 from homerun.store.base import ABSENT, Delete, Document, Put, Store, Write
 
@@ -72,10 +76,36 @@ class JobController:
                 failed = condition("Ready", FAILED, now, message=error.message, reason=image_reason(error))
                 await self._store.apply(*settled(job, operations, now, failed, error))
                 return
-            exists = bool(execution) and await self._store.get("Execution", execution) is not None
-            await self._store.apply(*pinned(job, operations, digests, self._clock.now(), exists=exists))
+            await self._ask(pinned(job, digests), operations, execution)
         elif execution:
             await self._store.apply(*awaited(job, operations, await self._store.get("Execution", execution), now))
+
+    async def _ask(self, job: Document, operations: Sequence[Document], execution: str) -> None:
+        """Its images are here: start the execution, unless there is none to start, or it was started already."""
+        known = bool(execution) and await self._store.get("Execution", execution) is not None
+        if execution and not known and execution != job.internal.get("asked"):
+            # Read after the job, whose version guards what follows from them.
+            others, problem = await self._others(job)
+            await self._store.apply(*asked(job, operations, others, problem, self._clock.now()))
+        elif known:
+            internal = {**job.internal, "asked": execution}
+            await self._store.apply(Put(job.kind, job.name, job.body, internal, if_version=job.version))
+        else:
+            now = self._clock.now()
+            await self._store.apply(*settled(job, operations, now, condition("Ready", SUCCEEDED, now)))
+
+    async def _others(self, job: Document) -> tuple[list[Document], HomerunError | None]:
+        """Executions that one more of the job takes the place of, and what forbids one more."""
+        location = names.parent(job.name)
+        if problem := crowded(location, await self._store.count("Running", prefix=f"{location}/jobs/")):
+            return [], ResourceExhausted(problem)
+        if Overlap.of(job.body) is Overlap.ALLOW:
+            return [], None
+        running = await self._store.list("Running", prefix=f"{job.name}/executions/")
+        if problem := refusal(job.body, [each.name for each in running]):
+            return [], FailedPrecondition(problem)
+        found = [await self._store.get("Execution", each.name) for each in running]
+        return [execution for execution in found if execution is not None], None
 
     async def _prune(self, key: str) -> None:
         """Of completed executions the oldest go, each by its own controller."""
@@ -92,24 +122,31 @@ def _execution_name(job: Document) -> str:
     return f"{job.name}/executions/{names.last(job.name)}-{token}" if token else ""
 
 
-def pinned(
-    job: Document, operations: Sequence[Document], digests: Sequence[str], now: float, *, exists: bool
-) -> list[Write]:
-    """This generation's image is here: the job is ready, unless it has an execution to start or to wait for."""
+def pinned(job: Document, digests: Sequence[str]) -> Document:
+    """With this generation's images, which are here."""
     internal = {**job.internal, "digests": list(digests), "pinned": job.body["generation"]}
+    return replace(job, internal=internal)
+
+
+def asked(
+    job: Document, operations: Sequence[Document], others: Sequence[Document], problem: HomerunError | None, now: float
+) -> list[Write]:
+    """Start the execution that the token asks for, in place of `others`; or say why not."""
     name = _execution_name(job)
-    if not name:
-        ready = condition("Ready", SUCCEEDED, now)
-        return settled(Document(job.kind, job.name, job.version, job.body, internal), operations, now, ready)
-    if exists:
-        return [Put(job.kind, job.name, job.body, internal, if_version=job.version)]
-    creator = job.body.get("lastModifier", "")
-    execution = execution_body(job.body, names.last(name), {}, now, creator)
-    copied = execution_internal(job.body, internal, {})
+    if problem is not None:
+        message = f"Execution {names.last(name)} was not started. {problem.message}"
+        failed = condition("Ready", FAILED, now, message=message)
+        return settled(job, operations, now, failed, type(problem)(message))
+    execution = execution_body(job.body, names.last(name), {}, now, job.body.get("lastModifier", ""))
+    internal = execution_internal(job.body, job.internal, {})
+    if others:
+        internal["replaces"] = [other.name for other in others]
+    latest = with_latest(job.body, execution)
     return [
-        Put(job.kind, job.name, with_latest(job.body, execution), internal, if_version=job.version),
-        Put("Execution", name, execution, copied, if_version=ABSENT),
+        Put(job.kind, job.name, latest, {**job.internal, "asked": name}, if_version=job.version),
+        Put("Execution", name, execution, internal, if_version=ABSENT),
         Put("Running", name, {}),
+        *(Put(o.kind, o.name, o.body, {**o.internal, "cancel": True}, if_version=o.version) for o in others),
     ]
 
 

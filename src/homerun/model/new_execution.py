@@ -11,6 +11,7 @@ from typing import Any
 
 from homerun.lib import ids
 from homerun.lib.timestamps import to_rfc3339
+from homerun.model import limits
 from homerun.model.conditions import RECONCILING, condition
 from homerun.model.container import container_names
 from homerun.model.names import last
@@ -48,6 +49,16 @@ def execution_internal(job: Json, internal: Json, overrides: Json) -> dict[str, 
     if overrides.get("delayExecution", job["template"].get("delayExecution")):
         kept["delayed"] = True
     return kept
+
+
+def crowded(location: str, running: int) -> str:
+    """Why no more than the `running` executions of a location may begin (contract §3, §5.4); empty: more may."""
+    if running < limits.RUNNING_EXECUTIONS:
+        return ""
+    return (
+        f"too many executions are already running in {location}: at most {limits.RUNNING_EXECUTIONS} may. "
+        "Wait for some to end, or cancel them"
+    )
 
 
 def with_latest(job: Json, execution: Json) -> dict[str, Any]:

@@ -5,10 +5,11 @@ Cloud Run lets them run side by side, and so do we unless the job says otherwise
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from homerun.model.names import last
 from homerun.model.rules import HOMERUN, Rule
 
 ANNOTATION = "homerun-overlap"
@@ -26,6 +27,16 @@ class Overlap(StrEnum):
     def of(cls, job: Mapping[str, Any]) -> Overlap:
         """`job`: its body, already checked."""
         return cls(job.get("annotations", {}).get(ANNOTATION, cls.ALLOW))
+
+
+def refusal(job: Mapping[str, Any], unfinished: Sequence[str]) -> str:
+    """Why `job` may not be run while these executions of it are not over; empty: it may."""
+    if not unfinished or Overlap.of(job) is not Overlap.FORBID:
+        return ""
+    return (
+        f"Job {last(job['name'])} forbids that its executions overlap, and {last(unfinished[0])} is not over: "
+        "wait until it is, or cancel it"
+    )
 
 
 def _known(annotations: Mapping[str, str], owner: str) -> Iterator[tuple[str, str]]:

@@ -18,13 +18,12 @@ from homerun.apis.run.writes import (
 )
 from homerun.lib import ids
 from homerun.lib.errors import FailedPrecondition, ResourceExhausted, Violation
-from homerun.model import limits
 from homerun.model.checks import check_overrides
 from homerun.model.conditions import FAILED
 from homerun.model.identity import OWNER
 from homerun.model.names import Name, last
-from homerun.model.new_execution import execution_body, execution_internal, with_latest
-from homerun.model.overlap import Overlap
+from homerun.model.new_execution import crowded, execution_body, execution_internal, with_latest
+from homerun.model.overlap import Overlap, refusal
 from homerun.store.base import ABSENT, Document, Put, Write
 
 IMPORT_SECONDS = 30
@@ -120,16 +119,13 @@ async def _apply(backend: Backend, name: Name, edit: Any, *, validate_only: bool
 
 
 async def _check_running(backend: Backend, job: Name) -> None:
-    """contract §3, §5.4"""
-    if await backend.store.count("Running", prefix=f"{job.parent_location}/jobs/") >= limits.RUNNING_EXECUTIONS:
-        raise ResourceExhausted(
-            f"too many executions are already running in {job.parent_location}: at most {limits.RUNNING_EXECUTIONS} "
-            "may. Wait for some to end, or cancel them"
-        )
+    running = await backend.store.count("Running", prefix=f"{job.parent_location}/jobs/")
+    if problem := crowded(job.parent_location, running):
+        raise ResourceExhausted(problem)
 
 
 async def _unfinished(backend: Backend, job: Name) -> list[Document]:
-    """Executions of the job that are not over; none if it does not mind them."""
+    """Executions of the job that are not over and stand in the way of one more; none if it does not mind them."""
     document = await backend.store.get("Job", str(job))
     if document is None or Overlap.of(document.body) is Overlap.ALLOW:
         return []
@@ -139,16 +135,11 @@ async def _unfinished(backend: Backend, job: Name) -> list[Document]:
 
 
 def _overlapping(job: Document, others: Sequence[Document]) -> list[Write]:
-    """What becomes of `others`, which are not over, by the job's policy. Raises FailedPrecondition if that forbids."""
-    match Overlap.of(job.body):
-        case Overlap.FORBID if others:
-            raise FailedPrecondition(
-                f"Job {last(job.name)} forbids that its executions overlap, and {last(others[0].name)} is not over: "
-                "wait until it is, or cancel it"
-            )
-        case Overlap.REPLACE:
-            return [Put(e.kind, e.name, e.body, {**e.internal, "cancel": True}, if_version=e.version) for e in others]
-    return []
+    """What becomes of `others`, which stand in the way: they are cancelled. Raises FailedPrecondition if the job
+    forbids that."""
+    if problem := refusal(job.body, [other.name for other in others]):
+        raise FailedPrecondition(problem)
+    return [Put(e.kind, e.name, e.body, {**e.internal, "cancel": True}, if_version=e.version) for e in others]
 
 
 def _is_imported(job: Document) -> bool:
@@ -157,8 +148,9 @@ def _is_imported(job: Document) -> bool:
 
 
 def _check_runnable(job: Document) -> None:
+    """One that failed with the execution that its token asked for can be run all the same."""
     ready = job.body.get("terminalCondition", {})
     if not _is_imported(job):
         raise FailedPrecondition(f"Job {last(job.name)} is not ready yet: its image is still being imported. Try again")
-    if ready.get("state") == FAILED:
+    if ready.get("state") == FAILED and job.internal.get("pinned") != job.body["generation"]:
         raise FailedPrecondition(f"Job {last(job.name)} cannot run: {ready.get('message', 'it is not ready')}")
