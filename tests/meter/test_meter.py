@@ -12,7 +12,7 @@ from homerun.engine.base import Exit
 from homerun.engine.fake.script import Script
 from homerun.meter import meter
 from homerun.model import labels
-from homerun.store.base import Put
+from homerun.store.base import Delete, Put
 from homerun.wire.link import Usage
 from tests.controllers.test_capacity import HELLO, deployed
 from tests.support.api import LOCATION, api
@@ -169,8 +169,92 @@ async def test_the_last_words_of_a_deleted_service_are_on_its_bill() -> None:
         await asyncio.sleep(20)
         row = (await bill(w))[SERVICE]
         assert row["requests"] == 2 and row["billableSeconds"] > 5
-        assert await w.store.list("Reading") == []
         assert await w.store.list("Usage") != []
+
+
+async def delete_behind(before: World) -> None:
+    """As if control had been killed between the deletion of the service and the end of its instances."""
+    revisions = [document.name for document in await before.store.list("Revision")]
+    await before.store.apply(Delete("Service", HELLO), *(Delete("Revision", name) for name in revisions))
+
+
+@pytest.mark.parametrize("alive", [True, False], ids=["alive", "ended"])
+@pytest.mark.parametrize("containers", [ALWAYS, [{"image": IMAGE}]], ids=["by instance", "by request"])
+async def test_a_life_whose_service_is_gone_is_billed_once(containers: list[dict[str, Any]], alive: bool) -> None:
+    async with world({IMAGE: Script(ready=0.5, stop_after=2)}, stop_instances=False, idle_timeout=600) as before:
+        await deployed(before, containers=containers)
+        await asyncio.sleep(100)
+        expected = await seconds(before)
+    await delete_behind(before)
+    [instance] = before.engine.instances()
+    if not alive:
+        before.engine.kill(instance.id)
+        await asyncio.sleep(50)
+    remove, before.engine.remove = before.engine.remove, lambda id: asyncio.sleep(9999)  # type: ignore[assignment,method-assign]
+    async with again(before, stop_instances=False) as w:
+        await asyncio.sleep(10)
+        billed = (await bill(w))[HELLO]["billableSeconds"]
+        assert billed == pytest.approx(expected + (2 if alive else 0), abs=0.2), "with its end"
+    before.engine.remove = remove  # type: ignore[method-assign]
+    async with again(before) as w:
+        await asyncio.sleep(10)
+        assert (await bill(w))[HELLO]["billableSeconds"] == billed
+        assert w.engine.instances() == []
+
+
+async def test_an_instance_of_a_deleted_worker_pool_is_billed_though_control_was_killed() -> None:
+    async with api({IMAGE: Script(stop_after=2)}, stop_instances=False) as made:
+        await made.deploy_pool("crew", IMAGE)
+        await asyncio.sleep(100)
+        before = made.world
+        expected = (await bill(before))[CREW]["billableSeconds"]
+    revisions = [document.name for document in await before.store.list("Revision")]
+    await before.store.apply(Delete("WorkerPool", CREW), *(Delete("Revision", name) for name in revisions))
+    async with again(before) as w:
+        await asyncio.sleep(10)
+        assert (await bill(w))[CREW]["billableSeconds"] == pytest.approx(expected + 2, abs=0.2)
+        assert w.engine.instances() == []
+
+
+async def test_the_last_words_of_a_deleted_service_are_heard_by_the_next_control() -> None:
+    async with world(stop_instances=False, idle_timeout=600) as before:
+        router = Router(await deployed(before))
+        router.report(before, seconds=3, requests=1)
+        await asyncio.sleep(10)
+        expected = (await bill(before))[HELLO]["billableSeconds"]
+    await delete_behind(before)
+    before.engine.kill(before.engine.instances()[0].id)
+    async with again(before) as w:
+        router.report(w, seconds=2, requests=1)
+        await asyncio.sleep(10)
+        row = (await bill(w))[HELLO]
+        assert (row["requests"], row["billableSeconds"]) == (2, pytest.approx(expected + 2))
+
+
+async def test_what_a_minimum_kept_of_a_deleted_service_is_billed_until_the_instance_ended() -> None:
+    async with world(stop_instances=False) as before:
+        await deployed(before, scaling={"minInstanceCount": 1})
+        await asyncio.sleep(100)
+        expected = (await bill(before))[HELLO]["idleSeconds"]
+    await delete_behind(before)
+    await asyncio.sleep(50)
+    before.engine.kill(before.engine.instances()[0].id)
+    await asyncio.sleep(1000)
+    async with again(before) as w:
+        await asyncio.sleep(10)
+        assert (await bill(w))[HELLO]["idleSeconds"] == pytest.approx(expected + 50, abs=1)
+
+
+async def test_what_is_kept_of_deleted_revisions_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meter, "_GONE", 2)
+    async with api({}) as made:
+        for number in range(4):
+            await made.deploy(f"hello-{number}")
+            await made.done(await made("DELETE", f"/v2/{SERVICE}-{number}"))
+            await made.world.until(lambda: not made.world.control.capacity.groups)
+        await asyncio.sleep(20)
+        kept = {document.name.split("/")[5] for document in await made.world.store.list("Reading")}
+        assert kept == {"hello-2", "hello-3"}
 
 
 async def test_what_a_minimum_keeps_at_rest_is_billed_cheaper_and_survives_a_kill() -> None:

@@ -17,7 +17,7 @@ from homerun.controllers.allotments import Allotments, allowance
 from homerun.controllers.checkpoints import CheckpointKeeper
 from homerun.controllers.container_spec import boosted_start, container_specs
 from homerun.controllers.cpu_samples import CpuSamples
-from homerun.controllers.discards import Discards, life_of
+from homerun.controllers.discards import Discards
 from homerun.controllers.failure import exit_text, start_failure
 from homerun.controllers.observer import Observer
 from homerun.controllers.orphans import Orphans
@@ -28,6 +28,7 @@ from homerun.controllers.scaling import prospect, scaling, shares
 from homerun.controllers.secrets import Opened, Secrets
 from homerun.controllers.standbys import StandbyKeeper, can_wait
 from homerun.controllers.volumes import NO_FOLDERS, Folders, volume_specs
+from homerun.core.billed import LABEL, Billed
 from homerun.core.billing import Life
 from homerun.core.fleet import Command, Drain, Fleet, Load, Resume, Start, Stop, Withhold
 from homerun.core.health import Starting
@@ -53,25 +54,25 @@ from homerun.wire.link import InstanceUp, RevisionSet, Usage
 QUEUE_STARTUPS = 3.5
 """Requests wait up to max(3.5 x average startup, 10 s) (contract §2.2); the 10 s are `queue_wait`."""
 
-_LATE = 100
-
 
 class Metering(Protocol):
     """Who counts what is billed."""
 
-    def used(self, spec: RevisionSpec, usage: Usage) -> None: ...
+    def used(self, billed: Billed, usage: Usage) -> None: ...
 
-    def kept(self, spec: RevisionSpec, count: int) -> None:
+    def late(self, usage: Usage) -> None:
+        """Of a revision that is gone: its last words."""
+        ...
+
+    def kept(self, billed: Billed, count: int) -> None:
         """From now on the minimum keeps so many ready instances."""
         ...
 
-    async def ended(self, spec: RevisionSpec, instance: str, life: Life) -> None:
+    async def ended(self, billed: Billed, instance: str, life: Life) -> None:
         """Returns when that cannot get lost any more; telling it again changes nothing."""
         ...
 
-    def gone(self, revision: str) -> None:
-        """Of one that is gone, the last usage may still come."""
-        ...
+    def gone(self, billed: Billed) -> None: ...
 
 
 @dataclass(slots=True)
@@ -129,8 +130,6 @@ class Capacity:
         self.keeper = StandbyKeeper(engine, supervisor, clock, self._spec_of, standby)
         self.checkpoints = CheckpointKeeper(engine, supervisor, self._spec_of, self.keeper.gone, wanted=checkpoints)
         self._empty: asyncio.Event | None = None
-        self._late: dict[str, RevisionSpec] = {}
-        """Revisions that went just now: their last usage is on its way."""
         self.observer = Observer()
         self.on_minimum: Callable[[str], None] = lambda revision: None
         """Called with a revision that has reached its minimum of instances, or has them no longer."""
@@ -162,7 +161,7 @@ class Capacity:
             if revision in revisions:
                 self._orphans.add(revision, state.id)
             else:
-                self._discards.add([state])
+                self._discard(state)
 
     def configure(self, revision: Document, images: Sequence[str], owner: Document | None) -> None:
         """The revision exists and may have instances; new limits take effect at once."""
@@ -174,7 +173,6 @@ class Capacity:
             new_id = functools.partial(self.keeper.take, spec.name)
             group = Group(spec, images, Fleet(limits, self._idle_timeout, new_id))
             self._groups[spec.name] = group
-            self._late.pop(spec.name, None)
             self._announce(group)
             self._claim(group, self._orphans.take(spec.name))
         group.prospect = max(prospect(spec, owner), 1)
@@ -228,7 +226,8 @@ class Capacity:
 
     def release(self, revision: str) -> None:
         """The revision is gone: what runs finishes its requests and stops."""
-        self._discards.add(self._orphans.take(revision))
+        for state in self._orphans.take(revision):
+            self._discard(state)
         self.checkpoints.gone(revision)
         self._release(revision)
 
@@ -271,10 +270,9 @@ class Capacity:
     def on_usage(self, usage: Usage) -> None:
         group = self._groups.get(usage.revision)
         if group is None:
-            if (spec := self._late.get(usage.revision)) is not None:
-                self._metering.used(spec, usage)
+            self._metering.late(usage)
             return
-        self._metering.used(group.spec, usage)
+        self._metering.used(Billed.of(group.spec), usage)
         if usage.requests:
             self.keeper.used(usage.revision)
         loads = {use.instance: Load(use.in_flight, use.idle) for use in usage.instances}
@@ -381,9 +379,13 @@ class Capacity:
         startup = max(ready.at - started, 0.0) if ready is not None else lived - stopping
         return Life(started, startup, lived, stopping)
 
+    def _discard(self, state: InstanceState) -> None:
+        """One that the engine found, and that is of no use: it is stopped, and what it has cost goes on the bill."""
+        self._discards.settle(state, self._metering.ended, self._clock.now())
+
     async def _settle(self, spec: RevisionSpec, id: str, life: Life) -> None:
         """What the engine knows of it goes only when its life is on the bill."""
-        await self._metering.ended(spec, id, life)
+        await self._metering.ended(Billed.of(spec), id, life)
         self._discards.remove(id)
 
     # Carrying out
@@ -408,7 +410,7 @@ class Capacity:
         kept = 0 if fleet.closed else min(fleet.minimum, fleet.count(State.READY, State.UNREADY))
         if kept != group.kept:
             group.kept = kept
-            self._metering.kept(group.spec, kept)
+            self._metering.kept(Billed.of(group.spec), kept)
         there = len(fleet.instances) < fleet.maximum and not (fleet.closed or fleet.failure or fleet.checking)
         slow = self.checkpoints.checkpoints.concerns(group.spec.name)
         self.keeper.allow(group.spec.name, group.can_wait and there and not slow)
@@ -529,10 +531,7 @@ class Capacity:
             del self._groups[group.spec.name]
             self._cpu_samples.forget(group.spec.name)
             self._plane.drop_revision(group.spec.name)
-            self._late[group.spec.name] = group.spec
-            if len(self._late) > _LATE:
-                del self._late[next(iter(self._late))]
-            self._metering.gone(group.spec.name)
+            self._metering.gone(Billed.of(group.spec))
             self.observer.gone(group.spec.name)
 
     def _claim(self, group: Group, states: Iterable[InstanceState]) -> None:
@@ -540,13 +539,9 @@ class Capacity:
         now = self._clock.mono()
         offset = now - self._clock.now()
         for state in states:
-            if state.exit is not None and not state.exit.seen:
-                self._discards.add([state])
-                continue
             if state.phase in (Phase.EXITED, Phase.STOPPING):
                 # While nobody watched, or before long.
-                life = life_of(state, self._clock.now())
-                self._discards.settle(state, self._metering.ended(group.spec, state.id, life))
+                self._discard(state)
                 continue
             instance = Instance(state.id, state.started + offset)
             self._owners[state.id] = group
@@ -570,7 +565,7 @@ def _instance_spec(
     return InstanceSpec(
         id=id,
         containers=tuple(map(boosted_start, containers, spec.containers)),
-        labels=labels.of_revision(spec, id),
+        labels={**labels.of_revision(spec, id), LABEL: Billed.of(spec).label},
         port=spec.ingress.port,
         grace=grace,
         volumes=volume_specs(spec.volumes, spec.containers.memory, folders, opened.files),

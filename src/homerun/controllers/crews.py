@@ -14,13 +14,14 @@ from typing import Protocol
 
 from homerun.aio.tasks import Supervisor
 from homerun.controllers.container_spec import container_specs
-from homerun.controllers.discards import Discards, life_of
+from homerun.controllers.discards import Discards
 from homerun.controllers.failure import exit_text, log_tail
 from homerun.controllers.revision import Checked
 from homerun.controllers.secrets import Opened, Secrets
 from homerun.controllers.volumes import NO_FOLDERS, Folders, volume_specs
 from homerun.core import crew as decisions
 from homerun.core.admission import Size
+from homerun.core.billed import LABEL, Billed
 from homerun.core.billing import Life
 from homerun.core.crew import Command, Crew, Start, Stop
 from homerun.core.instance import Instance, State
@@ -40,11 +41,11 @@ SETTLES_AFTER = 2.0
 class Metering(Protocol):
     """Who counts what is billed."""
 
-    async def ended(self, spec: WorkerSpec, instance: str, life: Life) -> None:
+    async def ended(self, billed: Billed, instance: str, life: Life) -> None:
         """Returns when that cannot get lost any more; telling it again changes nothing."""
         ...
 
-    def gone(self, revision: str) -> None: ...
+    def gone(self, billed: Billed) -> None: ...
 
 
 @dataclass(slots=True)
@@ -79,8 +80,6 @@ class Crews:
         self._metering, self._discards, self._secrets = metering, discards, secrets
         self._groups: dict[str, Group] = {}
         self._owners: dict[str, Group] = {}
-        self._ended: dict[str, list[InstanceState]] = {}
-        """By revision: what ended, or was about to, while nobody looked."""
         self._closing = False
         self._empty = asyncio.Event()
 
@@ -110,11 +109,8 @@ class Crews:
             pool, revision = state.labels.get(labels.WORKER_POOL), state.labels.get(labels.REVISION, "")
             if pool is None:
                 continue
-            if revision not in revisions or (state.exit is not None and not state.exit.seen):
-                self._discards.add([state])
-                continue
-            if state.phase in (Phase.EXITED, Phase.STOPPING):
-                self._ended.setdefault(revision, []).append(state)
+            if revision not in revisions or state.phase in (Phase.EXITED, Phase.STOPPING):
+                self._discards.settle(state, self._metering.ended, self._clock.now())
                 continue
             group = self._group(pool)
             instance = Instance(state.id, state.started + offset)
@@ -128,9 +124,6 @@ class Crews:
         spec = WorkerSpec.parse(revision.body)
         group = self._group(spec.pool)
         group.specs[spec.name] = (spec, images)
-        for state in self._ended.pop(spec.name, ()):
-            life = life_of(state, self._clock.now())
-            self._discards.settle(state, self._metering.ended(spec, state.id, life))
         self._carry_out(group, group.crew.admit(spec.name, self._clock.mono()))
 
     def check(self, revision: str, checked: Checked) -> None:
@@ -223,7 +216,7 @@ class Crews:
 
     async def _settle(self, spec: WorkerSpec, id: str, life: Life) -> None:
         """What the engine knows of it goes only when its life is on the bill."""
-        await self._metering.ended(spec, id, life)
+        await self._metering.ended(Billed.of(spec), id, life)
         self._discards.remove(id)
 
     async def _explain(self, group: Group, id: str, cause: str) -> None:
@@ -289,8 +282,8 @@ class Crews:
     def _tidy(self, group: Group, revision: str) -> None:
         """Of a released revision nothing is kept when its last instance is gone."""
         if not group.crew.knows(revision) and revision not in group.crew.revision_of.values():
-            group.specs.pop(revision, None)
-            self._metering.gone(revision)
+            if (known := group.specs.pop(revision, None)) is not None:
+                self._metering.gone(Billed.of(known[0]))
 
 
 def _instance_spec(
@@ -300,7 +293,7 @@ def _instance_spec(
     return InstanceSpec(
         id=id,
         containers=container_specs(spec.containers, images, opened.beside(lambda container: system)),
-        labels=labels.of_worker(spec, id),
+        labels={**labels.of_worker(spec, id), LABEL: Billed.of(spec).label},
         grace=grace,
         volumes=volume_specs(spec.volumes, spec.containers.memory, folders, opened.files),
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from homerun.apis.homerun.insight import BillRow, BillView, Cost, UsedView
 from homerun.controllers import crews
 from homerun.controllers.capacity import Group
+from homerun.core.billed import Billed
 from homerun.core.billing import ByDay, Rate, Size, Used, book_tasks, gather, merge_days, total
 from homerun.core.invoice import Invoice, Line, Row, invoice
 from homerun.core.task import Task
@@ -81,14 +82,14 @@ def _running(control: Control, since: str, until: str) -> Iterator[Line]:
 
 def _serving(control: Control, group: Group) -> ByDay:
     lives = [control.capacity.life(group, instance) for instance in group.fleet.instances.values()]
-    return control.meter.running(group.spec, lives)
+    return control.meter.running(Billed.of(group.spec), lives)
 
 
 def _working(control: Control, group: crews.Group) -> ByDay:
     days: ByDay = {}
     for id, instance in group.crew.instances.items():
         if (known := group.specs.get(group.crew.revision_of[id])) is not None:
-            merge_days(days, control.meter.running(known[0], [control.crews.life(instance)]))
+            merge_days(days, control.meter.running(Billed.of(known[0]), [control.crews.life(instance)]))
     return days
 
 

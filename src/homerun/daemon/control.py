@@ -188,12 +188,12 @@ class Control:
     async def open(self) -> None:
         """Adopt what runs, then reconcile everything that is stored, each once."""
         version = await self.store.version()
-        await self.meter.open()
         await self.vault.open(payloads(await self.store.list("SecretVersion")))
         if self.certificates is not None:
             await self.certificates.open()
         stored = await self.store.list("Revision")
         revisions = {d.name for d in stored}
+        await self.meter.open(revisions)
         unfinished = {d.name for d in await self.store.list("Execution") if "completionTime" not in d.body}
         await self.logs.open()
         await self.engine.open(self._on_event)

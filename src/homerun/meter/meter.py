@@ -10,6 +10,9 @@ Nothing is lost when control is killed, and nothing counted twice:
   it a part of the day, in one transaction as well.
 - What the minimum keeps is booked from the time of the last look, which is written too.
 
+A revision may be gone before its last instance has ended and its last request is told, and control be killed in
+between: so a label of the instance says at which rate it is billed, and a Reading outlives its revision for a while.
+
 Kinds of documents: `UsedDay` (`DAY/OWNER`), `Usage` (OWNER, of all time), `Reading` (a revision's counters).
 """
 
@@ -17,7 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -25,12 +28,11 @@ from typing import Any
 
 from homerun.aio.tasks import Supervisor
 from homerun.core import billing
-from homerun.core.billing import Amount, ByDay, Kept, Life, Rate, Size, Used
+from homerun.core.billed import Billed
+from homerun.core.billing import Amount, ByDay, Kept, Life, Rate, Used
 from homerun.core.invoice import Line
 from homerun.lib.clock import Clock
 from homerun.lib.errors import HomerunError
-from homerun.model.revision import RevisionSpec
-from homerun.model.worker_pool import WorkerSpec
 from homerun.store.base import Delete, Put, Store, Write
 from homerun.store.walk import walk
 from homerun.wire.link import Usage
@@ -41,15 +43,16 @@ KEEP_DAYS = 400
 """Days whose bills can be asked for: a year, and the month before it."""
 _REMEMBERED = 200
 _GONE = 100
+"""Revisions that are gone and whose readings are kept: more than can have instances that end, and words to come."""
 _PAGE = 500
-
-Spec = RevisionSpec | WorkerSpec
 
 
 @dataclass(slots=True)
 class Reading:
     """Of one revision: how far what is counted elsewhere is on the bill."""
 
+    billed: Billed | None
+    """None: it was written before this was kept."""
     counters: dict[str, list[int]] = field(default_factory=dict)
     """Milliseconds and requests by counter of a router; the last two."""
     lives: list[str] = field(default_factory=list)
@@ -57,13 +60,15 @@ class Reading:
     kept: Kept | None = None
 
     @classmethod
-    def parse(cls, body: Mapping[str, Any]) -> Reading:
+    def parse(cls, revision: str, body: Mapping[str, Any]) -> Reading:
+        billed = Billed.parse(revision, body["billed"]) if body.get("billed") else None
         kept = Kept(*body["kept"]) if body.get("kept") else None
-        return cls(dict(body["counters"]), list(body["lives"]), kept)
+        return cls(billed, dict(body["counters"]), list(body["lives"]), kept)
 
     def body(self) -> dict[str, Any]:
         kept = [self.kept.count, self.kept.since] if self.kept is not None else None
-        return {"counters": dict(self.counters), "lives": list(self.lives), "kept": kept}
+        billed = self.billed.label if self.billed is not None else None
+        return {"billed": billed, "counters": dict(self.counters), "lives": list(self.lives), "kept": kept}
 
 
 class Meter:
@@ -84,13 +89,16 @@ class Meter:
         """Whoever finds nothing to write knows that it is durable, not that it is under way."""
         self._pruned = ""
 
-    async def open(self) -> None:
+    async def open(self, revisions: Container[str]) -> None:
+        """`revisions`: those that exist."""
         for document in await self._store.list("Usage"):
             if "used" in document.body:
                 self._totals[document.name] = billing.decode(document.body["used"])
         for document in await self._store.list("Reading"):
-            self._readings[document.name] = Reading.parse(document.body)
+            self._readings[document.name] = Reading.parse(document.name, document.body)
         self._unseen = set(self._readings)
+        for revision in [name for name in self._readings if name not in revisions]:
+            self._bury(revision)
 
     def stop(self) -> None:
         """No more timers."""
@@ -108,66 +116,71 @@ class Meter:
 
     # What the data plane's capacity and the crews report (controllers.capacity.Metering, controllers.crews.Metering)
 
-    def used(self, spec: RevisionSpec, usage: Usage) -> None:
+    def used(self, billed: Billed, usage: Usage) -> None:
         """The counter's rise since it was last read: of one that was never seen, all of it."""
-        reading = self._reading(spec.name)
+        reading = self._reading(billed)
         before = reading.counters.pop(usage.counter, [0, 0])
         ms, requests = usage.billed - before[0], usage.answered - before[1]
         reading.counters[usage.counter] = [usage.billed, usage.answered]
         while len(reading.counters) > 2:
             del reading.counters[next(iter(reading.counters))]
-        if spec.ingress.cpu_idle:
-            self._settle(spec, reading, ms)
+        if billed.rate is Rate.REQUEST:
+            self._settle(billed, reading, self._clock.now(), ms)
             if ms or requests:
-                self._book_now(spec, Rate.REQUEST, billing.amount(ms, _size(spec), requests))
+                self._book_now(billed, Rate.REQUEST, billing.amount(ms, billed.size, requests))
         elif requests:
-            self._book_now(spec, Rate.INSTANCE, Amount(requests=requests))
+            self._book_now(billed, Rate.INSTANCE, Amount(requests=requests))
 
-    def kept(self, spec: RevisionSpec, count: int) -> None:
+    def late(self, usage: Usage) -> None:
+        """Likewise, of a revision that is gone."""
+        reading = self._readings.get(usage.revision)
+        if reading is not None and reading.billed is not None:
+            self.used(reading.billed, usage)
+
+    def kept(self, billed: Billed, count: int) -> None:
         """From now on the minimum keeps so many instances."""
-        self._gone.pop(spec.name, None)
-        if count == 0 and (spec.name not in self._readings or self._readings[spec.name].kept is None):
+        revision, now = billed.revision, self._clock.now()
+        self._gone.pop(revision, None)
+        if count == 0 and (revision not in self._readings or self._readings[revision].kept is None):
             return
-        reading = self._reading(spec.name)
+        reading = self._reading(billed)
         if reading.kept is not None:
-            if spec.name in self._unseen:
+            if revision in self._unseen:
                 # What was there before control started, and is not now, went who knows when.
                 reading.kept = Kept(min(reading.kept.count, count), reading.kept.since)
-            self._settle(spec, reading)
-        self._unseen.discard(spec.name)
-        reading.kept = Kept(count, round(self._clock.now() * 1000)) if count and spec.ingress.cpu_idle else None
-        self._mark(spec.name)
+            self._settle(billed, reading, now)
+        self._unseen.discard(revision)
+        reading.kept = Kept(count, round(now * 1000)) if count and billed.rate is Rate.REQUEST else None
+        self._mark(revision)
 
-    async def ended(self, spec: Spec, instance: str, life: Life) -> None:
-        reading = self._reading(spec.name)
+    async def ended(self, billed: Billed, instance: str, life: Life) -> None:
+        reading = self._reading(billed)
         if instance not in reading.lives:
             reading.lives = [*reading.lives[1 - _REMEMBERED :], instance]
             booked: ByDay = {}
-            billing.book_life(booked, _rate(spec), _size(spec), life)
-            self._book(_owner(spec), booked)
-            self._mark(spec.name)
+            billing.book_life(booked, billed.rate, billed.size, life)
+            self._book(billed.owner, booked)
+            if billed.revision in self._gone:
+                self._let_go(billed, reading, life)
+            self._mark(billed.revision)
         while not await self._flush():  # noqa: ASYNC110 (a disk has no event for us)
             await asyncio.sleep(FLUSH_EVERY)
 
-    def gone(self, revision: str) -> None:
-        """It is no more, and neither are its counters. Its last words may follow."""
-        self._gone[revision] = None
-        if len(self._gone) > _GONE:
-            first = next(iter(self._gone))
-            del self._gone[first]
-            self._readings.pop(first, None)
-        self._mark(revision)
+    def gone(self, billed: Billed) -> None:
+        """Its revision is no more. Its last words may follow, and control may be killed before they do."""
+        self._reading(billed)
+        self._bury(billed.revision)
 
-    def running(self, spec: Spec, lives: Iterable[Life]) -> ByDay:
+    def running(self, billed: Billed, lives: Iterable[Life]) -> ByDay:
         """What those add to the bill that have not ended yet, and what the minimum keeps since the last look."""
         booked: ByDay = {}
         for life in lives:
-            billing.book_life(booked, _rate(spec), _size(spec), life)
-        reading = self._readings.get(spec.name)
+            billing.book_life(booked, billed.rate, billed.size, life)
+        reading = self._readings.get(billed.revision)
         if reading is not None and reading.kept is not None:
             _, parts = reading.kept.until(self._clock.now())
             for day, ms in parts:
-                billing.add(booked, day, Rate.IDLE, billing.amount(ms, _size(spec)))
+                billing.add(booked, day, Rate.IDLE, billing.amount(ms, billed.size))
         return booked
 
     # The history
@@ -209,22 +222,39 @@ class Meter:
 
     # Inside
 
-    def _reading(self, revision: str) -> Reading:
-        return self._readings.setdefault(revision, Reading())
+    def _reading(self, billed: Billed) -> Reading:
+        reading = self._readings.setdefault(billed.revision, Reading(billed))
+        reading.billed = billed
+        return reading
 
-    def _settle(self, spec: RevisionSpec, reading: Reading, busy: int = 0) -> None:
+    def _bury(self, revision: str) -> None:
+        self._gone[revision] = None
+        if len(self._gone) > _GONE:
+            first = next(iter(self._gone))
+            del self._gone[first]
+            self._readings.pop(first, None)
+            self._mark(first)
+        self._mark(revision)
+
+    def _let_go(self, billed: Billed, reading: Reading, life: Life) -> None:
+        """The minimum kept it until now: control was killed before it could say that it does so no longer."""
+        if reading.kept is not None:
+            self._settle(billed, reading, life.started + life.lived)
+            reading.kept = Kept(reading.kept.count - 1, reading.kept.since) if reading.kept.count > 1 else None
+
+    def _settle(self, billed: Billed, reading: Reading, until: float, busy: int = 0) -> None:
         if reading.kept is None:
             return
-        reading.kept, parts = reading.kept.until(self._clock.now(), busy)
+        reading.kept, parts = reading.kept.until(until, busy)
         booked: ByDay = {}
         for day, ms in parts:
-            billing.add(booked, day, Rate.IDLE, billing.amount(ms, _size(spec)))
-        self._book(spec.service, booked)
-        self._mark(spec.name)
+            billing.add(booked, day, Rate.IDLE, billing.amount(ms, billed.size))
+        self._book(billed.owner, booked)
+        self._mark(billed.revision)
 
-    def _book_now(self, spec: RevisionSpec, rate: Rate, more: Amount) -> None:
-        self._book(spec.service, {billing.day_of(self._clock.now()): {rate: more}})
-        self._mark(spec.name)
+    def _book_now(self, billed: Billed, rate: Rate, more: Amount) -> None:
+        self._book(billed.owner, {billing.day_of(self._clock.now()): {rate: more}})
+        self._mark(billed.revision)
 
     def _book(self, owner: str, days: ByDay) -> None:
         billing.merge_days(self._pending.setdefault(owner, {}), days)
@@ -269,9 +299,8 @@ class Meter:
         self._stale |= stale
 
     def _reading_write(self, revision: str) -> Write:
-        if revision in self._gone:
-            return Delete("Reading", revision)
-        return Put("Reading", revision, self._readings[revision].body())
+        reading = self._readings.get(revision)
+        return Delete("Reading", revision) if reading is None else Put("Reading", revision, reading.body())
 
     async def _writes(self, booked: Mapping[str, ByDay]) -> list[Write]:
         # The totals first: what is booked while we read is not in them.
@@ -296,20 +325,6 @@ class Meter:
         while old := [d for d in await self._store.list("UsedDay", limit=_PAGE) if d.name < first]:
             await self._store.apply(*(Delete("UsedDay", document.name) for document in old))
         self._pruned = today
-
-
-def _owner(spec: Spec) -> str:
-    return spec.service if isinstance(spec, RevisionSpec) else spec.pool
-
-
-def _rate(spec: Spec) -> Rate:
-    if isinstance(spec, WorkerSpec):
-        return Rate.WORKER
-    return Rate.REQUEST if spec.ingress.cpu_idle else Rate.INSTANCE
-
-
-def _size(spec: Spec) -> Size:
-    return Size.of(spec.containers.cpu, spec.containers.memory)
 
 
 def _days_of(charge: Mapping[str, Any]) -> ByDay:
