@@ -103,6 +103,8 @@ async def test_what_is_in_the_background_gives_way_and_finds_itself_as_any_other
         assert part.monitor and part.init
         assert os.getpriority(os.PRIO_PROCESS, part.monitor.pid) == min(own + 10 * background, 19)
         assert os.getpriority(os.PRIO_PROCESS, part.init.pid) == own
+        session = Path(f"/proc/{part.monitor.pid}/autogroup")
+        assert not session.exists() or session.read_text().endswith(f" nice {10 * background}\n")
         cgroups = rig.engine._host.cgroups
         shares[background] = int(cgroups._file(id, "cpu", "cpu.shares", "cpu.weight").read_text())
     assert 5 * shares[True] < shares[False]

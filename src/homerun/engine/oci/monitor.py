@@ -92,10 +92,9 @@ def create(
     for argument in runtime_args:
         command += ["--runtime-arg", argument]
     try:
-        pid = _spawn(command, writer)
+        pid = _spawn(command, writer, session=bool(niceness))
         if niceness:
-            # Not of this thread before it spawns: what it does in Python, all of control may have to wait for.
-            os.setpriority(os.PRIO_PROCESS, pid, min(os.getpriority(os.PRIO_PROCESS, 0) + niceness, LEAST_URGENT))
+            _give_way(pid, niceness)
         return Creation(pid, reader)
     except BaseException:
         os.close(reader)
@@ -104,15 +103,27 @@ def create(
         os.close(writer)
 
 
-def _spawn(command: list[str], writer: int) -> int:
-    """posix_spawn: no Python object that wants to be waited for, and descriptors of ours do not pass."""
+def _spawn(command: list[str], writer: int, *, session: bool) -> int:
+    """posix_spawn: no Python object that wants to be waited for, and descriptors of ours do not pass. `session`: in one
+    of its own from the start, as conmon would make itself a moment later."""
     actions: list[tuple[int, int, int] | tuple[int, int, str, int, int]] = [
         (os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)
     ]
     actions.append((os.POSIX_SPAWN_DUP2, writer, _SYNC_PIPE))
     environment = {"PATH": os.environ.get("PATH", os.defpath), "_OCI_SYNCPIPE": str(_SYNC_PIPE)}
     reset = [signal.SIGPIPE, signal.SIGXFSZ]
-    return os.posix_spawn(command[0], command, environment, file_actions=actions, setsigdef=reset)
+    return os.posix_spawn(command[0], command, environment, file_actions=actions, setsigdef=reset, setsid=session)
+
+
+def _give_way(pid: int, niceness: int) -> None:
+    """After it was spawned, not this thread before: what that does in Python, all of control may have to wait for.
+
+    Where the kernel groups processes by session (CONFIG_SCHED_AUTOGROUP), it weighs sessions against each other, and
+    niceness only within one. Then each monitor would have as much of the CPU as all of control and the routers.
+    """
+    os.setpriority(os.PRIO_PROCESS, pid, min(os.getpriority(os.PRIO_PROCESS, 0) + niceness, LEAST_URGENT))
+    with contextlib.suppress(OSError):  # it does not
+        Path(f"/proc/{pid}/autogroup").write_text(str(min(niceness, LEAST_URGENT)))
 
 
 def _open_streams(init: Process) -> None:
