@@ -7,10 +7,12 @@ router does besides, as far as the peer can; what exactly is in the head of its 
 
 from __future__ import annotations
 
+import itertools
 import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +20,13 @@ from pathlib import Path
 from bench import stand_in
 from bench.launch import Programs, compile_c, compile_go, family, open_files
 from bench.support import cpu_seconds, find, memory_mib
+from homerun.wire.certificate import Certificate
 from tests.support.ports import free_port
 
 HTTP1, H2C, GRPC = PROTOCOLS = ("http1", "h2c", "grpc")
 """What a backend, and the port of a proxy that leads to it, speaks. gRPC is HTTP/2 to a backend that sends trailers."""
+HTTPS = "https"
+"""HTTP/1.1 over TLS, to the same backend; of the router, and of those peers whose file says so."""
 OURS, AGAIN, SEVERAL = "homerun", "homerun, again", f"homerun, {stand_in.ROUTERS} processes"
 DIRECT = "direct"
 YARDSTICKS = {"haproxy": "HAProxy", "envoy": "Envoy"}
@@ -73,6 +78,12 @@ class Field:
         self._start_backends()
         return [self._router(OURS, "one"), self._router(SEVERAL, "several", stand_in.ROUTERS)]
 
+    def secure(self) -> list[Proxy]:
+        """One router, and those peers that speak TLS."""
+        self._start_backends()
+        peers = (itertools.islice(made, 1) for made in (self._haproxy(), self._nginx()))
+        return [self._router(OURS, "one"), *itertools.chain.from_iterable(peers)]
+
     def _start_backends(self) -> None:
         backend = compile_c(_HERE / "backend.c", self._folder / "backend")
         port = free_port()
@@ -98,12 +109,15 @@ class Field:
         control = meeting / "control.sock"
         stand_in.start(control, self._backends)
         listener = socket.create_server(("127.0.0.1", 0), backlog=4096)
-        number, port = listener.fileno(), listener.getsockname()[1]
+        secure = socket.create_server(("127.0.0.1", 0), backlog=4096)
+        number, port, tls = listener.fileno(), listener.getsockname()[1], secure.fileno()
         command = [sys.executable, "-m", "homerun.router", "--fd", str(number), "--control", str(control)]
+        command += ["--tls-fd", str(tls)]
         shares = [["--index", str(index), "--count", str(count)] for index in range(count)]
-        pids = [self._programs.start([*command, *share], [port], pass_fds=[number]) for share in shares]
+        pids = [self._programs.start([*command, *share], [port], pass_fds=[number, tls]) for share in shares]
         spoken = self._backends if stand_in.http2_is_spoken() else [HTTP1]
-        return Proxy(name, pids, dict.fromkeys(spoken, port), self._folder)
+        ports = dict.fromkeys(spoken, port) | {HTTPS: secure.getsockname()[1]}
+        return Proxy(name, pids, ports, self._folder)
 
     def _haproxy(self) -> Iterator[Proxy]:
         if haproxy := find("haproxy", "apt-get install haproxy"):
@@ -145,19 +159,28 @@ class Field:
         protocols: list[str] | None = None,
     ) -> Proxy:
         """A peer that reads a file: bench/peers/`template`, with ports filled in."""
-        ports = {protocol: free_port() for protocol in protocols or PROTOCOLS}
+        text = (_HERE / "peers" / template).read_text()
+        secure = [HTTPS] if f"@{HTTPS.upper()}@" in text else []
+        ports = {protocol: free_port() for protocol in [*(protocols or PROTOCOLS), *secure]}
         values = {"FOLDER": str(self._folder), "CONCURRENCY": str(stand_in.CONCURRENCY)}
+        values["CERTIFICATE"] = str(self._certificate())
         values |= {protocol.upper(): str(port) for protocol, port in ports.items()}
         # A backend that is missing is a port on which nobody listens.
         values |= {f"BACKEND_{p.upper()}": str(self._backends.get(p) or free_port()) for p in PROTOCOLS}
-        text = (_HERE / "peers" / template).read_text()
         for key, value in values.items():
             text = text.replace(f"@{key}@", value)
         path = self._folder / template
         path.write_text(text)
         pid = self._programs.start(command(str(path)), list(ports.values()))
-        spoken = {protocol: port for protocol, port in ports.items() if protocol in self._backends}
+        spoken = {protocol: port for protocol, port in ports.items() if protocol in {*self._backends, *secure}}
         return Proxy(name, family(pid), spoken, self._folder)
+
+    def _certificate(self) -> Path:
+        """With its key; of the kind that the router makes for itself."""
+        path = self._folder / "certificate.pem"
+        if not path.exists():
+            path.write_bytes(Certificate.generate([stand_in.host(HTTP1)], time.time()).dump())
+        return path
 
 
 def _envoy_program() -> str | None:

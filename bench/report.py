@@ -18,6 +18,7 @@ TITLES = {
     "burst": "Burst",
     "throttle": "CPU outside of requests",
     "router": "Router",
+    "tls": "TLS",
     "jobs": "Jobs",
     "idle": "Idle",
     "density": "Density",

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from bench import stand_in
 from bench.launch import compile_c
-from bench.proxies import AGAIN, DIRECT, GRPC, H2C, HTTP1, OURS, SEVERAL, Proxy
+from bench.proxies import AGAIN, DIRECT, GRPC, H2C, HTTP1, HTTPS, OURS, SEVERAL, Proxy
 from bench.support import percentile
 
 ALL = (1, 32, 256, 2000)
@@ -81,7 +81,8 @@ class Bodies:
 
     def load(self, proxy: Proxy, connections: int, seconds: int) -> Loaded:
         script = ["-s", str(Path(__file__).parent / "varied.lua")] if self.varied else []
-        return _wrk(proxy, connections, seconds, self.size, [f"Host: {stand_in.host(HTTP1)}"], options=script)
+        host = [f"Host: {stand_in.host(HTTP1)}"]
+        return _wrk(proxy, connections, seconds, self.size, host, options=script, protocol=self.protocol)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +195,13 @@ def _wrk(
     threads: int = 1,
     options: Sequence[str] = (),
     script_arguments: Sequence[str] = (),
+    protocol: str = HTTP1,
 ) -> Loaded:
     arguments = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "30s", *options]
     for header in [*headers, *HEADERS]:
         arguments += ["-H", header]
-    said = _run([*arguments, f"http://127.0.0.1:{proxy.ports[HTTP1]}/{size}", *script_arguments])
+    scheme = "https" if protocol == HTTPS else "http"
+    said = _run([*arguments, f"{scheme}://127.0.0.1:{proxy.ports[protocol]}/{size}", *script_arguments])
     if "Non-2xx" in said or "Socket errors" in said:
         raise LoadFailed(said)
     count = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", said)
