@@ -77,7 +77,7 @@ def test_one_that_is_not_alive_any_more_is_replaced_and_nobody_in_the_queue_hear
 
 
 def test_one_that_is_not_ready_ends_what_it_has_and_gets_nothing_new_until_it_is(daemon: Daemon, app: str) -> None:
-    probe = {"httpGet": {"path": "/readyz"}, **QUICK}
+    probe = {"httpGet": {"path": "/readyz"}, "successThreshold": 3, **QUICK}
     daemon.deploy("dozes", app, container={"readinessProbe": probe}, scaling=ONE)
     daemon.until(lambda: daemon.get("dozes")[0] == 200)
     with ThreadPoolExecutor(2) as pool:
@@ -92,4 +92,4 @@ def test_one_that_is_not_ready_ends_what_it_has_and_gets_nothing_new_until_it_is
         assert waits.result()[0] == 200, "what waited comes to it when it is ready again"
     daemon.until(lambda: phases(daemon, "dozes") == ["ready"])
     said = [line.partition(" for ")[0] for line in daemon.said("dozes")]
-    assert "READINESS HTTP probe succeeded after 2 attempts" in said, "since control was killed"
+    assert "READINESS HTTP probe succeeded after 3 attempts" in said, "since control was killed"

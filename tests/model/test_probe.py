@@ -24,6 +24,12 @@ from homerun.model.probe import Check, Probe
             'HTTP port 8080 path "/ready"',
         ),
         (
+            {"httpGet": {}, "successThreshold": 5},
+            Check.READINESS,
+            Probe(8080, "/", timeout=1, period=10, failure_threshold=3, success_threshold=5),
+            'HTTP port 8080 path "/"',
+        ),
+        (
             {"grpc": {"port": 50, "service": "s.S"}},
             Check.STARTUP,
             Probe(50, grpc_service="s.S", timeout=1, period=10, failure_threshold=3),

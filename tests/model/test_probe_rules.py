@@ -21,6 +21,9 @@ def wrong(key: str, probe: dict[str, Any]) -> list[str]:
         ("livenessProbe", {"tcpSocket": {}, "initialDelaySeconds": 3600}),
         ("readinessProbe", {"grpc": {}, "failureThreshold": 5}),
         ("livenessProbe", {}),
+        ("livenessProbe", {"grpc": {}, "successThreshold": 1}),
+        ("startupProbe", {"successThreshold": 0}),
+        ("readinessProbe", {"grpc": {}, "successThreshold": 3}),
     ],
 )
 def test_good_ones(key: str, probe: dict[str, Any]) -> None:
@@ -39,6 +42,9 @@ def test_good_ones(key: str, probe: dict[str, Any]) -> None:
         ("livenessProbe", {"grpc": {"port": 65536}}, "livenessProbe.grpc.port"),
         ("readinessProbe", {"tcpSocket": {}}, "readinessProbe.tcpSocket"),
         ("readinessProbe", {"grpc": {}, "failureThreshold": -1}, "readinessProbe.failureThreshold"),
+        ("startupProbe", {"successThreshold": 2}, "startupProbe.successThreshold"),
+        ("livenessProbe", {"grpc": {}, "successThreshold": 5}, "livenessProbe.successThreshold"),
+        ("readinessProbe", {"grpc": {}, "successThreshold": -1}, "readinessProbe.successThreshold"),
         ("livenessProbe", {"httpGet": {"httpHeaders": [{"value": "x"}]}}, "livenessProbe.httpGet.httpHeaders[0].name"),
         ("livenessProbe", {"httpGet": {"httpHeaders": [{"name": "a:b"}]}}, "livenessProbe.httpGet.httpHeaders[0].name"),
         (

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from homerun.model.unsupported import JOB, SERVICE, V1_JOB, V1_ONCE, V1_SERVICE, not_once, unsupported
+from homerun.model.unsupported import JOB, SERVICE, V1_JOB, V1_SERVICE, unsupported
 from homerun.wire.discovery import description
 
 
@@ -53,16 +53,3 @@ def test_every_row_names_a_field_that_exists(table: dict[str, str], api: str, sc
             assert key.removesuffix("[]") in properties, f"{schema} has no {pattern}"
             node = properties[key.removesuffix("[]")]
             node = node["items"] if key.endswith("[]") else node
-
-
-def test_one_success_is_enough_for_probes_that_are_passed_once() -> None:
-    containers = [
-        {"startupProbe": {"successThreshold": 2}, "readinessProbe": {"successThreshold": 3}},
-        {"startupProbe": {"successThreshold": 1}, "livenessProbe": {"successThreshold": 0}},
-        {"livenessProbe": {"successThreshold": 5}},
-    ]
-    at = "spec.template.spec.containers"
-    found = list(not_once({"spec": {"template": {"spec": {"containers": containers}}}}, V1_ONCE["Service"]))
-    wrong = [f"{at}[0].startupProbe.successThreshold", f"{at}[2].livenessProbe.successThreshold"]
-    assert [violation.field for violation in found] == wrong
-    assert "must be 1 for this probe, and is 2" in found[0].description

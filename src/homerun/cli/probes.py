@@ -18,6 +18,7 @@ _NUMBERS = (
     "timeoutSeconds",
     "periodSeconds",
     "failureThreshold",
+    "successThreshold",
 )
 _OPTIONS = {
     "startup": "When the container has started; default: as soon as its port listens.",

@@ -24,12 +24,16 @@ class Range:
     unit: str = ""
 
     def __str__(self) -> str:
+        if self.low == self.high:
+            return f"{_number(self.low)}{self.unit}"
         return f"{_number(self.low)} to {_number(self.high)}{self.unit}"
 
     def complaint(self, value: float) -> str | None:
         """What is wrong with `value`, or None."""
         if self.low <= value <= self.high:
             return None
+        if self.low == self.high:
+            return f"must be {self}, and is {_number(value)}"
         return f"must be between {_number(self.low)} and {_number(self.high)}{self.unit}, and is {_number(value)}"
 
 
@@ -130,14 +134,16 @@ STARTUP_PROBE = {
     "timeoutSeconds": Range(1, 240, " seconds"),
     "periodSeconds": Range(1, 240, " seconds"),
     "failureThreshold": Range(1, 240),
+    "successThreshold": Range(1, 1),
 }
-RUNNING_PROBE = {
+LIVENESS_PROBE = {
     "initialDelaySeconds": Range(0, 3600, " seconds"),
     "timeoutSeconds": Range(1, 3600, " seconds"),
     "periodSeconds": Range(1, 3600, " seconds"),
     "failureThreshold": Range(1, 3600),
+    "successThreshold": Range(1, 1),
 }
-"""Liveness and readiness."""
+READINESS_PROBE = LIVENESS_PROBE | {"successThreshold": Range(1, 3600)}
 STARTUP_SECONDS = 240
 
 FILE_MODE = Range(0o1, 0o777)

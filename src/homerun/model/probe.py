@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 READY_AGAIN = 2
-"""Good answers in a row after which an instance that was not ready gets requests again."""
+"""Good answers in a row after which an instance that was not ready gets requests again, if nobody says."""
 
 
 class Check(StrEnum):
@@ -51,7 +51,7 @@ class Probe:
             timeout=probe.get("timeoutSeconds") or 1,
             period=probe.get("periodSeconds") or 10,
             failure_threshold=probe.get("failureThreshold") or 3,
-            success_threshold=READY_AGAIN if check is Check.READINESS else 1,
+            success_threshold=probe.get("successThreshold") or (READY_AGAIN if check is Check.READINESS else 1),
         )
 
     @property

@@ -68,6 +68,6 @@ PROBES = (
         "§1.11",
         _startup_time,
     ),
-    *below("livenessProbe", _probe(limits.RUNNING_PROBE, "httpGet", "tcpSocket", "grpc")),
-    *below("readinessProbe", _probe(limits.RUNNING_PROBE, "httpGet", "grpc")),
+    *below("livenessProbe", _probe(limits.LIVENESS_PROBE, "httpGet", "tcpSocket", "grpc")),
+    *below("readinessProbe", _probe(limits.READINESS_PROBE, "httpGet", "grpc")),
 )

@@ -63,21 +63,6 @@ V1_WORKER_POOL = {**_V1_OBJECT, **{f"spec.template.spec.{path}": why for path, w
 V1_JOB = {**_V1_OBJECT, **{f"spec.template.spec.template.spec.{path}": why for path, why in _V1_SPEC.items()}}
 """Fields that only v1's schema has. Those that v2 has as well are looked at after the conversion."""
 
-_ONCE = ("startupProbe.successThreshold", "livenessProbe.successThreshold")
-V1_ONCE = {
-    "Service": [f"spec.template.spec.containers[].{path}" for path in _ONCE],
-    "WorkerPool": [f"spec.template.spec.containers[].{path}" for path in _ONCE],
-    "Job": [f"spec.template.spec.template.spec.containers[].{path}" for path in _ONCE],
-}
-"""Who passes these has passed (contract §1.11). v2 has no such field."""
-
-
-def not_once(body: Mapping[str, Any], patterns: Iterable[str]) -> Iterator[Violation]:
-    for pattern in patterns:
-        for path, value in find(body, pattern):
-            if value not in (None, 0, 1):
-                yield Violation(path, f"must be 1 for this probe, and is {value}: one success is enough")
-
 
 def unsupported(body: Mapping[str, Any], table: Mapping[str, str]) -> Iterator[Violation]:
     """Empty values (null, false, 0, empty text, list or object) ask for nothing and are no violation."""

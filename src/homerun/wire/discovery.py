@@ -12,6 +12,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+_NEWER = {"run.v2": {"GoogleCloudRunV2Probe": {"successThreshold": {"type": "integer", "format": "int32"}}}}
+"""Fields that the platform takes and its published description has not yet (contract §7.1), by schema."""
+
 
 @dataclass(frozen=True, slots=True)
 class Method:
@@ -42,6 +45,9 @@ def description(api: str) -> Description:
     """`api`: `run.v1`, `run.v2`, ..."""
     text = files("googleapiclient.discovery_cache.documents").joinpath(f"{api}.json").read_text()
     document = json.loads(text)
+    for schema, fields in _NEWER.get(api, {}).items():
+        properties = document["schemas"][schema]["properties"]
+        document["schemas"][schema]["properties"] = fields | properties
     common = frozenset(document["parameters"])
     return Description({method.id: method for method in _methods(document, common)}, document["schemas"])
 

@@ -20,7 +20,7 @@ V1 = {
         "periodSeconds": 5,
     },
     "livenessProbe": {"grpc": {}},
-    "readinessProbe": {"tcpSocket": {"port": 5, "host": "h"}},
+    "readinessProbe": {"tcpSocket": {"port": 5, "host": "h"}, "successThreshold": 3},
     "volumeMounts": [{"name": "v", "mountPath": "/v", "subPath": "p", "readOnly": True}],
     "imagePullPolicy": "Always",
 }
@@ -39,9 +39,13 @@ def test_v2_has_what_it_has_a_field_for() -> None:
         ],
         "ports": [{"containerPort": 8080}],
         "resources": {"limits": {"cpu": "1"}},
-        "startupProbe": {"httpGet": {"path": "/", "httpHeaders": [{"name": "X", "value": "y"}]}, "periodSeconds": 5},
+        "startupProbe": {
+            "httpGet": {"path": "/", "httpHeaders": [{"name": "X", "value": "y"}]},
+            "successThreshold": 1,
+            "periodSeconds": 5,
+        },
         "livenessProbe": {"grpc": {}},
-        "readinessProbe": {"tcpSocket": {"port": 5}},
+        "readinessProbe": {"tcpSocket": {"port": 5}, "successThreshold": 3},
         "volumeMounts": [{"name": "v", "mountPath": "/v", "subPath": "p"}],
     }
 

@@ -226,7 +226,6 @@ class Writer:
         kind = self._kind.name
         body, violations = body_of(call)
         violations += unsupported.unsupported(body, _UNSUPPORTED[kind])
-        violations += unsupported.not_once(body, unsupported.V1_ONCE[kind])
         v2, more = convert.to_v2(kind, body)
         baggage = convert.baggage(kind, body, v2)
         found = [*violations, *more]
