@@ -111,7 +111,7 @@ class Daemon:
 
     # The API
 
-    def call(self, method: str, path: str, body: Any = None, timeout: float = 60, bearer: str = "") -> Any:
+    def call(self, method: str, path: str, body: Any = None, timeout: float = 120, bearer: str = "") -> Any:
         """JSON in, JSON out. Raises ApiError. `bearer`: an access token; without one it is the owner who calls."""
         connection = http.client.HTTPConnection("127.0.0.1", self.api_port, timeout=timeout)
         try:
@@ -188,14 +188,14 @@ class Daemon:
         entries = self.call("POST", "/v2/entries:list", query).get("entries", ())
         return [entry.get("textPayload") or entry["jsonPayload"]["message"] for entry in entries]
 
-    def until(self, what: Any, timeout: float = 30) -> None:
+    def until(self, what: Any, timeout: float = 90) -> None:
         deadline = time.monotonic() + timeout
         while not what():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not within {timeout} s; the log:\n{self.log.read_text()[-3000:]}")
             time.sleep(0.02)
 
-    def wait_for_zero(self, service: str, timeout: float = 30) -> None:
+    def wait_for_zero(self, service: str, timeout: float = 90) -> None:
         self.until(lambda: not self.explain(service)["instances"], timeout)
 
     # Requests of users
@@ -203,12 +203,12 @@ class Daemon:
     def host(self, service: str) -> str:
         return f"{service}-{NUMBER}.us-central1.run.localhost:{self.http_port}"
 
-    def get(self, service: str, path: str = "/", timeout: float = 60, **headers: str) -> tuple[int, bytes]:
+    def get(self, service: str, path: str = "/", timeout: float = 120, **headers: str) -> tuple[int, bytes]:
         status, _, body = self.ask(service, path, timeout, **headers)
         return status, body
 
     def ask(
-        self, service: str, path: str = "/", timeout: float = 60, **headers: str
+        self, service: str, path: str = "/", timeout: float = 120, **headers: str
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=timeout)
         try:
