@@ -79,6 +79,14 @@ async def test_a_mount_can_be_taken_away_from_instances(tmp_path: Path) -> None:
     if not os.path.ismount(point):
         pytest.skip("no hybrid host")
     sandboxes = Sandboxes(point, threads=1)
-    assert str(point) not in await sandboxes.run(lambda: Path("/proc/thread-self/mountinfo").read_text())
+
+    def write() -> str:
+        (point / "made").touch()
+        return Path("/proc/thread-self/mountinfo").read_text()
+
+    for _ in range(2):
+        [line] = [line for line in (await sandboxes.run(write)).splitlines() if f" {point} " in line]
+        assert " - tmpfs " in line, "in its place is memory of the instance's own"
+    assert await sandboxes.run(lambda: os.listdir(point)) == []
     assert os.path.ismount(point)
     sandboxes.close()

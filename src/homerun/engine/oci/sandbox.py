@@ -52,6 +52,9 @@ class Sandboxes:
     def _inside(self, work: Callable[[], T]) -> T:
         kernel.unshare(kernel.CLONE_NEWNS)
         try:
+            if self._detach:
+                # crun takes the empty folder for one more hierarchy; what it makes there must not stay on the host.
+                kernel.mount("tmpfs", str(self._detach), "tmpfs", _MOUNT_FLAGS, "mode=700,size=64k")
             return work()
         finally:
             kernel.setns(self._local.base, kernel.CLONE_NEWNS)
