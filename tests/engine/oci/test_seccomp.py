@@ -3,10 +3,12 @@
 import errno
 import platform
 import socket
+from pathlib import Path
 
 import pytest
 
-from homerun.engine.oci.seccomp import profile
+from homerun.engine.oci.runtime import Runtime
+from homerun.engine.oci.seccomp import Filter, profile
 
 
 def allowed() -> set[str]:
@@ -56,3 +58,14 @@ def test_it_is_for_this_machine_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     assert profile()["architectures"] == ["SCMP_ARCH_AARCH64"]
     profile.cache_clear()
+
+
+def test_what_was_compiled_for_one_container_is_given_to_the_next(tmp_path: Path) -> None:
+    runtime, filter = Runtime("/usr/bin/crun", tmp_path), Filter()
+    filter.learn(runtime, "a")
+    assert filter.annotations() == {}, "there is none, as with runc"
+    for id, compiled in (("a", b"\x20\0\0\0"), ("b", b"")):
+        (tmp_path / id).mkdir()
+        (tmp_path / id / "seccomp.bpf").write_bytes(compiled)
+        filter.learn(runtime, id)
+        assert filter.annotations() == {"run.oci.seccomp_bpf_data": "IAAAAA=="}

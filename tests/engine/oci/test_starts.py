@@ -1,10 +1,13 @@
 """How instances come to be, on real containers."""
 
 import asyncio
+import subprocess
 
 import pytest
 
 from homerun.engine.base import ContainerSpec, InstanceSpec, Phase, Ready
+from homerun.engine.oci.cgroup import CgroupLayout, Cgroups
+from homerun.engine.oci.layout import Layout
 from homerun.lib.errors import Invalid
 from tests.engine.oci.conftest import PROBE, Rig
 
@@ -53,6 +56,27 @@ async def test_an_id_that_is_a_path_is_refused(rig: Rig) -> None:
 async def test_an_image_of_a_hundred_layers_runs(rig: Rig) -> None:
     layers = [{f"/layer{number}": str(number).encode()} for number in range(110)]
     assert await rig.run("cat", "/layer0", "/layer109", image=await rig.pull(*layers)) == ["0109"]
+
+
+async def test_nothing_is_left_beneath_what_instances_do_not_get_to_see(rig: Rig) -> None:
+    cgroups = Cgroups.of_host(Layout(rig.state).cgroup)
+    if cgroups.layout is not CgroupLayout.HYBRID:
+        pytest.skip("they get to see all of it")
+    await rig.run("exit", "0")
+    beneath = f"umount --lazy {cgroups.unified} && ls {cgroups.unified}"
+    found = subprocess.run(["unshare", "--mount", "sh", "-c", beneath], capture_output=True, text=True, check=True)
+    assert Layout(rig.state).cgroup not in found.stdout.split()
+
+
+async def test_a_filter_that_was_compiled_before_is_the_same_filter(rig: Rig) -> None:
+    runtime = rig.engine._host.runtime
+    first, second = [runtime.filter(await rig.start("sleep")) for _ in range(2)]
+    if not first:
+        pytest.skip(f"this {runtime.name} keeps it to itself")
+    assert rig.engine._host.filter.annotations()
+    assert first == second
+    lines = await rig.run("id")
+    assert "Seccomp:\t2" in lines
 
 
 async def test_a_cancelled_start_leaves_nothing(rig: Rig) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from homerun.aio.tasks import Supervisor
@@ -36,6 +37,7 @@ from homerun.engine.oci.lives import Lives
 from homerun.engine.oci.logs import Logs
 from homerun.engine.oci.network import NetworkPool
 from homerun.engine.oci.sandbox import Disk, Sandboxes
+from homerun.engine.oci.sealed import SealedProgram
 from homerun.engine.oci.spool import Spool
 from homerun.engine.oci.standbys import Standbys
 from homerun.engine.oci.starts import Images, Starts, check
@@ -86,7 +88,7 @@ class OciEngine:
     async def open(self, listener: Listener) -> None:
         self._listener = listener
         self._lock, conmon, cgroups = host.require(self._layout)
-        self._ids = None
+        self._ids, self._program = None, None
         self._sandboxes = Sandboxes(host.detached(cgroups), self._threads)
         self._waiters = Sandboxes(host.detached(cgroups), self._threads)
         try:
@@ -94,6 +96,8 @@ class OciEngine:
             if self._layout.mapped:
                 self._ids = await asyncio.to_thread(IdMap.open)
             runtime = await host.choose_runtime(self._wanted, self._layout, cgroups, conmon, self._sandboxes, self._ids)
+            self._program = SealedProgram(runtime.path)
+            runtime = replace(runtime, sealed=self._program)
             own = next((door.address for door in self._doors if door.port == 53), "")
             self._host = Host(self._layout, cgroups, runtime, conmon, self._task_limit, self._disk, own, self._ids)
             if self._criu:
@@ -171,6 +175,8 @@ class OciEngine:
     def _close_sandboxes(self) -> None:
         self._sandboxes.close()
         self._waiters.close()
+        if self._program:
+            self._program.close()
         if self._ids:
             self._ids.close()
 

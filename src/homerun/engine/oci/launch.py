@@ -15,7 +15,7 @@ import os
 import posixpath
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from homerun.engine.base import ContainerSpec, Image, Volume
@@ -30,6 +30,7 @@ from homerun.engine.oci.monitor import CreateFailed, Creation, Monitor
 from homerun.engine.oci.procfs import Process
 from homerun.engine.oci.runtime import Runtime
 from homerun.engine.oci.sandbox import Disk
+from homerun.engine.oci.seccomp import Filter
 from homerun.lib.disk import has_no_room
 from homerun.lib.errors import Internal, Invalid, ResourceExhausted
 
@@ -56,6 +57,7 @@ class Host:
     """The only one of instances; empty: those of the host."""
     ids: IdMap | None = None
     """For user namespaces; None: root in a container is root."""
+    filter: Filter = field(default_factory=Filter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def _create_all(host: Host, order: Order, bundles: Sequence[Path]) -> list[Monit
             under_way.append(
                 monitor.create(
                     host.conmon,
-                    host.runtime.path,
+                    host.runtime.program,
                     host.runtime.arguments,
                     id=item.key,
                     bundle=bundle,
@@ -133,6 +135,7 @@ def _create_all(host: Host, order: Order, bundles: Sequence[Path]) -> list[Monit
             with _named(order, item):
                 created.append(_done(creation, host.runtime))
             host.runtime.erase_copy(item.key)
+            host.filter.learn(host.runtime, item.key)
     except BaseException:
         for creation in under_way:
             creation.abandon()
@@ -218,7 +221,7 @@ def _prepare(host: Host, order: Order, item: Item, point: Path) -> tuple[dict[st
         f"/proc/{os.getpid()}/fd/{order.network}",
         host.ids,
     )
-    return bundle.config(args, env, cwd, user, limits, place), user
+    return {**bundle.config(args, env, cwd, user, limits, place), "annotations": host.filter.annotations()}, user
 
 
 def environment(image: Sequence[str], wanted: Mapping[str, str], home: str) -> dict[str, str]:

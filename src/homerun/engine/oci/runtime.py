@@ -22,6 +22,7 @@ import msgspec
 
 from homerun.engine.base import EngineUnavailable
 from homerun.engine.oci.procfs import Process, boot_id
+from homerun.engine.oci.sealed import SealedProgram
 from homerun.lib.errors import Internal
 
 CANDIDATES = ("crun", "runc")
@@ -42,6 +43,12 @@ class Runtime:
     root: Path
     criu: str = ""
     """Of the program that writes containers down; empty: none."""
+    sealed: SealedProgram | None = None
+
+    @property
+    def program(self) -> str:
+        """What to run to create a container."""
+        return self.path if self.sealed is None else self.sealed.path
 
     @property
     def name(self) -> str:
@@ -57,6 +64,13 @@ class Runtime:
         """crun keeps a copy of its config, with variables that may be secret. It is for its `start` only, which is
         never called; a container may wait for long until it is let go."""
         _erase_copy(self.root / id)
+
+    def filter(self, id: str) -> bytes:
+        """The seccomp filter as crun has compiled it for a container that waits; empty: it is not known."""
+        try:
+            return (self.root / id / "seccomp.bpf").read_bytes()
+        except FileNotFoundError:
+            return b""
 
     def start(self, id: str, init: Process) -> None:
         """Let the created container run its program.
