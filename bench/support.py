@@ -39,6 +39,12 @@ def cpu_seconds(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | 2)
 
 
+def run_delay(pid: int) -> float:
+    """Seconds that the threads of a process which live have waited for a CPU while they could have run."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[1]) for thread in threads) / 1e9
+
+
 def memory_mib(pid: int) -> float:
     """Memory of a process, pages shared with others counted in parts (PSS)."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
