@@ -2,9 +2,10 @@
 
 The trips are generated (always the same ones), the tasks are examples/taxi-job, and what they wrote is compared with
 the same sum made by one process. Then once more with a fifth of all attempts failing, by an exit code or by SIGKILL:
-retries must heal it, and the result must be the same.
+retries must heal it, of the tasks that need one and of no others, and the result must be the same.
 
-    python -m bench.data_job        root, buildah and an OCI runtime needed; writes bench/results/data_job.json
+    python -m bench.data_job        root, buildah and an OCI runtime needed; takes some minutes and 1.1 GB in $TMPDIR,
+                                    writes bench/results/data_job.json
     python -m bench.data_job --trips 100000 --tasks 10      a small one: seconds, once the image is there
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -81,6 +83,11 @@ def check(folder: Path, tasks: int, expected: Totals) -> None:
     assert asdict(sum_up(parts)) == asdict(expected), f"the sum of {folder} is not that of one process"
 
 
+def unlucky(tasks: int, flaky: float) -> int:
+    """Tasks whose first attempt fails, by the same dice as in the example."""
+    return sum(random.Random(f"{index}/0").random() < flaky for index in range(tasks))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trips", type=int, default=TRIPS)
@@ -94,20 +101,21 @@ def main() -> None:
         generate(bucket / "trips.csv", options.trips)
         size = (bucket / "trips.csv").stat().st_size
         expected, alone = in_one_process(bucket / "trips.csv")
-        print(f"{size / 1e9:.2f} GB, {expected.trips:,} trips", flush=True)
+        print(f"{size / 1e9:.2f} GB, {expected.trips:,} trips", file=sys.stderr, flush=True)
         deploy(daemon, options.tasks)
         smooth, seconds = execute(daemon, "smooth", 0)
         check(bucket / "smooth", options.tasks, expected)
         flaky, flaky_seconds = execute(daemon, "flaky", options.flaky)
         check(bucket / "flaky", options.tasks, expected)
-        assert options.flaky == 0 or flaky["retriedCount"] > 0, "nothing failed"
+    retried = [execution.get("retriedCount", 0) for execution in (smooth, flaky)]
+    assert retried == [0, unlucky(options.tasks, options.flaky)], f"{retried} tasks were begun more than once"
     rows = [
         ["one process", f"{alone:.1f}", "", "the reference"],
-        [f"{options.tasks} tasks", f"{seconds:.1f}", str(smooth.get("retriedCount", 0)), "the same sum"],
-        [f"{options.flaky:.0%} of attempts fail", f"{flaky_seconds:.1f}", str(flaky["retriedCount"]), "the same sum"],
+        [f"{options.tasks} tasks", f"{seconds:.1f}", str(retried[0]), "the same sum"],
+        [f"{options.flaky:.0%} of attempts fail", f"{flaky_seconds:.1f}", str(retried[1]), "the same sum"],
     ]
     print(table([f"{size / 1e9:.2f} GB of trips", "seconds", "tasks retried", "result"], rows))
-    figures = {"alone": alone, "tasks": seconds, "flaky": flaky_seconds, "retried": flaky["retriedCount"]}
+    figures = {"alone": alone, "tasks": seconds, "flaky": flaky_seconds, "retried": retried[1]}
     write_results("data_job", {"machine": machine(), "bytes": size, "seconds": figures})
 
 

@@ -20,6 +20,7 @@ TITLES = {
     "router": "Router",
     "tls": "TLS",
     "jobs": "Jobs",
+    "data_job": "A data job",
     "idle": "Idle",
     "density": "Density",
     "autoscaler": "Autoscaler",
