@@ -42,8 +42,11 @@ TESTED_THROUGH = {
     "tests/controllers/test_janitor.py": ("controllers/burial.py",),
     "tests/controllers/test_revision.py": ("controllers/revision_status.py", "controllers/surplus.py"),
     "tests/controllers/test_execution.py": (
+        "controllers/attempt_spec.py",
+        "controllers/execution_deletion.py",
         "controllers/execution_record.py",
         "controllers/execution_status.py",
+        "controllers/refusals.py",
         "controllers/task_document.py",
     ),
     "tests/wire/test_filters.py": (

@@ -10,43 +10,35 @@ killed when.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from homerun.aio.tasks import Supervisor
-from homerun.controllers.container_spec import container_specs
+from homerun.controllers.attempt_spec import AttemptSpecs, instance_id
 from homerun.controllers.discards import Discards
-from homerun.controllers.execution_record import Record, Recorder, charge_put, job_writes
-from homerun.controllers.execution_status import Wait, deleted_body
+from homerun.controllers.execution_deletion import delete_execution
+from homerun.controllers.execution_record import Record, Recorder
+from homerun.controllers.execution_status import Wait
 from homerun.controllers.failure import SHOWN_LINES, log_tail
-from homerun.controllers.operations import finish, pending_operations
 from homerun.controllers.orphans import Orphans
-from homerun.controllers.secrets import Opened, Secrets
+from homerun.controllers.refusals import Refusals
+from homerun.controllers.secrets import Secrets
 from homerun.controllers.task_document import task_from
-from homerun.controllers.volumes import NO_FOLDERS, Folders, volume_specs
+from homerun.controllers.volumes import NO_FOLDERS, Folders
 from homerun.core.admission import DELAY, Admission, Size
-from homerun.core.backoff import delay
 from homerun.core.execution import CLOCK_SET, Command, Execution, Start, Stop
 from homerun.core.task import Task
-from homerun.engine.base import Engine, Event, Exit, Exited, InstanceSpec, InstanceState, Phase, Probed
+from homerun.engine.base import Engine, Event, Exit, Exited, InstanceState, Phase, Probed
 from homerun.lib.clock import Clock
-from homerun.lib.errors import Aborted, HomerunError, Internal, ResourceExhausted
+from homerun.lib.errors import HomerunError
 from homerun.lib.timestamps import from_rfc3339
-from homerun.model import labels, names, probe_words
+from homerun.model import labels, probe_words
 from homerun.model.execution import ExecutionSpec
-from homerun.store.base import Delete, Document, Store, Write
+from homerun.store.base import Document, Store
 from homerun.store.walk import walk
 
 KINDS = frozenset({"Execution"})
-PAGE = 500
-"""Tasks that are deleted at a time."""
-PATIENCE = 10
-"""Times in a row that the machine may refuse to start anything, some five minutes in all: then it is the task that
-failed."""
-_PASSING = (ResourceExhausted, Internal)
-"""What may be over in a moment: the disk is full, the OCI runtime was killed."""
 _log = logging.getLogger("homerun.controllers")
 
 
@@ -85,7 +77,8 @@ class ExecutionController:
     ) -> None:
         """`room`: what all tasks may have together; `others`: what is held of it by what is no task."""
         self._store, self._engine, self._supervisor, self._clock = store, engine, supervisor, clock
-        self._discards, self._secrets, self._others, self._folders = discards, secrets, others, folders
+        self._discards, self._others = discards, others
+        self._specs = AttemptSpecs(secrets, folders, discards.grace)
         self._admission = Admission(room)
         self._explaining: set[asyncio.Task[None]] = set()
         self._delay: asyncio.TimerHandle | None = None
@@ -95,9 +88,7 @@ class ExecutionController:
         self._causes: dict[str, str] = {}
         """What the engine kills because it did not start, and why, until its exit."""
         self._orphans = Orphans(engine)
-        self._refusals = 0
-        """Times in a row that nothing could be started."""
-        self._paused: asyncio.TimerHandle | None = None
+        self._refusals = Refusals(self._go_on)
         self._epoch = clock.now() - clock.mono()
         """Of the monotonic clock. It moves when the wall clock is set."""
         self._idle: asyncio.Event | None = None
@@ -137,7 +128,8 @@ class ExecutionController:
             if run is not None:
                 self._cancel(run)
             if document is not None:
-                await self._delete(document, run)
+                machine = None if run is None else run.machine
+                await delete_execution(self._store, document, machine, self._now())
             return
         if "completionTime" in document.body:
             return
@@ -291,7 +283,7 @@ class ExecutionController:
 
     def _pump(self) -> None:
         """Start what may start, one task after the other, each of the execution that has least (core/admission.py)."""
-        if self._idle is not None or self._paused is not None:
+        if self._idle is not None or self._refusals.waiting:
             return
         now, others = self._now(), self._others()
         waiting = {name: run for name, run in self._runs.items() if run.machine.startable and not run.replaces}
@@ -346,36 +338,23 @@ class ExecutionController:
 
     async def _start(self, run: Run, id: str, index: int, attempt: int) -> None:
         try:
-            opened = await self._secrets.open(run.spec.secrets)
-            spec = _instance_spec(run, id, index, attempt, self._discards.grace, self._folders, opened)
-            await self._engine.start(spec)
+            await self._engine.start(await self._specs.make(id, run.spec, run.images, index, attempt))
         except HomerunError as error:
             if id in self._owners:
                 self._disown(id)
-            if isinstance(error, _PASSING) and self._pause(error):
+            if self._refusals.passing(error):
                 run.machine.postponed(index, attempt)
             else:
                 self._carry_out(run, run.machine.unstarted(index, attempt, error.message, self._now()))
             self._settle(run)
             return
-        self._refusals = 0
+        self._refusals.over()
         if run.machine.is_stopping(index, attempt):
             # It was told to stop before there was anything to stop.
             self._discards.stop(id)
 
-    def _pause(self, error: HomerunError) -> bool:
-        """Start nothing for a while: the machine is not up to it. False: that has been tried for long enough."""
-        if self._paused is None:
-            if self._refusals >= PATIENCE:
-                return False
-            self._refusals += 1
-            wait = delay(self._refusals)
-            _log.warning("no task can be started, tried again in %g s: %s", wait, error.message)
-            self._paused = asyncio.get_running_loop().call_later(wait, self._go_on)
-        return True
-
     def _go_on(self) -> None:
-        self._paused = None
+        """The machine has had time to recover."""
         self._pump()
         for run in self._runs.values():
             self._recorder.record(run.record)
@@ -400,32 +379,12 @@ class ExecutionController:
             self._carry_out(run, run.machine.cancel(self._now()))
             self._settle(run)
 
-    async def _delete(self, document: Document, run: Run | None) -> None:
-        spec = ExecutionSpec.parse(document.body)
-        tasks = [Delete("Task", spec.task_name(index)) for index in range(spec.task_count)]
-        for start in range(0, len(tasks), PAGE):
-            await self._store.apply(*tasks[start : start + PAGE])
-        operations = await pending_operations(self._store, document.internal)
-        body = deleted_body(document.body, self._now())
-        error = Aborted(f"Execution {names.last(document.name)} was deleted.")
-        ran, internal = finish(operations, document.internal, "Execution", body, error=error, verbs=("run", "create"))
-        ended, _ = finish(operations, internal, "Execution", body)
-        gone: list[Write] = []
-        if run is not None and "completionTime" not in document.body:
-            # What it is given to end in is not paid for: there will be no other moment at which its end is written.
-            gone.append(charge_put(document, run.spec, run.machine, self._clock.now()))
-        gone += [Delete("Running", document.name), Delete("Execution", document.name, if_version=document.version)]
-        job = await self._store.get("Job", names.parent(document.name))
-        news = {"deleteTime": document.body["deleteTime"]}
-        await self._store.apply(*gone, *ran, *ended, *job_writes(job, document.body, news))
-
     def close(self) -> None:
         """No more timers: nothing happens from here on."""
         for run in self._runs.values():
             if run.timer is not None:
                 run.timer.cancel()
-        if self._paused is not None:
-            self._paused.cancel()
+        self._refusals.close()
         if self._delay is not None:
             self._delay.cancel()
 
@@ -439,23 +398,3 @@ class ExecutionController:
         while self._explaining:
             await asyncio.wait(self._explaining)
         await self._recorder.drain()
-
-
-def instance_id(execution_uid: str, index: int, attempt: int) -> str:
-    """The same attempt always has the same id: starting it twice is refused by the engine."""
-    return hashlib.sha256(f"{execution_uid}/{index}/{attempt}".encode()).hexdigest()[:32]
-
-
-def _instance_spec(
-    run: Run, id: str, index: int, attempt: int, grace: float, folders: Folders, opened: Opened
-) -> InstanceSpec:
-    system = run.spec.environment(index, attempt)
-    return InstanceSpec(
-        id=id,
-        containers=container_specs(run.spec.containers, run.images, opened.beside(lambda container: system)),
-        labels=labels.of_attempt(run.spec, index, attempt, id),
-        main=run.spec.main,
-        grace=grace,
-        background=True,
-        volumes=volume_specs(run.spec.volumes, run.spec.containers.memory, folders, opened.files),
-    )
