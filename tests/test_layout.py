@@ -39,6 +39,7 @@ TESTED_THROUGH = {
         "controllers/traffic.py",
         "daemon/control.py",
     ),
+    "tests/controllers/test_capacity.py": ("controllers/group.py", "controllers/instance_spec.py"),
     "tests/controllers/test_janitor.py": ("controllers/burial.py",),
     "tests/controllers/test_revision.py": ("controllers/revision_status.py", "controllers/surplus.py"),
     "tests/controllers/test_execution.py": (

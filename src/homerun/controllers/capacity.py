@@ -9,29 +9,28 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Collection, Container, Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from homerun.aio.tasks import Supervisor
 from homerun.controllers.allotments import Allotments, allowance
 from homerun.controllers.checkpoints import CheckpointKeeper
-from homerun.controllers.container_spec import boosted_start, container_specs
 from homerun.controllers.cpu_samples import CpuSamples
 from homerun.controllers.discards import Discards
 from homerun.controllers.failure import exit_text, start_failure
+from homerun.controllers.group import Group
+from homerun.controllers.instance_spec import InstanceSpecs
 from homerun.controllers.observer import Observer
 from homerun.controllers.orphans import Orphans
 from homerun.controllers.plane import Plane
 from homerun.controllers.revision import Checked
 from homerun.controllers.revision_status import Standing
 from homerun.controllers.scaling import prospect, scaling, shares
-from homerun.controllers.secrets import Opened, Secrets
+from homerun.controllers.secrets import Secrets
 from homerun.controllers.standbys import StandbyKeeper, can_wait
-from homerun.controllers.volumes import NO_FOLDERS, Folders, volume_specs
-from homerun.core.billed import LABEL, Billed
+from homerun.controllers.volumes import NO_FOLDERS, Folders
+from homerun.core.billed import Billed
 from homerun.core.billing import Life
 from homerun.core.fleet import Command, Drain, Fleet, Load, Resume, Start, Stop, Withhold
-from homerun.core.health import Starting
 from homerun.core.instance import Instance, State
 from homerun.engine.base import (
     Engine,
@@ -45,14 +44,11 @@ from homerun.engine.base import (
 )
 from homerun.lib.clock import Clock
 from homerun.lib.errors import HomerunError, NotFound
-from homerun.model import labels, names, probe_words
+from homerun.model import labels, names
 from homerun.model.probe import Check
 from homerun.model.revision import RevisionSpec
 from homerun.store.base import Document
-from homerun.wire.link import InstanceUp, RevisionSet, Usage
-
-QUEUE_STARTUPS = 3.5
-"""Requests wait up to max(3.5 x average startup, 10 s) (contract §2.2); the 10 s are `queue_wait`."""
+from homerun.wire.link import InstanceUp, Usage
 
 
 class Metering(Protocol):
@@ -75,33 +71,6 @@ class Metering(Protocol):
     def gone(self, billed: Billed) -> None: ...
 
 
-@dataclass(slots=True)
-class Group:
-    """One revision's instances and what is needed to start one."""
-
-    spec: RevisionSpec
-    images: Sequence[str]
-    fleet: Fleet
-    prospect: int = 1
-    """Instances that it is to have before it is said to be ready."""
-    routed: bool = False
-    """Some traffic or a tag leads to it."""
-    can_wait: bool = False
-    """Requests may come to it, and its instances can be made before they do."""
-    checked: Checked | None = None
-    timer: asyncio.TimerHandle | None = None
-    short: tuple[bool, str] = (False, "")
-    """Whether it lacked instances of its minimum, and why, when that was last looked at."""
-    ready: dict[str, Ready] = field(default_factory=dict)
-    """How the start of each ready instance went."""
-    causes: dict[str, str] = field(default_factory=dict)
-    """Whom the engine kills because a probe failed, and how it did, until their exit tells the rest."""
-    stopping: dict[str, float] = field(default_factory=dict)
-    """Who was asked to end, and when."""
-    kept: int = -1
-    """Ready instances that the minimum keeps, when that was last told."""
-
-
 class Capacity:
     def __init__(
         self,
@@ -120,8 +89,9 @@ class Capacity:
         checkpoints: bool = False,
     ) -> None:
         self._engine, self._plane, self._supervisor, self._clock = engine, plane, supervisor, clock
-        self._metering, self._discards, self._secrets = metering, discards, secrets
-        self._idle_timeout, self._queue_wait, self._folders = idle_timeout, queue_wait, folders
+        self._metering, self._discards = metering, discards
+        self._idle_timeout, self._queue_wait = idle_timeout, queue_wait
+        self._specs = InstanceSpecs(secrets, folders, discards.grace)
         self._groups: dict[str, Group] = {}
         self._owners: dict[str, Group] = {}
         self._orphans = Orphans(engine)
@@ -202,9 +172,7 @@ class Capacity:
             self._carry_out(group, commands)
 
     def _hold(self, group: Group, groups: Iterable[Group]) -> None:
-        group.fleet.held = any(
-            g.fleet.short and not g.fleet.failure and not g.fleet.closed for g in groups if g is not group
-        )
+        group.fleet.held = any(other.holds_others for other in groups if other is not group)
 
     def _let_go(self, group: Group) -> None:
         """It has what it should have, or cannot get it: those that waited for it need not wait any more."""
@@ -328,7 +296,7 @@ class Capacity:
             return
         group.ready[event.id] = event
         self.checkpoints.ready(group.spec, event)
-        before = group.fleet.average_startup
+        before = group.deadline(self._queue_wait)
         commands = group.fleet.ready(event.id, now)
         if instance.state is State.READY:
             address = event.address
@@ -336,7 +304,7 @@ class Capacity:
             self._allotments.add(event.id, allowance(group.spec.containers))
         self._carry_out(group, commands)
         self.observer.ready(group.spec, event, now - instance.created)
-        if self._deadline(before) != self._deadline(group.fleet.average_startup):
+        if before != group.deadline(self._queue_wait):
             self._announce(group)
         if not group.fleet.checking:
             self._report_check(group, "")
@@ -406,14 +374,11 @@ class Capacity:
                 case Resume(id):
                     self._plane.instance_unready(id, False)
         self._set_timer(group)
-        fleet = group.fleet
-        kept = 0 if fleet.closed else min(fleet.minimum, fleet.count(State.READY, State.UNREADY))
-        if kept != group.kept:
+        if (kept := group.keeps) != group.kept:
             group.kept = kept
             self._metering.kept(Billed.of(group.spec), kept)
-        there = len(fleet.instances) < fleet.maximum and not (fleet.closed or fleet.failure or fleet.checking)
         slow = self.checkpoints.checkpoints.concerns(group.spec.name)
-        self.keeper.allow(group.spec.name, group.can_wait and there and not slow)
+        self.keeper.allow(group.spec.name, group.can_wait and group.expandable and not slow)
         short = (True, group.fleet.failure) if group.fleet.short else (False, "")
         if short != group.short:
             group.short = short
@@ -436,9 +401,7 @@ class Capacity:
             self._stop(group, id)
 
     async def _spec(self, group: Group, id: str) -> InstanceSpec:
-        opened = await self._secrets.open(group.spec.secrets)
-        spec = _instance_spec(group.spec, group.images, id, self._discards.grace, self._folders, opened)
-        return replace(spec, checkpoint=self.checkpoints.name(group.spec))
+        return await self._specs.make(id, group.spec, group.images, self.checkpoints.name(group.spec))
 
     async def _spec_of(self, revision: str, id: str) -> InstanceSpec:
         if (group := self._groups.get(revision)) is None:
@@ -455,22 +418,13 @@ class Capacity:
         cause, life = group.causes.pop(event.id, ""), self.life(group, group.fleet.instances[event.id])
         if not cause:
             cause = exit_text(event, group.spec.containers)
-            self._tell_cancelled(group, event, cause)
+            self.observer.exited(group.spec, event, cause)
+            if (probed := group.cancelled_probe(event, self._clock.mono())) is not None:
+                self.observer.probed(group.spec, probed)
         self.observer.not_started(group.spec, event.id, "")
         lines = await self._engine.logs({labels.INSTANCE: event.id}, limit=20)
         self._forget(group, event.id, start_failure(group.spec.ingress.port or 0, cause, lines))
         await self._settle(group.spec, event.id, life)
-
-    def _tell_cancelled(self, group: Group, event: Exited, text: str) -> None:
-        """It ended by itself, and its probe with it."""
-        self.observer.exited(group.spec, event, text)
-        asked = group.spec.containers.named(event.container)
-        asked = asked if asked.startup_probe else group.spec.ingress
-        instance = group.fleet.instances.get(event.id)
-        if instance is not None and asked.startup_probe is not None:
-            times = Starting(asked.startup_probe, instance.created).attempts(self._clock.mono())
-            wrong, check = probe_words.CANCELLED, Check.STARTUP
-            self.observer.probed(group.spec, Probed(event.id, event.at, asked.name, check, False, times, wrong))
 
     def _forget(self, group: Group, id: str, failure: str, *, ill: bool = False, unborn: bool = False) -> None:
         self._owners.pop(id, None)
@@ -496,22 +450,7 @@ class Capacity:
     def _announce(self, group: Group) -> None:
         if self._groups.get(group.spec.name) is not group:
             return
-        self._plane.set_revision(
-            RevisionSet(
-                revision=group.spec.name,
-                concurrency=group.spec.concurrency,
-                timeout=group.spec.timeout,
-                queue_deadline=self._deadline(group.fleet.average_startup),
-                max_instances=group.fleet.maximum,
-                failure=group.fleet.failure if group.fleet.hopeless else "",
-                affinity=group.spec.affinity,
-                h2c=group.spec.ingress.h2c,
-                throttled=group.spec.ingress.cpu_idle,
-            )
-        )
-
-    def _deadline(self, average_startup: float) -> float:
-        return max(QUEUE_STARTUPS * average_startup, self._queue_wait)
+        self._plane.set_revision(group.announcement(self._queue_wait))
 
     def _set_timer(self, group: Group) -> None:
         if group.timer is not None:
@@ -556,17 +495,3 @@ class Capacity:
                 self._plane.instance_up(up)
                 self._allotments.add(state.id, allowance(group.spec.containers), adopted=True)
             group.fleet.adopt([instance])
-
-
-def _instance_spec(
-    spec: RevisionSpec, images: Sequence[str], id: str, grace: float, folders: Folders, opened: Opened
-) -> InstanceSpec:
-    containers = container_specs(spec.containers, images, opened.beside(spec.environment))
-    return InstanceSpec(
-        id=id,
-        containers=tuple(map(boosted_start, containers, spec.containers)),
-        labels={**labels.of_revision(spec, id), LABEL: Billed.of(spec).label},
-        port=spec.ingress.port,
-        grace=grace,
-        volumes=volume_specs(spec.volumes, spec.containers.memory, folders, opened.files),
-    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from homerun.apis.homerun.insight import BillRow, BillView, Cost, UsedView
 from homerun.controllers import crews
-from homerun.controllers.capacity import Group
+from homerun.controllers.group import Group
 from homerun.core.billed import Billed
 from homerun.core.billing import ByDay, Rate, Size, Used, book_tasks, gather, merge_days, total
 from homerun.core.invoice import Invoice, Line, Row, invoice

@@ -30,7 +30,8 @@ from homerun.apis.homerun.insight import (
     TaskView,
 )
 from homerun.controllers import crews
-from homerun.controllers.capacity import Capacity, Group
+from homerun.controllers.capacity import Capacity
+from homerun.controllers.group import Group
 from homerun.controllers.task_document import failure_text, task_from, timeline
 from homerun.core.billing import day_of
 from homerun.core.crew import Crew

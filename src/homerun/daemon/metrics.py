@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import homerun
-from homerun.controllers.capacity import Group
+from homerun.controllers.group import Group
 from homerun.core.instance import Instance, State
 from homerun.core.task import TaskState
 from homerun.daemon.bills import seconds, service_used
