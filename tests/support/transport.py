@@ -17,6 +17,8 @@ class MockTransport(asyncio.Transport):
         self.lost = False
         self.aborted = False
         self.eof = False
+        self.untaken = 0
+        """Bytes that wait in the write buffer, as far as anybody asks."""
         self._unread: list[bytes] = []
         protocol.connection_made(self)
 
@@ -88,6 +90,9 @@ class MockTransport(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.closing
 
+    def is_reading(self) -> bool:
+        return self.reading and not self.closing
+
     def pause_reading(self) -> None:
         assert self.reading, "paused twice"
         self.reading = False
@@ -99,7 +104,7 @@ class MockTransport(asyncio.Transport):
             self.protocol.data_received(self._unread.pop(0))
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return self.untaken
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return (self.peer, 40000) if name == "peername" else default

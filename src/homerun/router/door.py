@@ -18,6 +18,7 @@ from homerun.router import errors
 from homerun.router.client_hello import MOST, server_name
 from homerun.router.routes import Elsewhere
 from homerun.router.secure import SecureConnection
+from homerun.router.tls import Buffers, TlsTransport
 
 if TYPE_CHECKING:
     from homerun.router.server import Router
@@ -80,7 +81,7 @@ class Door:
     def _crowded(self) -> bool:
         """A handshake only to say that there is no room would cost more than the client is worth then."""
         limit = self._router.options.max_connections
-        here = len(self._waiting) + self._router.shaking + len(self._router.clients)
+        here = len(self._waiting) + len(self._router.shaking) + len(self._router.clients)
         return here > limit + (limit >> 3)
 
     def _reopen(self) -> None:
@@ -154,19 +155,12 @@ class Door:
         connection.close()
 
 
-async def shake_hands(router: Router, connection: socket.socket, context: ssl.SSLContext) -> None:
+async def shake_hands(router: Router, connection: socket.socket, buffers: Buffers, context: ssl.SSLContext) -> None:
     """The accepted `connection`, unread so far, becomes a client's when it has agreed on how to encrypt."""
-    router.shaking += 1
     try:
         await router.loop.connect_accepted_socket(
-            lambda: SecureConnection(router),
-            connection,
-            ssl=context,
-            ssl_handshake_timeout=router.options.handshake_timeout,
-            ssl_shutdown_timeout=router.options.linger,
+            lambda: TlsTransport(router, buffers, context, SecureConnection(router)), connection
         )
-    except OSError as error:  # as are those of TLS
-        _log.debug("a handshake failed: %s", error)
+    except OSError as error:
+        _log.debug("a connection could not be taken: %s", error)
         connection.close()
-    finally:
-        router.shaking -= 1

@@ -29,6 +29,8 @@ async def stop(router: Router, sources: Sequence[Source]) -> None:
             await router.no_clients()
     for client in list(router.clients):
         client.transport.abort()
+    for stranger in list(router.shaking):
+        stranger.abort()
     if router.peers is not None:
         router.peers.close()
     if router.remains is not None:

@@ -35,6 +35,7 @@ from homerun.router.protocol import ClientConnection
 from homerun.router.remains import Remains
 from homerun.router.routes import Routes
 from homerun.router.stats import Stats
+from homerun.router.tls import Buffers, TlsTransport
 from homerun.router.trace import Trace
 from homerun.router.wheel import Wheel
 from homerun.wire.link import (
@@ -83,7 +84,7 @@ class Router:
         self.clients: set[ClientConnection | Http2Client] = set()
         self.turned_away: set[TurnedAway] = set()
         """Those that were one too many, and are still being told."""
-        self.shaking = 0
+        self.shaking: set[TlsTransport] = set()
         """Connections that are to become clients': they agree on how to encrypt."""
         self.wheel = Wheel(loop, self.mono)
         self.stats = Stats(self)
@@ -275,13 +276,14 @@ async def serve(
     router.remains = Remains(router)
     router.tasks.spawn(router.link.run(), name="link to control")
     sources: list[drain.Source] = []
+    buffers = Buffers()
 
     def plain() -> ClientConnection:
         return ClientConnection(router) if front is None else FrontConnection(router, front)
 
     def enter(connection: socket.socket) -> None:
         assert certificates is not None
-        router.tasks.spawn(shake_hands(router, connection, certificates.context), name="handshake")
+        router.tasks.spawn(shake_hands(router, connection, buffers, certificates.context), name="handshake")
 
     async def accept() -> None:
         # Until then connections wait in the kernel's queue.
