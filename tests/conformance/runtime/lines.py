@@ -1,4 +1,4 @@
-"""Every line of the contract's first section that can be seen from inside a container or beside it, and what shows it.
+"""Every line of the contract (§1, §2.4, §12, §13) that can be seen from inside a container or beside it, and its tests.
 
 `scripts/conformance` writes docs/conformance.md from this; a test fails when it is stale, or names a test that is not
 there. A line without a test says why in `differs`.
@@ -24,6 +24,15 @@ _NFS = "tests/engine/oci/test_nfs.py"
 _E2E_VOLUMES = "tests/e2e/test_volumes.py"
 _VOLUME_MODEL = "tests/model/test_volume.py"
 _VOLUME_RULES = "tests/model/test_volume_rules.py"
+_CONTAINER_RULES, _TEMPLATE_RULES = "tests/model/test_container_rules.py", "tests/model/test_template_rules.py"
+_REAL_NFS = "tests/engine/oci/test_nfs_server.py"
+_CONTRACT = "tests/contract/test_engine.py"
+_ALLOTMENTS, _CPU = "tests/controllers/test_allotments.py", "tests/e2e/test_cpu.py"
+_SECRETS, _SECRET_FILES = "tests/controllers/test_secrets.py", "tests/controllers/test_secret_files.py"
+_LIVES, _SEVERAL = "tests/engine/oci/test_lives.py", "tests/e2e/test_containers.py"
+_LOGS, _ROWS, _REQUESTS = "tests/e2e/test_logs.py", "tests/meter/test_log_rows.py", "tests/meter/test_requests.py"
+_GATE = f"{_ROUTER}/test_gate.py"
+_GCLOUD = "tests/gcloud/test_deploy.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,14 @@ LINES = [
         "services: PORT, K_SERVICE, K_REVISION, K_CONFIGURATION",
         (f"{_ENVIRONMENT}::test_1_2_port_and_k_variables_of_a_service",),
     ),
+    Line(
+        "1.2",
+        "PORT is for the container that takes requests alone",
+        (
+            f"{_ENVIRONMENT}::test_1_2_port_is_for_the_container_that_takes_requests_alone",
+            "tests/model/test_revision.py::test_a_service_finds_its_variables",
+        ),
+    ),
     Line("1.2", "jobs: the five CLOUD_RUN_ variables, no PORT", (f"{_ENVIRONMENT}::test_1_2_variables_of_a_job",)),
     Line(
         "1.2",
@@ -88,6 +105,12 @@ LINES = [
         (f"{_ENVIRONMENT}::test_1_2_variables_of_a_worker_pool",),
     ),
     Line("1.2", "these names cannot be set", (f"{_ENVIRONMENT}::test_1_2_reserved_names_are_refused",)),
+    Line(
+        "1.2",
+        "nor others that begin with X_GOOGLE_; a secret's name is given once",
+        (f"{_CONTAINER_RULES}::test_a_bad_one_gets_exactly_one_at_its_field",),
+    ),
+    Line("1.2", "functions: FUNCTION_TARGET, FUNCTION_SIGNATURE_TYPE", (), "no functions: an image sets them itself"),
     Line(
         "1.2",
         "the image's variables, those of the template win",
@@ -114,6 +137,33 @@ LINES = [
         "1.3", "at PORT, which may be another than 8080", (f"{_ENVIRONMENT}::test_1_3_another_port_is_told_and_asked",)
     ),
     Line("1.3", "one port, named http1 or h2c", (f"{_ENVIRONMENT}::test_1_3_one_port_named_http1_or_h2c",)),
+    Line(
+        "1.3",
+        "of several containers exactly one has the port",
+        (f"{_TEMPLATE_RULES}::test_there_may_be_ten_with_names_of_their_own_and_one_takes_the_requests",),
+    ),
+    Line(
+        "1.3",
+        "within four minutes of its start, and all containers well",
+        (
+            "tests/model/test_probe.py::test_the_limit_of_a_start",
+            f"{_CONTRACT}::test_an_instance_that_does_not_become_ready_in_time_is_killed",
+            f"{_CONTRACT}::test_it_is_ready_when_all_its_containers_are_well",
+        ),
+    ),
+    Line(
+        "1.3",
+        "jobs need not listen",
+        (f"{_CONTRACT}::test_a_task_is_ready_as_soon_as_it_runs_and_exited_comes_last",),
+    ),
+    Line(
+        "1.3",
+        "names and values of headers are what RFC 7230 allows",
+        (
+            f"{_ROUTER}/test_headers.py::test_what_is_refused",
+            f"{_ROUTER}/test_response.py::test_what_is_wrong_is_named",
+        ),
+    ),
     Line("1.3", "stdin is at its end", (f"{_ENVIRONMENT}::test_1_3_stdin_is_at_its_end",)),
     Line(
         "1.3",
@@ -141,6 +191,16 @@ LINES = [
         "1.4",
         "X-Serverless-Authorization is checked instead",
         (f"{_ENVIRONMENT}::test_1_4_with_the_other_header_the_applications_own_stays_as_it_is",),
+    ),
+    Line(
+        "1.4",
+        "what callers send besides reaches the container as it is: X-Goog-, X-CloudScheduler-, ce-",
+        (f"{_ENVIRONMENT}::test_1_4_headers_of_callers_come_as_they_are",),
+    ),
+    Line(
+        "1.4",
+        "HTTP probes come from GoogleHC",
+        ("tests/engine/oci/test_probes.py::test_an_http_probe_passes_with_the_first_good_answer",),
     ),
     Line("1.5", "the root is writable", (f"{_FILES}::test_1_5_the_root_is_writable_and_in_memory",)),
     Line(
@@ -194,8 +254,42 @@ LINES = [
         (),
         "stored and handed back; containers run as those of the second generation",
     ),
+    Line(
+        "1.6",
+        "it is said where there is no first generation",
+        ("tests/controllers/test_revision.py::test_a_revision_says_that_there_is_no_first_generation",),
+    ),
+    Line(
+        "1.6",
+        "jobs and worker pools are of the second generation",
+        (f"{_LIFE}::test_1_6_jobs_and_worker_pools_are_of_the_second_generation",),
+    ),
     Line("1.7", "a request waits for the start", (f"{_LIFE}::test_1_7_a_request_waits_for_the_start",)),
-    Line("1.7", "SIGTERM, 10 s later SIGKILL", (f"{_LIFE}::test_1_7_sigterm_then_sigkill",)),
+    Line(
+        "1.7",
+        "for 3.5 times as long as starts take, 10 s at least",
+        (
+            f"{_ROUTER}/test_activator.py::test_waiting_ends_with_429_at_the_queue_deadline",
+            f"{_ROUTER}/test_activator.py::test_a_longer_startup_moves_the_deadline_of_those_who_wait",
+        ),
+    ),
+    Line(
+        "1.7",
+        "requests in flight end before their instance does, new ones go elsewhere",
+        (
+            f"{_CAPACITY}::test_a_busy_instance_stays_and_an_idle_one_goes_after_it_was_drained",
+            f"{_ROUTER}/test_activator.py::test_a_draining_instance_ends_its_requests_and_gets_no_new_ones",
+        ),
+    ),
+    Line(
+        "1.7",
+        "SIGTERM to all containers, 10 s later SIGKILL",
+        (
+            f"{_LIFE}::test_1_7_sigterm_to_all_containers",
+            f"{_CONTRACT}::test_a_container_that_ignores_sigterm_is_killed_after_the_grace_period",
+        ),
+        "whether SIGTERM is trapped or not: the first generation would end at once",
+    ),
     Line("1.7", "out of memory: the instance ends, 500", (f"{_LIFE}::test_1_7_out_of_memory_is_500",)),
     Line(
         "1.7",
@@ -222,8 +316,18 @@ LINES = [
     ),
     Line(
         "1.9",
+        "CPU all the time, paid all the time",
+        ("tests/model/test_worker_pool.py::test_its_cpu_is_always_there_and_always_paid",),
+    ),
+    Line(
+        "1.9",
         "a startup probe if wanted",
         ("tests/controllers/test_worker_pool.py::test_a_startup_probe_decides_when_there_is_one",),
+    ),
+    Line(
+        "1.10",
+        "containers find each other by name, at 127.0.0.1",
+        (f"{_ENVIRONMENT}::test_1_10_containers_find_each_other_by_name",),
     ),
     Line(
         "1.11",
@@ -246,7 +350,7 @@ LINES = [
     ),
     Line(
         "1.11",
-        "readiness fails: nothing new until it passes twice",
+        "readiness fails: nothing new until it passes twice, or as often as successThreshold says",
         (
             "tests/e2e/test_probes.py::test_one_that_is_not_ready_ends_what_it_has_and_gets_nothing_new_until_it_is",
             "tests/contract/test_engine.py::test_an_instance_that_is_not_ready_lives_and_says_when_it_is_again",
@@ -262,6 +366,22 @@ LINES = [
     ),
     Line(
         "1.11",
+        "liveness and readiness wait for the start",
+        (f"{_LIFE}::test_1_11_liveness_and_readiness_wait_for_the_start",),
+    ),
+    Line(
+        "1.11",
+        "a container without a name is called after its service",
+        ("tests/model/test_revision.py::test_a_container_without_a_name_is_called_after_its_service",),
+    ),
+    Line(
+        "1.11",
+        "a deployment that fails says so in the platform's words",
+        (f"{_LIFE}::test_1_11_a_deployment_that_fails_says_so_in_the_platforms_words",),
+        "where the platform guesses what may be wrong, the cause that was found",
+    ),
+    Line(
+        "1.11",
         "the deployment's check can be left out",
         ("tests/gcloud/test_deploy.py", "tests/controllers/test_revision.py"),
     ),
@@ -272,6 +392,11 @@ LINES = [
             "tests/e2e/test_identity.py::test_a_private_service_from_no_token_to_the_right_one",
             "tests/e2e/test_identity.py::test_an_expired_token",
         ),
+    ),
+    Line(
+        "1.12",
+        "404: it is internal, and asked from outside",
+        (f"{_GATE}::test_an_internal_service_does_not_exist_for_those_outside",),
     ),
     Line("1.12", "404: nobody has this host", (f"{_LIFE}::test_1_12_404_for_a_host_that_nobody_has",)),
     Line("1.12", "413: more than 32 MiB", (f"{_LIFE}::test_1_12_413_for_more_than_32_mib",)),
@@ -286,8 +411,70 @@ LINES = [
         (f"{_ROUTER}/test_upstream.py::test_an_answer_over_the_limit_gets_500_unless_it_is_streamed",),
         "no limit by default: `--response-limit`",
     ),
+    Line(
+        "1.12",
+        "503: the instance could not start",
+        (
+            f"{_ROUTER}/test_activator.py::test_a_failed_start_answers_those_who_wait_with_the_cause",
+            f"{_ROUTER}/test_errors.py::test_texts_say_what_was_wrong",
+        ),
+    ),
     Line("1.12", "503: malformed, or the connection broke", (f"{_LIFE}::test_1_12_503_for_no_answer",)),
     Line("1.12", "504, and the instance goes on", (f"{_LIFE}::test_1_12_504_and_the_instance_goes_on",)),
+    Line(
+        "1.13",
+        "the resource of a line: revision, job or worker pool",
+        (
+            f"{_LIFE}::test_1_13_a_line_is_an_entry_of_its_service_and_instance",
+            f"{_ROWS}::test_a_line_of_a_service",
+            f"{_ROWS}::test_a_line_of_a_task",
+            f"{_ROWS}::test_a_line_of_a_worker_pool",
+        ),
+    ),
+    Line(
+        "1.13",
+        "names of logs: stdout, stderr, requests, varlog/system",
+        (
+            f"{_ROWS}::test_a_line_of_a_service",
+            f"{_REQUESTS}::test_a_request_reads_as_an_entry_of_its_service",
+            "tests/meter/test_system_logs.py::test_entries_are_of_the_instance_and_in_the_log_of_the_system",
+        ),
+    ),
+    Line("1.13", "audit logs", (), "none are written"),
+    Line(
+        "1.13",
+        "labels: instanceId, execution, task, attempt, container",
+        (f"{_ROWS}::test_a_line_of_a_task", f"{_ROWS}::test_a_line_of_one_of_several_containers"),
+    ),
+    Line(
+        "1.13",
+        "requests: httpRequest, trace, severity by status",
+        (
+            f"{_REQUESTS}::test_a_request_reads_as_an_entry_of_its_service",
+            f"{_REQUESTS}::test_severity_is_by_status",
+            f"{_LOGS}::test_an_application_s_line_has_the_trace_of_its_request",
+        ),
+    ),
+    Line(
+        "1.13",
+        "a plain line is text of severity DEFAULT",
+        (f"{_LIFE}::test_1_13_a_line_is_an_entry_of_its_service_and_instance",),
+    ),
+    Line(
+        "1.13",
+        "a line of JSON is structured, its special fields the entry's own",
+        (
+            f"{_LIFE}::test_1_13_a_line_of_json_is_structured",
+            "tests/core/test_log_payload.py::test_fields_are_lifted_and_the_rest_is_the_payload",
+        ),
+    ),
+    Line("1.13", "syslog at /dev/log", (f"{_LIFE}::test_1_13_what_is_sent_to_dev_log",)),
+    Line("1.13", "files in /var/log", (), "not read: see [logs](logs.md)"),
+    Line(
+        "1.13",
+        "an entry has 256 KiB at most",
+        (f"{_ROWS}::test_lines_that_belong_together_are_one_text_of_the_first_one_s_time",),
+    ),
     Line("1.14", "every path", (f"{_METADATA}::test_every_path", f"{_INSIDE}::test_what_the_instance_is")),
     Line(
         "1.14",
@@ -318,6 +505,89 @@ LINES = [
     Line("1.14", "what is not there", (f"{_METADATA}::test_what_is_not_there",), "`instance/name` is"),
     Line("1.15", "idle connections to the outside end after 10 or 20 minutes", (), "they do not end"),
     Line("1.16", "some paths are reserved", (), "none is"),
+    Line(
+        "2.4",
+        "billed by request: CPU in a start, with requests and in the end, else next to none",
+        (
+            f"{_CPU}::test_cpu_comes_with_the_first_request_and_goes_with_the_last",
+            f"{_ALLOTMENTS}::test_what_ends_has_its_cpu_and_keeps_it",
+        ),
+        "and while a probe asks",
+    ),
+    Line(
+        "2.4",
+        "billed by instance: CPU all its life",
+        (f"{_CPU}::test_cpu_that_is_always_allocated_is_always_there",),
+    ),
+    Line(
+        "2.4",
+        "boost: about twice the CPU in a start and for 10 s after it",
+        (
+            "tests/core/test_allotment.py::test_the_boost_by_the_limit",
+            f"{_ALLOTMENTS}::test_a_start_is_boosted_until_a_while_after_it",
+            f"{_CONTRACT}::test_a_start_may_use_more_than_what_comes_after",
+        ),
+    ),
+    Line(
+        "2.4",
+        "jobs and worker pools: CPU all the time",
+        (
+            "tests/model/test_container.py::test_a_job_takes_no_requests",
+            "tests/model/test_worker_pool.py::test_its_cpu_is_always_there_and_always_paid",
+        ),
+    ),
+    Line(
+        "12",
+        "a GPU: by limit and by node selector",
+        (
+            f"{_CONTAINER_RULES}::test_a_bad_one_gets_exactly_one_at_its_field",
+            "tests/model/test_unsupported.py::test_each_use_is_found_with_its_own_path",
+        ),
+        "refused, with the field's path: there are none",
+    ),
+    Line("12", "its driver in /usr/local/nvidia, LD_LIBRARY_PATH", (), "no GPUs"),
+    Line(
+        "13.1",
+        "variables: read when an instance starts, which fails without",
+        (
+            f"{_SECRETS}::test_latest_is_what_is_latest_when_an_instance_starts",
+            f"{_SECRETS}::test_an_instance_that_cannot_have_its_secret_does_not_start",
+        ),
+    ),
+    Line(
+        "13.1",
+        "a deployment checks that they may be read",
+        (
+            f"{_SECRETS}::test_without_the_role_nothing_is_deployed_and_the_message_says_how_to_grant_it",
+            f"{_SECRET_FILES}::test_who_may_not_read_it_is_not_deployed",
+        ),
+    ),
+    Line(
+        "13.1",
+        "files: `latest` is what is latest when they are opened",
+        (
+            "tests/e2e/test_secrets.py::test_files_of_a_running_instance_follow_what_is_latest",
+            f"{_SECRET_FILES}::test_files_follow_latest_and_aliases_and_numbers_stay",
+        ),
+    ),
+    Line(
+        "13.1",
+        "files are named by items, or like the secret",
+        (
+            f"{_SECRET_FILES}::test_a_secret_without_items_is_one_file_of_its_name",
+            f"{_SECRET_FILES}::test_items_name_files_versions_and_modes",
+        ),
+    ),
+    Line(
+        "13.1",
+        "it is the service account that reads",
+        (f"{_SECRETS}::test_it_is_the_service_account_of_the_template_that_reads",),
+    ),
+    Line(
+        "13.1",
+        "of this project by id, of others by full name or v1's alias",
+        (f"{_SECRETS}::test_a_secret_by_its_full_name_an_alias_and_of_another_project",),
+    ),
     Line(
         "13.2",
         "in memory: shared by the containers of an instance, its own; counts as memory",
@@ -362,6 +632,15 @@ LINES = [
         "NFS: no locks; a mount that fails is a start that fails",
         (f"{_NFS}::test_what_is_asked", f"{_NFS}::test_a_server_that_says_nothing_is_not_waited_for_long"),
     ),
+    Line(
+        "13.2",
+        "NFS: of a real server, where the kernel has NFS and one is installed",
+        (
+            f"{_REAL_NFS}::test_what_one_instance_writes_the_server_has_and_another_instance_reads",
+            f"{_REAL_NFS}::test_one_that_may_only_be_read",
+            f"{_REAL_NFS}::test_a_server_that_is_gone_costs_the_start_and_leaves_nothing",
+        ),
+    ),
     Line("13.2", "Cloud SQL: sockets in /cloudsql", (), "there is none: the folder is empty, and the log says so"),
     Line("13.2", "a part of it (subPath)", (f"{_VOLUMES}::test_a_part_of_it", f"{_VOLUMES}::test_one_file_of_it")),
     Line(
@@ -370,4 +649,92 @@ LINES = [
         (f"{_VOLUME_RULES}::test_mounts", f"{_VOLUME_RULES}::test_network_volumes_need_the_second_generation"),
     ),
     Line("13.2", "what the image has there is hidden", (f"{_VOLUMES}::test_it_hides_what_the_image_has_there",)),
+    Line(
+        "13.3",
+        "ten containers at most",
+        (f"{_TEMPLATE_RULES}::test_there_may_be_ten_with_names_of_their_own_and_one_takes_the_requests",),
+    ),
+    Line(
+        "13.3",
+        "dependsOn: begins when those are well, or run if nobody asks them",
+        (
+            f"{_SEVERAL}::test_a_service_begins_after_its_sidecar_and_finds_it_on_localhost",
+            f"{_CONTRACT}::test_a_container_begins_when_those_that_it_depends_on_are_well",
+        ),
+    ),
+    Line(
+        "13.3",
+        "the end of any is that of the instance",
+        (f"{_SEVERAL}::test_the_end_of_a_sidecar_is_that_of_the_instance_and_the_next_request_starts_another",),
+    ),
+    Line(
+        "13.3",
+        "jobs: the end of the main one is, and of any that fails",
+        (f"{_SEVERAL}::test_a_task_ends_with_its_main_container_and_fails_with_any",),
+    ),
+    Line(
+        "13.3",
+        "limits are for each container, their sum is the instance's",
+        (
+            f"{_LIVES}::test_each_has_limits_of_its_own_and_says_when_it_is_over_them",
+            "tests/model/test_container.py::test_an_instance_is_the_sum_of_its_containers",
+        ),
+    ),
+    Line(
+        "13.4",
+        "all, internal, none; before identity; 404",
+        (
+            f"{_GATE}::test_an_internal_service_does_not_exist_for_those_outside",
+            f"{_GATE}::test_a_closed_service_exists_for_nobody",
+            f"{_GATE}::test_ingress_comes_before_identity",
+        ),
+        "internal is this machine's instances and schedules",
+    ),
+    Line(
+        "13.5",
+        "connectors and network interfaces",
+        (f"{_GCLOUD}::test_what_one_machine_has_no_use_for_is_kept_and_cleared",),
+        "stored and handed back: everything goes out through the machine's own network",
+    ),
+    Line(
+        "13.6",
+        "an ID token for the service's URL, any of its urls, a custom audience",
+        (
+            f"{_GATE}::test_a_token_may_be_for_any_of_the_service_s_audiences",
+            "tests/controllers/test_access.py::test_a_token_may_be_for_every_url_and_custom_audience",
+        ),
+    ),
+    Line(
+        "13.6",
+        "public: allUsers, or the check is switched off",
+        (
+            "tests/controllers/test_access.py::test_it_is_public_when_all_users_have_a_role_with_the_permission",
+            "tests/controllers/test_access.py::test_or_when_the_check_is_switched_off",
+        ),
+    ),
+    Line(
+        "13.6",
+        "Identity-Aware Proxy",
+        ("tests/model/test_unsupported.py::test_each_use_is_found_with_its_own_path",),
+        "refused",
+    ),
+    Line(
+        "13.7",
+        "an account of its own, or the project's default one",
+        (f"{_INSIDE}::test_jobs_and_worker_pools_have_an_account_of_their_own", f"{_METADATA}::test_every_path"),
+    ),
+    Line(
+        "13.8",
+        "domain mappings, over TLS",
+        (
+            "tests/gcloud/test_services.py::test_a_domain_of_one_s_own",
+            "tests/e2e/test_acme.py::test_a_mapped_domain_gets_a_certificate_and_is_answered_over_tls",
+        ),
+        "a name that resolves here, instead of a record at Google's",
+    ),
+    Line(
+        "13.9",
+        "CMEK, binary authorization, mesh: stored and handed back",
+        (f"{_GCLOUD}::test_what_one_machine_has_no_use_for_is_kept_and_cleared",),
+    ),
 ]

@@ -1,4 +1,4 @@
-"""What a container is given and where it has to listen: contract §1.2, §1.3 and §1.4."""
+"""What a container is given, whom it finds, and where it has to listen: contract §1.2, §1.3, §1.4 and §1.10."""
 
 from __future__ import annotations
 
@@ -24,6 +24,17 @@ def test_1_2_port_and_k_variables_of_a_service(platform: Platform) -> None:
     }
     found = platform.environment()
     assert {name: found.get(name) for name in wanted} == wanted
+
+
+def test_1_2_port_is_for_the_container_that_takes_requests_alone(platform: Platform) -> None:
+    """A sidecar that was told PORT would listen there; without, it chooses 8080."""
+    containers = [
+        {"name": "web", "image": platform.image, "ports": [{"containerPort": 3000}], "dependsOn": ["side"]},
+        {"name": "side", "image": platform.image, "startupProbe": {"tcpSocket": {"port": 8080}}},
+    ]
+    platform.daemon.deploy("ports", platform.image, containers=containers)
+    assert b"PORT=3000" in platform.daemon.get("ports", "/env")[1]
+    platform.daemon.wait(platform.daemon.call("DELETE", f"/v2/{LOCATION}/services/ports"))
 
 
 def test_1_2_variables_of_a_job(platform: Platform) -> None:
@@ -140,3 +151,26 @@ def test_1_4_with_the_other_header_the_applications_own_stays_as_it_is(one_platf
     found = asked(one_platform, "other", **sent)
     assert found["authorization"] == "Bearer mine.a.b"
     assert found["x-serverless-authorization"].endswith(".SIGNATURE_REMOVED_BY_GOOGLE")
+
+
+def test_1_4_headers_of_callers_come_as_they_are(one_platform: Platform) -> None:
+    sent = {
+        "X-Goog-Resource-State": "exists",
+        "X-CloudScheduler-JobName": "nightly",
+        "ce-type": "google.cloud.storage.object.v1.finalized",
+        "Authorization": "Basic bWU6c2VjcmV0",
+    }
+    found = one_platform.headers(**sent)
+    assert {name: found.get(name.lower()) for name in sent} == sent
+
+
+def test_1_10_containers_find_each_other_by_name(platform: Platform) -> None:
+    containers = [
+        {"name": "web", "image": platform.image, "ports": [{}]},
+        {"name": "cache", "image": platform.image, "args": ["serve", "9000"]},
+    ]
+    platform.daemon.deploy("named", platform.image, containers=containers)
+    hosts = platform.daemon.get("named", "/cat?path=/etc/hosts")[1].decode()
+    found = {name: address for address, *names in map(str.split, hosts.splitlines()) for name in names}
+    assert (found["web"], found["cache"]) == ("127.0.0.1", "127.0.0.1")
+    platform.daemon.wait(platform.daemon.call("DELETE", f"/v2/{LOCATION}/services/named"))
