@@ -1,6 +1,7 @@
 /* A container's worth of behaviour in one static binary: what it does is chosen by its first argument.
  *
- *   serve [PORT] [ADDRESS]   HTTP/1.1 with keep-alive on $PORT (8080); START_DELAY_MS delays the listen, ON_TERM=ignore|say
+ *   serve [PORT] [ADDRESS]   HTTP/1.1 with keep-alive on $PORT (8080); START_DELAY_MS delays the listen, ON_TERM=ignore|say;
+ *                            OPENLOG: /dev/log is open from the start, and must be there
  *   exit CODE [LINE...]      print the lines, then exit
  *   segv                     die from SIGSEGV
  *   sleep [SECONDS]          do nothing (for ever); ON_TERM as above
@@ -39,6 +40,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -268,6 +270,23 @@ static int is(const struct request *r, const char *path) {
     return !strncmp(r->target, path, n) && (!r->target[n] || r->target[n] == '?');
 }
 
+/* --- a syslog handler that insists, as Python's does: connected from the start, once more when a message is refused */
+
+static int syslog_fd = -1;
+
+static int reach_syslog(void) {
+    struct sockaddr_un at = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+    if (syslog_fd >= 0) close(syslog_fd);
+    syslog_fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    return connect(syslog_fd, (void *)&at, sizeof at);
+}
+
+static void send_to_syslog(const char *text) {
+    char message[9100];
+    int n = snprintf(message, sizeof message, "<11>%s", text);
+    if (send(syslog_fd, message, n, 0) < 0 && !reach_syslog() && send(syslog_fd, message, n, 0) < 0) perror("/dev/log");
+}
+
 static int answer(struct conn *c, struct request *r, const char *head) {
     char text[9000] = "", host[64] = "";
     if (is(r, "/echo")) return read_body(c, r, 1);
@@ -299,7 +318,8 @@ static int answer(struct conn *c, struct request *r, const char *head) {
     if (is(r, "/count")) return reply(c, 200, text, sprintf(text, "%lld\n", counted));
     if (is(r, "/syslog")) {
         const char *at = strstr(r->target, "text=");
-        syslog(LOG_USER | LOG_ERR, "%s", at ? at + 5 : "logged");
+        if (syslog_fd < 0) syslog(LOG_USER | LOG_ERR, "%s", at ? at + 5 : "logged");
+        else send_to_syslog(at ? at + 5 : "logged");
     }
     if (is(r, "/log")) {
         const char *at = strstr(r->target, "text=");
@@ -337,6 +357,10 @@ static void serve(int port, const char *address) {
     int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
     inet_pton(AF_INET, address, &at.sin_addr);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (getenv("OPENLOG")) {
+        if (reach_syslog()) { perror("/dev/log"); exit(9); }
+        send_to_syslog("begun");
+    }
     if (bind(fd, (void *)&at, sizeof at) || listen(fd, 1024)) { perror("listen"); exit(1); }
     pthread_attr_t attr;
     pthread_attr_init(&attr);

@@ -1,5 +1,6 @@
 """Instances that were written down: what they keep, and when a checkpoint is of no use. Those with `made` need CRIU."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from homerun.engine.oci import checkpoints, procfs
 from homerun.engine.oci.checkpoints import Checkpoint, Checkpoints
 from homerun.lib.errors import FailedPrecondition
 from tests.engine.oci.conftest import PROBE, Rig
+from tests.engine.oci.test_mounted import fetch
 from tests.support.criu import CRIU
 
 SPEC = InstanceSpec("i1", (ContainerSpec("image", env={"A": "1"}),), {"instance": "i1"}, 8080, checkpoint="rev")
@@ -100,9 +102,9 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     await rig.close()
 
 
-async def spec_of(rig: Rig, id: str, *args: str) -> InstanceSpec:
+async def spec_of(rig: Rig, id: str, *args: str, **env: str) -> InstanceSpec:
     rig.image = rig.image or await rig.pull()
-    container = ContainerSpec(rig.image.pinned, args=args or ("serve",), memory=64 << 20, startup=PROBE)
+    container = ContainerSpec(rig.image.pinned, args=args or ("serve",), env=env, memory=64 << 20, startup=PROBE)
     return InstanceSpec(id, (container,), {"instance": id}, 8080, checkpoint="rev")
 
 
@@ -147,3 +149,25 @@ async def test_what_does_not_become_well_is_not_written_down(rig: Rig) -> None:
         await rig.engine.checkpoint(replace(spec, containers=(replace(spec.containers[0], startup=hasty),)))
     assert list((rig.state / "checkpoints").iterdir()) == []
     assert rig.footprint()["cgroups"] == set()
+
+
+@criu
+@pytest.mark.host
+async def test_who_has_dev_log_open_is_heard_there_after_it_went_on(rig: Rig) -> None:
+    await rig.engine.checkpoint(await spec_of(rig, "template", OPENLOG="yes"))
+    await rig.engine.start(await spec_of(rig, "a", OPENLOG="yes"))
+    ready = await rig.ready("a")
+    assert ready.origin is Origin.CHECKPOINT
+    await fetch(ready, "/syslog?text=after")
+    async with asyncio.timeout(30):
+        while not (sent := await rig.output("a", "syslog")):
+            await asyncio.sleep(0.02)
+    assert [line.endswith("after") for line in sent] == [True], "of its start nobody hears"
+
+
+@criu
+@pytest.mark.host
+async def test_one_that_ends_before_it_is_well_is_not_waited_for(rig: Rig) -> None:
+    with pytest.raises(FailedPrecondition, match="it has ended"):
+        await rig.engine.checkpoint(await spec_of(rig, "template", "exit", "3"))
+    assert rig.footprint()["monitors"] == rig.footprint()["cgroups"] == set()

@@ -144,3 +144,15 @@ async def test_what_nobody_takes_is_dropped_in_the_end(
             inbox._take(instance, instance.parts[0].syslog, instance.parts[0], 1)  # type: ignore[arg-type]
     assert texts(logs) == ["x"]
     inbox.detach(instance.parts[0])
+
+
+async def test_of_whom_nobody_hears_the_messages_are_thrown_away_and_then_refused(box: Path, logs: Logs) -> None:
+    with syslog.unheard(7):
+        with client(box) as sender:
+            sender.settimeout(60)
+            for _ in range(10 * AT_ONCE):
+                await asyncio.to_thread(sender.send, b"<11>who cares")
+            connected = client(box)
+    with connected, pytest.raises(ConnectionRefusedError):
+        connected.send(b"<11>is anybody there")
+    assert logs.keys() == []

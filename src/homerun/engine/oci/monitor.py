@@ -6,13 +6,14 @@ It is gone when the container has ended and its output is on disk, so watching i
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
 import re
 import select
 import signal
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,27 @@ class Monitor:
 
     process: Process
     init: Process
+
+
+@contextlib.asynccontextmanager
+async def while_it_runs(monitor: Process) -> AsyncIterator[None]:
+    """Raises TimeoutError as soon as it is gone."""
+    watch = monitor.open()
+    if watch is None:
+        raise TimeoutError
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(None) as limit:
+
+            def gone() -> None:
+                loop.remove_reader(watch)
+                limit.reschedule(loop.time())
+
+            loop.add_reader(watch, gone)
+            yield
+    finally:
+        loop.remove_reader(watch)
+        os.close(watch)
 
 
 class Creation:

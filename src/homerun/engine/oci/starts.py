@@ -24,7 +24,7 @@ from homerun.engine.oci.checkpoints import Checkpoint, Checkpoints
 from homerun.engine.oci.instance import Instance, Part
 from homerun.engine.oci.launch import Host, Item, Order
 from homerun.engine.oci.logs import Logs
-from homerun.engine.oci.monitor import Monitor, kill_tree
+from homerun.engine.oci.monitor import Monitor, kill_tree, while_it_runs
 from homerun.engine.oci.network import NetworkPool
 from homerun.engine.oci.records import Pair, Record, Running
 from homerun.engine.oci.sandbox import Sandboxes
@@ -166,8 +166,14 @@ class Starts:
         probe, address = part.spec.startup, instance.network.address
         assert probe is not None
         self._by_address[address] = instance  # it may ask who it is
-        await asyncio.to_thread(host.runtime.start, part.key, made.init)
-        verdict, wrong = await probes.wait(address, probe, self._clock.mono(), self._clock)
+        # Connected sockets cannot be written down: /dev/log is closed then, as when control is away.
+        with syslog.unheard(made.init.pid):
+            await asyncio.to_thread(host.runtime.start, part.key, made.init)
+            try:
+                async with while_it_runs(made.process):
+                    verdict, wrong = await probes.wait(address, probe, self._clock.mono(), self._clock)
+            except TimeoutError:
+                raise FailedPrecondition("it did not become well: it has ended") from None
         if not verdict.well:
             raise FailedPrecondition(f"it did not become well: {wrong}")
         upper = sandbox.upper(host.layout.sandbox, host.disk)

@@ -14,6 +14,7 @@ import logging
 import os
 import socket
 import stat
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from homerun.engine.oci.instance import Instance, Part
@@ -54,6 +55,35 @@ def bind(init: int) -> socket.socket | None:
         made.close()
         return None
     return made
+
+
+@contextlib.contextmanager
+def unheard(init: int) -> Iterator[None]:
+    """As `bind`, on the event loop: what comes is thrown away, and at the end the other side of it is gone."""
+    made = bind(init)
+    try:
+        if made is not None:
+            _throw_away(made)
+        yield
+    finally:
+        if made is not None:
+            asyncio.get_running_loop().remove_reader(made)
+            made.close()
+
+
+def _throw_away(source: socket.socket) -> None:
+    """Until it is closed."""
+    if source.fileno() >= 0:
+        asyncio.get_running_loop().add_reader(source, _throw_some_away, source)
+
+
+def _throw_some_away(source: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(OSError):
+        for _ in range(AT_ONCE):
+            source.recv(1)
+        loop.remove_reader(source)
+        loop.call_later(PAUSE, _throw_away, source)
 
 
 def _let_all_write(folder: int) -> None:
