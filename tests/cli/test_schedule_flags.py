@@ -8,7 +8,7 @@ from typing import Any
 import click
 import pytest
 
-from homerun.cli.schedule_flags import wanted
+from homerun.cli.schedule_flags import changed_pairs, resets, wanted
 
 
 def test_what_is_given_is_what_is_sent() -> None:
@@ -56,6 +56,25 @@ def test_a_body_from_a_file() -> None:
 
 def test_what_is_cleared_is_named_and_not_sent() -> None:
     assert wanted({}, cleared=["httpTarget.headers"]) == ({}, "httpTarget.headers")
+
+
+def test_a_message_is_the_data_of_its_topic() -> None:
+    body, mask = wanted(
+        {"topic": "projects/p/topics/t", "message_body": "hello", "attributes": {"a": "b"}}, "pubsubTarget"
+    )
+    assert body == {"pubsubTarget": {"topicName": "projects/p/topics/t", "attributes": {"a": "b"}, "data": "aGVsbG8="}}
+    assert mask == "pubsubTarget.topicName,pubsubTarget.attributes,pubsubTarget.data"
+
+
+def test_pairs_are_changed_one_by_one() -> None:
+    assert changed_pairs({"a": "1", "b": "2"}, "b=3,c=4", "a", "--update-headers") == {"b": "3", "c": "4"}
+    assert changed_pairs({"a": "1"}, None, "a,z", "--update-headers") == {}
+
+
+def test_resets_name_their_fields() -> None:
+    given = {"clear_time_zone": True, "clear_min_backoff": False, "schedule": "* * * * *"}
+    assert resets(given) == ["timeZone"]
+    assert given == {"schedule": "* * * * *"}
 
 
 @pytest.mark.parametrize("given", [{"min_backoff": "soon"}, {"headers": "no"}])

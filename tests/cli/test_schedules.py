@@ -48,10 +48,57 @@ def test_update_names_what_it_changes(homerun: Invoke, api: FakeApi) -> None:
                      "--clear-message-body", "--clear-auth-token")  # fmt: skip
     assert result.exit_code == 0, result.output
     assert api.sent("PATCH", f"{URL}/poll") == [{"retryConfig": {"retryCount": 3}}]
-    cleared = "httpTarget.headers,httpTarget.body,httpTarget.oidcToken,httpTarget.oauthToken"
+    cleared = "httpTarget.body,httpTarget.oidcToken,httpTarget.oauthToken,httpTarget.headers"
     assert api.asked[-1].query == {"updateMask": f"{cleared},retryConfig.retryCount"}
     result = homerun("schedules", "update", "http", "poll")
     assert (result.exit_code, "Nothing to change" in result.stderr) == (2, True)
+
+
+def test_update_changes_headers_one_by_one_and_gives_defaults_back(homerun: Invoke, api: FakeApi) -> None:
+    api.on("GET", f"{URL}/poll", ONE)
+    api.on("PATCH", f"{URL}/poll", ONE)
+    flags = ("--update-headers", "X-B=c", "--remove-headers", "X-A", "--clear-time-zone", "--clear-max-backoff")
+    result = homerun("schedules", "update", "http", "poll", *flags)
+    assert result.exit_code == 0, result.output
+    assert api.sent("PATCH", f"{URL}/poll") == [{"httpTarget": {"headers": {"X-B": "c"}}}]
+    assert api.asked[-1].query == {"updateMask": "timeZone,retryConfig.maxBackoffDuration,httpTarget.headers"}
+
+
+NEWS = {
+    **{key: ONE[key] for key in ONE if key != "httpTarget"},
+    "name": "projects/p/locations/r/jobs/news",
+    "status": {"code": 12, "message": "Pub/Sub is not part of homerun yet"},
+    "pubsubTarget": {"topicName": "projects/p/topics/news", "data": "aGVsbG8=", "attributes": {"a": "b"}},
+}
+
+
+def test_a_schedule_that_publishes_is_created(homerun: Invoke, api: FakeApi) -> None:
+    api.on("POST", URL, NEWS)
+    flags = ("--schedule", "every 5 minutes", "--topic", "news", "--message-body", "hello", "--attributes", "a=b")
+    result = homerun("schedules", "create", "pubsub", "news", *flags)
+    assert result.exit_code == 0, result.output
+    assert api.sent("POST", URL) == [
+        {"name": NEWS["name"], "schedule": "every 5 minutes", "pubsubTarget": NEWS["pubsubTarget"]}
+    ]
+    assert "Until homerun has Pub/Sub, its attempts fail" in result.stderr
+    assert homerun("schedules", "create", "pubsub", "news", "--schedule", "* * * * *").exit_code == 2
+    made = homerun("schedules", "create", "pubsub", "news", *flags, "--format", "json")
+    assert made.stdout.startswith("{")
+
+
+def test_a_schedule_that_publishes_is_changed_and_described(homerun: Invoke, api: FakeApi) -> None:
+    api.on("GET", f"{URL}/news", NEWS)
+    api.on("PATCH", f"{URL}/news", NEWS)
+    flags = ("--topic", "projects/p/topics/other", "--update-attributes", "c=d", "--message-body", "x")
+    assert homerun("schedules", "update", "pubsub", "news", *flags).exit_code == 0
+    target = {"topicName": "projects/p/topics/other", "attributes": {"a": "b", "c": "d"}, "data": "eA=="}
+    assert api.sent("PATCH", f"{URL}/news") == [{"pubsubTarget": target}]
+    assert homerun("schedules", "update", "pubsub", "news", "--clear-attributes").exit_code == 0
+    assert api.asked[-1].query == {"updateMask": "pubsubTarget.attributes"}
+    assert homerun("schedules", "update", "pubsub", "news").exit_code == 2
+    shown = homerun("schedules", "describe", "news").stdout
+    for text in ("Pub/Sub projects/p/topics/news", "a=b", "hello", "not part of homerun yet"):
+        assert text in shown
 
 
 def test_lists_and_descriptions(homerun: Invoke, api: FakeApi) -> None:

@@ -126,8 +126,48 @@ def test_asked_for_it_attempts_at_once_and_changes_no_schedule(paused: bool) -> 
     s.force(NOON + MINUTE)
     assert s.next == NOON + MINUTE
     assert s.tick(NOON + MINUTE) == Attempt(NOON + MINUTE, forced=True)
-    s.ended(NOON + 2 * MINUTE, ok=False)
+    s.ended(NOON + 2 * MINUTE, ok=True)
     assert s.next == before
+
+
+def test_what_was_asked_for_is_retried_like_others() -> None:
+    s = schedule("0 0 * * *", count=2)
+    before = s.next
+    s.force(NOON)
+    assert s.tick(NOON) == Attempt(NOON, forced=True)
+    s.ended(NOON + MINUTE, ok=False)
+    assert s.next == NOON + MINUTE + 5 * SECOND
+    assert s.tick(NOON + MINUTE + 5 * SECOND) == Attempt(NOON)
+    s.ended(NOON + 2 * MINUTE, ok=False)
+    assert s.next == NOON + 2 * MINUTE + 10 * SECOND
+    assert s.tick(NOON + 3 * MINUTE) == Attempt(NOON)
+    s.ended(NOON + 3 * MINUTE, ok=False)
+    assert s.next == before
+
+
+def test_what_was_asked_for_is_not_retried_while_it_is_paused() -> None:
+    s = schedule(count=5)
+    s.pause()
+    s.force(NOON)
+    assert s.tick(NOON)
+    s.ended(NOON + MINUTE, ok=False)
+    assert s.next is None
+    s.resume(NOON + 2 * MINUTE)
+    assert s.next == NOON + 10 * MINUTE
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_what_was_asked_for_takes_no_retry_from_an_earlier_one(ok: bool) -> None:
+    s = schedule(count=1)
+    s.tick(NOON + 10 * MINUTE)
+    s.ended(NOON + 10 * MINUTE, ok=False)
+    s.force(NOON + 10 * MINUTE + SECOND)
+    assert s.tick(NOON + 10 * MINUTE + SECOND) == Attempt(NOON + 10 * MINUTE + SECOND, forced=True)
+    s.ended(NOON + 10 * MINUTE + 2 * SECOND, ok=ok)
+    assert s.next == NOON + 10 * MINUTE + 5 * SECOND
+    assert s.tick(NOON + 10 * MINUTE + 5 * SECOND) == Attempt(NOON + 10 * MINUTE)
+    s.ended(NOON + 11 * MINUTE, ok=False)
+    assert s.next == NOON + 20 * MINUTE
 
 
 def test_asked_for_while_an_attempt_is_under_way_it_attempts_once_more_after_that() -> None:

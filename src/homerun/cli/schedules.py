@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -11,7 +12,18 @@ from homerun.cli import access
 from homerun.cli.client import Json, path
 from homerun.cli.lookup import confirm
 from homerun.cli.output import ago, last, print_json, table
-from homerun.cli.schedule_flags import TOKENS, http_options, schedule_option, uri_option, wanted
+from homerun.cli.schedule_flags import (
+    TOKENS,
+    change_options,
+    changed_pairs,
+    http_options,
+    pubsub_options,
+    resets,
+    schedule_option,
+    topic_option,
+    uri_option,
+    wanted,
+)
 from homerun.cli.session import Session, session_options
 from homerun.lib.clock import SystemClock
 
@@ -57,6 +69,30 @@ def create_http(session: Session, schedule_id: str, **given: Any) -> None:
     tell(session, made, f"Created schedule {schedule_id}: {_coming(made)}.")
 
 
+@create.command("pubsub")
+@click.argument("schedule_id", metavar="SCHEDULE")
+@schedule_option(required=True)
+@topic_option(required=True)
+@pubsub_options
+@session_options
+def create_pubsub(session: Session, schedule_id: str, **given: Any) -> None:
+    """Create a schedule that publishes a message.
+
+    Pub/Sub is not part of homerun yet: the schedule is stored, and its attempts fail with UNIMPLEMENTED.
+
+    \b
+    Examples:
+      homerun schedules create pubsub news --schedule "every 5 minutes" --topic news --message-body hello
+      homerun schedules create pubsub news --schedule "0 * * * *" --topic projects/homerun/topics/news \\
+        --attributes kind=hourly
+    """
+    body, _ = wanted(_with_topic(session, given), "pubsubTarget")
+    made = post(session, schedule_id, body)
+    tell(
+        session, made, f"Created schedule {schedule_id}: {_coming(made)}. Until homerun has Pub/Sub, its attempts fail."
+    )
+
+
 @schedules.group()
 def update() -> None:
     """Change a schedule. Flags that are not given leave what is there."""
@@ -67,17 +103,12 @@ def update() -> None:
 @schedule_option(required=False)
 @uri_option(required=False)
 @http_options
-@click.option("--clear-headers", is_flag=True, help="Without headers.")
+@change_options("headers")
 @click.option("--clear-message-body", is_flag=True, help="Without a body.")
 @click.option("--clear-auth-token", is_flag=True, help="Without a token.")
 @session_options
 def update_http(
-    session: Session,
-    schedule_id: str,
-    clear_headers: bool,
-    clear_message_body: bool,
-    clear_auth_token: bool,
-    **given: Any,
+    session: Session, schedule_id: str, clear_message_body: bool, clear_auth_token: bool, **given: Any
 ) -> None:
     """Change a schedule that calls a URL.
 
@@ -85,14 +116,49 @@ def update_http(
     Examples:
       homerun schedules update http poll --schedule "*/10 * * * *"
       homerun schedules update http poll --max-retry-attempts 3 --min-backoff 10s
+      homerun schedules update http poll --update-headers X-Version=2 --clear-time-zone
     """
-    cleared = (["httpTarget.headers"] if clear_headers else []) + (["httpTarget.body"] if clear_message_body else [])
-    cleared += TOKENS if clear_auth_token else []
-    body, mask = wanted(given, cleared=cleared)
+    cleared = [*(["httpTarget.body"] if clear_message_body else []), *(TOKENS if clear_auth_token else [])]
+    _change(session, schedule_id, given, "httpTarget", "headers", cleared)
+
+
+@update.command("pubsub")
+@click.argument("schedule_id", metavar="SCHEDULE")
+@schedule_option(required=False)
+@topic_option(required=False)
+@pubsub_options
+@change_options("attributes")
+@session_options
+def update_pubsub(session: Session, schedule_id: str, **given: Any) -> None:
+    """Change a schedule that publishes a message.
+
+    \b
+    Examples:
+      homerun schedules update pubsub news --message-body "good morning"
+      homerun schedules update pubsub news --update-attributes kind=daily --schedule "0 7 * * *"
+    """
+    _change(session, schedule_id, _with_topic(session, given), "pubsubTarget", "attributes", [])
+
+
+def _change(session: Session, id: str, given: dict[str, Any], target: str, pairs: str, cleared: Sequence[str]) -> None:
+    cleared = [*cleared, *resets(given)]
+    updated, removed, clear = (given.pop(f"{verb}_pairs") for verb in ("update", "remove", "clear"))
+    if clear:
+        cleared.append(f"{target}.{pairs}")
+    elif updated is not None or removed is not None:
+        before = session.client.get(url(session, id)).get(target, {}).get(pairs, {})
+        given[pairs] = changed_pairs(before, updated, removed, f"--update-{pairs}")
+    body, mask = wanted(given, target, cleared=cleared)
     if not mask:
         raise click.UsageError("Nothing to change: give a flag, such as --schedule.")
-    made = session.client.patch(url(session, schedule_id), body, updateMask=mask)
-    tell(session, made, f"Changed schedule {schedule_id}: {_coming(made)}.")
+    made = session.client.patch(url(session, id), body, updateMask=mask)
+    tell(session, made, f"Changed schedule {id}: {_coming(made)}.")
+
+
+def _with_topic(session: Session, given: dict[str, Any]) -> dict[str, Any]:
+    """A topic without its project is one of the session's."""
+    topic = given.get("topic")
+    return {**given, "topic": f"projects/{session.project}/topics/{topic}"} if topic and "/" not in topic else given
 
 
 @schedules.command("list")
@@ -265,12 +331,15 @@ def _result(schedule: Json) -> str:
 def _target(schedule: Json) -> str:
     if (http := schedule.get("httpTarget")) is not None:
         return f"{http['httpMethod']} {http['uri']}"
-    return f"Pub/Sub {schedule.get('pubsubTarget', {}).get('topicName', '')}"
+    return f"Pub/Sub {schedule['pubsubTarget']['topicName']}"
 
 
 def _facts(schedule: Json) -> list[tuple[str, str]]:
-    http, retry, status = (schedule.get(key, {}) for key in ("httpTarget", "retryConfig", "status"))
-    now, body = SystemClock().now(), base64.b64decode(http.get("body", ""))[:_SHOWN].decode(errors="replace")
+    http, message, retry, status = (
+        schedule.get(key, {}) for key in ("httpTarget", "pubsubTarget", "retryConfig", "status")
+    )
+    sent = base64.b64decode(http.get("body") or message.get("data") or "")
+    now, body = SystemClock().now(), sent[:_SHOWN].decode(errors="replace")
     tokens = [
         f"{kind} of {http[key]['serviceAccountEmail']}"
         for key, kind in (("oidcToken", "ID token"), ("oauthToken", "access token"))
@@ -283,6 +352,7 @@ def _facts(schedule: Json) -> list[tuple[str, str]]:
         ("next", schedule.get("scheduleTime", "")),
         ("last attempt", last_attempt + (status.get("message") or _result(schedule))),
         ("headers", ", ".join(f"{name}: {value}" for name, value in http.get("headers", {}).items())),
+        ("attributes", ", ".join(f"{name}={value}" for name, value in message.get("attributes", {}).items())),
         ("body", body),
         ("token", ", ".join(tokens)),
         ("deadline", schedule.get("attemptDeadline", "")),

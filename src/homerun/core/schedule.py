@@ -80,6 +80,9 @@ class Schedule:
             return None
         if self.wanted is not None:
             wanted, self.wanted = self.wanted, None
+            if self.planned == self.due:
+                self.scheduled, self.first, self.failures = wanted, now, 0
+            # Else an earlier one is to be retried, and goes on to be: this one has no retries of its own.
             return self._attempt(Attempt(wanted, forced=True))
         if self.due is not None and self.due <= now:
             self.scheduled, self.first, self.failures = self.due, now, 0
@@ -89,13 +92,13 @@ class Schedule:
     def ended(self, now: datetime, *, ok: bool) -> None:
         """The attempt under way has succeeded or failed."""
         attempt, self.running = self.running, None
-        if attempt is None or attempt.forced:
+        if attempt is None or (attempt.forced and attempt.scheduled != self.scheduled):
             return
-        if self.times.relative and self.due is not None:
+        if self.times.relative and self.due is not None and not attempt.forced:
             self.due = self.times.next(now, self.zone)
         self.planned = self.due
         self.failures = 0 if ok else self.failures + 1
-        if ok or self.first is None:
+        if ok or self.first is None or self.paused:
             return
         if self.retries.allow(self.failures, now - self.first):
             again = now + self.retries.backoff(self.failures)
@@ -103,7 +106,8 @@ class Schedule:
                 self.planned = again
 
     def force(self, now: datetime) -> None:
-        """Attempt now, paused or not, or as soon as none is under way. The schedule stays as it is."""
+        """Attempt now, paused or not, or as soon as none is under way. The schedule stays as it is. If it fails, it is
+        retried like others, unless an earlier one is being retried or the schedule is paused."""
         self.wanted = self.wanted or now
 
     def pause(self) -> None:
