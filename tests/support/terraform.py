@@ -1,4 +1,4 @@
-"""What Terraform's google provider does with a Cloud Run resource, as its public schemas say.
+"""What Terraform's google provider does with a resource of Cloud Run or Cloud Scheduler, as its public schemas say.
 
 A resource's fields are a table: what has a default, what the API may fill in (`computed`), what is sent even if it is
 empty. From it follow the three things that matter to an API: the body that a configuration becomes (`expand`), what of
@@ -261,6 +261,26 @@ V1_SERVICE: dict[str, Field] = {
     ),
 }
 """google_cloud_run_service: v1"""
+
+
+_TOKEN = {"serviceAccountEmail": PLAIN}
+_RETRIES = ("retryCount", "maxRetryDuration", "minBackoffDuration", "maxBackoffDuration", "maxDoublings")
+SCHEDULE: dict[str, Field] = {
+    **plain("description", "schedule"),
+    "timeZone": Field(default="Etc/UTC"),
+    "attemptDeadline": Field(default="180s"),
+    "retryConfig": block(dict.fromkeys(_RETRIES, COMPUTED), computed=True),
+    "pubsubTarget": block(plain("topicName", "data", "attributes")),
+    "appEngineHttpTarget": block(plain("relativeUri", "httpMethod", "body", "headers")),
+    "httpTarget": block(
+        {
+            **plain("uri", "httpMethod", "body", "headers"),
+            "oauthToken": block({**_TOKEN, "scope": COMPUTED}),
+            "oidcToken": block({**_TOKEN, "audience": COMPUTED}),
+        }
+    ),
+}
+"""google_cloud_scheduler_job, but for `paused`, which is no field of the API: the provider pauses and resumes."""
 
 
 def without(fields: Fields, *names: str) -> Fields:
