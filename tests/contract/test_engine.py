@@ -565,7 +565,7 @@ async def test_a_container_that_ignores_sigterm_is_killed_after_the_grace_period
     await world.engine.stop("i1", grace=0.3)
     exited = await world.until(Exited)
     assert isinstance(exited, Exited) and exited.exit == Exit(signal=9)
-    assert 0.25 < asyncio.get_running_loop().time() - began < 5
+    assert 0.25 < asyncio.get_running_loop().time() - began < 60
 
 
 async def test_a_second_stop_can_shorten_the_grace_period(world: World) -> None:

@@ -66,7 +66,7 @@ def test_cancel_ends_an_execution_within_the_grace_period(daemon: Daemon, image:
     began = time.monotonic()
     with pytest.raises(ApiError, match="cancelled"):
         daemon.wait(run)
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 60
     assert daemon.call("GET", f"/v2/{name}")["cancelledCount"] == 3
 
 

@@ -80,13 +80,13 @@ def test_listening_is_seen_without_waiting(port: int) -> None:
         assert listens(HOST, port)
 
 
-async def test_a_listen_is_seen_within_milliseconds(port: int) -> None:
-    waiting = asyncio.ensure_future(started(port, period=5))
+async def test_a_listen_is_seen_without_waiting_for_the_next_attempt(port: int) -> None:
+    waiting = asyncio.ensure_future(started(port, period=100))
     await asyncio.sleep(0.1)
     with socket.create_server((HOST, port)):
         began = CLOCK.mono()
         assert await waiting == (Verdict(True, 1), "")
-        assert CLOCK.mono() - began < 5
+        assert CLOCK.mono() - began < 100
 
 
 async def test_nobody_listens_within_the_limit(port: int) -> None:

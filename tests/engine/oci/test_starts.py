@@ -17,7 +17,7 @@ pytestmark = pytest.mark.host
 async def test_the_phases_of_a_start_add_up(rig: Rig) -> None:
     ready = await rig.ready(await rig.start("serve", probe=PROBE))
     assert list(ready.phases) == ["queue", "network", "mount", "create", "start", "listen"]
-    assert 0.002 < sum(ready.phases.values()) < 2
+    assert 0.002 < sum(ready.phases.values()) < 60
 
 
 # What cannot be started
