@@ -234,6 +234,8 @@ class Lives:
         self._syslog.ended(instance, part)
         if part.probe:
             part.probe.cancel()
+        if part.begun is not None and part.spec.startup is None and not part.well:
+            self._become_well(instance, part)  # it was, though its end is heard of before the return from its start
         part.ended = True
         if len(instance.parts) > 1:
             self._look_at_end(instance, part)
