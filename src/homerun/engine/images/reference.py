@@ -47,7 +47,7 @@ class Reference:
     @classmethod
     def parse(cls, text: str) -> Reference:
         """Raises Invalid, saying what is wrong and what would be right."""
-        if not text or any(character.isspace() or not character.isprintable() for character in text):
+        if not text or " " in text or not text.isprintable():
             raise _wrong(text, "is empty or contains spaces or control characters", "Use e.g. nginx:1.27")
         if text.startswith(("https://", "http://")):
             raise _wrong(text, "is a URL", f"Leave out the scheme: {text.partition('://')[2]}")

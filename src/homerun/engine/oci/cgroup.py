@@ -59,6 +59,7 @@ class Cgroups:
             elif kind == "cgroup":
                 self.controllers.update(dict.fromkeys(options.split(","), point))
         self._own = self._find_own()
+        self._roots = self._find_roots()
 
     @classmethod
     def of_host(cls, parent: str) -> Cgroups:
@@ -107,16 +108,16 @@ class Cgroups:
 
     def roots(self) -> list[Path]:
         """The parents of all instances that exist."""
-        return [root for root in self._roots() if root.is_dir()]
+        return [root for root in self._roots if root.is_dir()]
 
-    def _roots(self) -> list[Path]:
+    def _find_roots(self) -> list[Path]:
         """One folder per hierarchy. In the hybrid layout the runtimes do not see the cgroup2 mount."""
         if self.layout is CgroupLayout.V2 and self.unified:
             return [self.unified / self._parent]
         return [point / self._parent for point in dict.fromkeys(self.controllers.values())]
 
     def _folders(self, group: str) -> list[Path]:
-        return [root / group for root in self._roots()]
+        return [root / group for root in self._roots]
 
     def prepare(self) -> None:
         """With v2, hand the controllers down to the parent's children; the runtimes do not on every version."""
@@ -210,7 +211,8 @@ class Cgroups:
 
     def remove(self, group: str, patience: float = 5) -> None:
         """Kill what is left in it, then remove it. A killed process leaves its cgroup when the kernel gets to it."""
-        for folder in self._folders(group):
+        for root in self._roots:
+            folder = f"{root}/{group}"
             pause, waited = 0.0005, 0.0
             while not _rmdir(folder):
                 if below := self._below(group):
@@ -218,7 +220,7 @@ class Cgroups:
                         self.remove(each, patience)
                     continue
                 if waited > patience:
-                    raise OSError(errno.EBUSY, "the cgroup still has processes", str(folder))
+                    raise OSError(errno.EBUSY, "the cgroup still has processes", folder)
                 self.kill(group)
                 time.sleep(pause)
                 waited += pause
@@ -230,10 +232,10 @@ class Cgroups:
             _rmdir(root)
 
 
-def _rmdir(folder: Path) -> bool:
+def _rmdir(folder: str | Path) -> bool:
     """False: somebody is still in it."""
     try:
-        folder.rmdir()
+        os.rmdir(folder)
     except FileNotFoundError:
         return True
     except OSError as error:

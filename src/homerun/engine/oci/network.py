@@ -194,7 +194,7 @@ class NetworkPool:
     def _recycle(self, network: Network, home: int) -> None:
         kernel.setns(network.fd, kernel.CLONE_NEWNET)
         try:
-            clean = all(_no_sockets(file.read_text()) for file in Path("/proc/thread-self/net").glob("sockstat*"))
+            clean = all(_no_sockets(_about_sockets(name)) for name in ("sockstat", "sockstat6"))
         finally:
             kernel.setns(home, kernel.CLONE_NEWNET)
         if clean and self._ready.qsize() < _MOST and not self._closing:
@@ -207,6 +207,15 @@ class NetworkPool:
 def _hardware_address(name: str) -> bytes:
     """Always the same for the same name; of those that are free for anybody to use (locally administered, unicast)."""
     return b"\x02" + hashlib.sha256(name.encode()).digest()[:5]
+
+
+def _about_sockets(name: str) -> str:
+    """A file of this thread's network namespace; a kernel without IPv6 has none about it."""
+    try:
+        with open(f"/proc/thread-self/net/{name}") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
 
 
 def _no_sockets(sockstat: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 from collections.abc import Iterator
@@ -11,13 +12,15 @@ from pathlib import Path
 PROC = Path("/proc")
 
 
+@functools.cache
 def boot_id() -> str:
     return (PROC / "sys/kernel/random/boot_id").read_text().strip()
 
 
 def _stat(pid: int) -> list[str]:
     """Fields of /proc/PID/stat from the third on (the second is the name, which may hold anything)."""
-    return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        return file.read().rpartition(")")[2].split()
 
 
 def usage(pid: int) -> tuple[float, int] | None:

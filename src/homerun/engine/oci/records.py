@@ -199,8 +199,11 @@ class Record:
 
 
 def _touch(file: Path, at: float) -> None:
-    file.touch()
-    os.utime(file, (at, at))
+    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        os.utime(fd, (at, at))
+    finally:
+        os.close(fd)
 
 
 def _changed(file: Path) -> float | None:

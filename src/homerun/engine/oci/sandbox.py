@@ -94,16 +94,16 @@ def mount_root(
     """
     kernel.mount("tmpfs", str(point), "tmpfs", _MOUNT_FLAGS, f"mode={700 if ids is None else 711},size={size + _OURS}")
     for name in ("layers", "root", "bundle"):
-        (point / name).mkdir(mode=0o755)
+        os.mkdir(f"{point}/{name}", mode=0o755)
     written = point
     if disk is not None:
         written = point / "disk"
         written.mkdir()
         mount_disk(disk.folder, disk.size, written)
     for name in ("upper", "work"):
-        (written / name).mkdir(mode=0o755)
+        os.mkdir(f"{written}/{name}", mode=0o755)
         if ids is not None:
-            os.chown(written / name, *ids.owner())
+            os.chown(f"{written}/{name}", *ids.owner())
     if packed is not None:
         checkpoints.unpack(packed, upper(point, disk))
     for number, layer in enumerate(layers):
