@@ -1,12 +1,13 @@
 """What conmon says, and what it leaves."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from homerun.engine.oci import monitor
-from homerun.engine.oci.monitor import CreateFailed
+from homerun.engine.oci.monitor import CreateFailed, Creation
 from homerun.engine.oci.procfs import Process
 from homerun.lib.errors import Internal
 from tests.engine.oci.conftest import Rig
@@ -34,6 +35,51 @@ def test_anything_else_is_our_fault(said: bytes) -> None:
 def test_a_refusal_without_words() -> None:
     with pytest.raises(CreateFailed, match="no message"):
         monitor._container(b'{"pid": -1}')
+
+
+CONMON = """#!/bin/sh
+touch up
+head -c 1 /proc/self/fd/$_OCI_STARTPIPE
+touch begun
+echo '{"pid": -1, "message": "no"}' > /proc/self/fd/$_OCI_SYNCPIPE
+"""
+
+
+@pytest.fixture
+def under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Creation:
+    """By one that touches `up` when it runs, and `begun` when it would call the runtime, which refuses."""
+    conmon = tmp_path / "conmon"
+    conmon.write_text(CONMON)
+    conmon.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    return monitor.create(str(conmon), "crun", [], id="i", bundle=tmp_path, record=tmp_path, log=tmp_path / "log")
+
+
+def until_exists(file: Path, patience: float = 60) -> None:
+    deadline = time.monotonic() + patience
+    while not file.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.sockets
+def test_it_comes_up_while_the_bundle_is_made_and_waits_for_it(under_way: Creation, tmp_path: Path) -> None:
+    until_exists(tmp_path / "up")
+    assert not (tmp_path / "begun").exists()
+    under_way.go()
+    with pytest.raises(CreateFailed, match="no"):
+        under_way.done()
+    assert (tmp_path / "begun").exists()
+    under_way.abandon()
+
+
+@pytest.mark.sockets
+def test_without_a_bundle_nothing_of_it_is_left(under_way: Creation, tmp_path: Path) -> None:
+    until_exists(tmp_path / "up")
+    files = len(os.listdir("/proc/self/fd"))
+    under_way.abandon()
+    assert len(os.listdir("/proc/self/fd")) <= files - 2
+    assert not (tmp_path / "begun").exists()
 
 
 @pytest.mark.host

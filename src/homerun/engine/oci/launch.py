@@ -88,21 +88,63 @@ class Order:
 
 def create(host: Host, order: Order, phases: dict[str, float]) -> list[Monitor]:
     """Mount and create; the programs wait. In a fresh mount namespace. Raises Invalid, Internal."""
-    began = time.perf_counter()
-    bundles = []
+    under_way: list[Creation] = []
+    try:
+        began = time.perf_counter()
+        for number, item in enumerate(order.items):
+            under_way.append(_begin(host, order, item, number))
+        users = _lay_out_all(host, order)
+        mounted = time.perf_counter()
+        phases["mount"] = mounted - began
+        if len(order.items) > 1:
+            host.cgroups.divide(order.id)
+        created = _create_all(host, order, under_way)
+        if host.ids:
+            for made, user in zip(created, users, strict=True):
+                _hand_over_streams(made.init, host.ids.owner(user.uid, user.gid))
+    except BaseException:
+        for creation in under_way:
+            creation.abandon()
+        raise
+    phases["create"] = time.perf_counter() - mounted
+    return created
+
+
+def _begin(host: Host, order: Order, item: Item, number: int) -> Creation:
+    """Its monitor comes up while the root is being mounted."""
+    return monitor.create(
+        host.conmon,
+        host.runtime.program,
+        host.runtime.arguments,
+        id=item.key,
+        bundle=_point(host, number) / "bundle",
+        record=order.record,
+        log=item.log,
+        restore=item.checkpoint.image if item.checkpoint else None,
+        niceness=BACKGROUND_NICE if order.background else 0,
+    )
+
+
+def _lay_out_all(host: Host, order: Order) -> list[users.User]:
+    """Who the programs run as."""
     volumes.mount_volumes(host.layout.volumes, order.volumes, host.layout.state, host.ids)
+    found = []
     for number, item in enumerate(order.items):
         with _named(order, item):
-            bundles.append(_lay_out(host, order, item, number))
-    mounted = time.perf_counter()
-    phases["mount"] = mounted - began
-    if len(order.items) > 1:
-        host.cgroups.divide(order.id)
-    created = _create_all(host, order, [bundle for bundle, _ in bundles])
-    if host.ids:
-        for made, (_, user) in zip(created, bundles, strict=True):
-            _hand_over_streams(made.init, host.ids.owner(user.uid, user.gid))
-    phases["create"] = time.perf_counter() - mounted
+            found.append(_lay_out(host, order, item, number))
+    return found
+
+
+def _create_all(host: Host, order: Order, under_way: Sequence[Creation]) -> list[Monitor]:
+    """Side by side."""
+    for creation in under_way:
+        creation.go()
+    created = []
+    for item, creation in zip(order.items, under_way, strict=True):
+        with _named(order, item):
+            created.append(_done(creation, host.runtime))
+        host.runtime.erase_copy(item.key)
+        host.filter.learn(host.runtime, item.key)
     return created
 
 
@@ -110,37 +152,6 @@ def _hand_over_streams(init: Process, owner: tuple[int, int]) -> None:
     """So that /dev/stdout can be opened by its name: crun sees to it by itself, runc cannot from inside."""
     for number in (1, 2):
         os.chown(f"/proc/{init.pid}/fd/{number}", *owner)
-
-
-def _create_all(host: Host, order: Order, bundles: Sequence[Path]) -> list[Monitor]:
-    """All or none."""
-    under_way: list[Creation] = []
-    created = []
-    try:
-        for item, bundle in zip(order.items, bundles, strict=True):
-            under_way.append(
-                monitor.create(
-                    host.conmon,
-                    host.runtime.program,
-                    host.runtime.arguments,
-                    id=item.key,
-                    bundle=bundle,
-                    record=order.record,
-                    log=item.log,
-                    restore=item.checkpoint.image if item.checkpoint else None,
-                    niceness=BACKGROUND_NICE if order.background else 0,
-                )
-            )
-        for item, creation in zip(order.items, under_way, strict=True):
-            with _named(order, item):
-                created.append(_done(creation, host.runtime))
-            host.runtime.erase_copy(item.key)
-            host.filter.learn(host.runtime, item.key)
-    except BaseException:
-        for creation in under_way:
-            creation.abandon()
-        raise
-    return created
 
 
 def _done(creation: Creation, runtime: Runtime) -> Monitor:
@@ -174,15 +185,19 @@ def discard(host: Host, id: str, keys: Iterable[str]) -> None:
         host.runtime.forget(key)
 
 
-def _lay_out(host: Host, order: Order, item: Item, number: int) -> tuple[Path, users.User]:
+def _point(host: Host, number: int) -> Path:
+    """In the first one's memory; the rest of it is its own."""
+    return host.layout.sandbox / str(number) if number else host.layout.sandbox
+
+
+def _lay_out(host: Host, order: Order, item: Item, number: int) -> users.User:
     """Mount the root of the container that is the `number`th, with the runtime's config beside it: the bundle."""
-    point = host.layout.sandbox
+    point = _point(host, number)
     if number:
-        point /= str(number)  # in the first one's memory; the rest of it is its own
         point.mkdir()
     document, user = _prepare(host, order, item, point)
     (point / "bundle/config.json").write_text(json.dumps(document))
-    return point / "bundle", user
+    return user
 
 
 def _prepare(host: Host, order: Order, item: Item, point: Path) -> tuple[dict[str, object], users.User]:

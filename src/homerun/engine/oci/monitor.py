@@ -23,7 +23,6 @@ from homerun.lib.errors import Internal
 
 LEAST_URGENT = 19
 _PATIENCE = 60
-_SYNC_PIPE = 3
 _LOG_LIMIT = 64 << 20
 _TIMESTAMP = re.compile(r"^(\d{4}-\d\d-\d\dT\S+?:|time=\S+|level=\S+)\s*", re.MULTILINE)
 
@@ -62,18 +61,22 @@ async def while_it_runs(monitor: Process) -> AsyncIterator[None]:
 
 
 class Creation:
-    """One that is under way: conmon runs and the runtime is at work."""
+    """One that is under way: conmon runs, and waits for its bundle to be complete."""
 
-    def __init__(self, pid: int, reader: int) -> None:
+    def __init__(self, pid: int, reader: int, starter: int) -> None:
         self._pid = pid
         self._reader = reader
+        self._starter = starter
+
+    def go(self) -> None:
+        """The bundle is complete: set the runtime to work."""
+        with contextlib.suppress(BrokenPipeError):  # why it ended, it says itself
+            os.write(self._starter, b"x")
 
     def done(self) -> Monitor:
         """Wait for it. Raises CreateFailed, Internal; then `abandon` it."""
-        try:
-            init = _container(_read(self._reader))
-        finally:
-            os.close(self._reader)
+        init = _container(_read(self._reader))
+        self._close()
         process = Process.of(self._pid)
         if process is None or init is None:
             raise Internal("the container's first process vanished before it was started")
@@ -84,6 +87,14 @@ class Creation:
         """Nothing of it is left afterwards."""
         kill_tree(self._pid)
         os.waitpid(self._pid, 0)
+        self._close()
+
+    def _close(self) -> None:
+        """Once: a number that is closed may be another file's already."""
+        for fd in (self._reader, self._starter):
+            if fd >= 0:
+                os.close(fd)
+        self._reader = self._starter = -1
 
 
 def create(
@@ -98,13 +109,12 @@ def create(
     restore: Path | None = None,
     niceness: int = 0,
 ) -> Creation:
-    """Spawn conmon in the calling thread's namespaces, which has the runtime create the container, or go on with one
-    from its checkpoint in `restore`.
+    """Spawn conmon in the calling thread's namespaces, which will have the runtime create the container, or go on with
+    one from its checkpoint in `restore`. That it comes up takes a few milliseconds, in which the bundle can be made.
 
     `niceness`: how much more of it than this thread has conmon, the runtime, and the container's first process while it
     waits.
     """
-    reader, writer = os.pipe()
     command = [conmon, "--cid", id, "--cuuid", id, "--name", id, "--runtime", runtime, "--bundle", str(bundle)]
     command += ["--sync", "--full-attach", "--no-sync-log", "--log-path", f"k8s-file:{log}"]
     command += ["--log-size-max", str(_LOG_LIMIT), "--exit-dir", str(record)]
@@ -113,26 +123,32 @@ def create(
         command += ["--restore", str(restore)]
     for argument in runtime_args:
         command += ["--runtime-arg", argument]
+    reader, writer = os.pipe()
+    gate, starter = os.pipe()
     try:
-        pid = _spawn(command, writer, session=bool(niceness))
+        pid = _spawn(command, writer, gate, session=bool(niceness))
         if niceness:
             _give_way(pid, niceness)
-        return Creation(pid, reader)
+        return Creation(pid, reader, starter)
     except BaseException:
         os.close(reader)
+        os.close(starter)
         raise
     finally:
         os.close(writer)
+        os.close(gate)
 
 
-def _spawn(command: list[str], writer: int, *, session: bool) -> int:
+def _spawn(command: list[str], writer: int, gate: int, *, session: bool) -> int:
     """posix_spawn: no Python object that wants to be waited for, and descriptors of ours do not pass. `session`: in one
     of its own from the start, as conmon would make itself a moment later."""
     actions: list[tuple[int, int, int] | tuple[int, int, str, int, int]] = [
         (os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)
     ]
-    actions.append((os.POSIX_SPAWN_DUP2, writer, _SYNC_PIPE))
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "_OCI_SYNCPIPE": str(_SYNC_PIPE)}
+    # A descriptor that becomes itself is passed on under its own number.
+    actions += [(os.POSIX_SPAWN_DUP2, fd, fd) for fd in (writer, gate)]
+    environment = {"PATH": os.environ.get("PATH", os.defpath)}
+    environment |= {"_OCI_SYNCPIPE": str(writer), "_OCI_STARTPIPE": str(gate)}
     reset = [signal.SIGPIPE, signal.SIGXFSZ]
     return os.posix_spawn(command[0], command, environment, file_actions=actions, setsigdef=reset, setsid=session)
 
