@@ -199,11 +199,8 @@ class Record:
 
 
 def _touch(file: Path, at: float) -> None:
-    fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        os.utime(fd, (at, at))
-    finally:
-        os.close(fd)
+    file.touch()
+    os.utime(file, (at, at))
 
 
 def _changed(file: Path) -> float | None:

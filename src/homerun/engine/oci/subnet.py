@@ -95,5 +95,6 @@ class Subnet:
 
     def addresses(self) -> Iterator[str]:
         """All that instances may have, in order."""
+        first = int(self.network.network_address)
         for number in range(2, self.network.num_addresses - 1):
-            yield str(self.network.network_address + number)
+            yield socket.inet_ntoa((first + number).to_bytes(4))
