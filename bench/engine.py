@@ -2,7 +2,8 @@
 
 All alternate, start by start, with a pause in between: that is what a cold start is like, and it is slower than one
 right after another (the kernel's first move of a process between cgroups waits for an RCU grace period). crun takes
-part twice: the two must agree, or the machine was too noisy. Then whole cycles (start, ready, stop, removed) a second.
+part twice: the two must agree, or the machine was too noisy. The CPU that a start costs until it is removed again is
+told too, which others at work on the machine change less. Then whole cycles (start, ready, stop, removed) a second.
 
     python -m bench.engine          root and an OCI runtime needed, podman wanted; writes bench/results/engine.json
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import resource
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -33,6 +35,13 @@ from tests.support.images import app_layer, make_image
 
 _MAPPED = "with user namespaces"
 _PHASES = ("queue", "network", "mount", "create", "start", "listen")
+_WHOSE = {"engine": resource.RUSAGE_SELF, "monitor, runtime, program": resource.RUSAGE_CHILDREN}
+
+
+def cpu_ms() -> dict[str, float]:
+    """Used until now, by whom."""
+    used = {name: resource.getrusage(who) for name, who in _WHOSE.items()}
+    return {name: 1000 * (each.ru_utime + each.ru_stime) for name, each in used.items()}
 
 
 class Contender:
@@ -46,6 +55,7 @@ class Contender:
         self.ready_ms: list[float] = []
         self.stop_ms: list[float] = []
         self.phases: dict[str, list[float]] = {name: [] for name in _PHASES}
+        self.cpu_ms: dict[str, list[float]] = {name: [] for name in _WHOSE}
 
     @classmethod
     @asynccontextmanager
@@ -73,7 +83,7 @@ class Contender:
         """Start, ready, stop, gone."""
         id = f"b{next(self._ids)}"
         told = self._events[id] = asyncio.Queue()
-        began = time.perf_counter()
+        before, began = cpu_ms(), time.perf_counter()
         await self._engine.start(self.spec(id))
         while isinstance(event := await told.get(), Probed):
             if not event.well:
@@ -85,6 +95,8 @@ class Contender:
         await self._engine.remove(id)
         self.ready_ms.append((up - began) * 1000)
         self.stop_ms.append((down - up) * 1000)
+        for name, used in cpu_ms().items():
+            self.cpu_ms[name].append(used - before[name])
         if isinstance(event, Ready):
             for name in _PHASES:
                 self.phases[name].append(event.phases[name] * 1000)
@@ -92,7 +104,13 @@ class Contender:
     def figures(self, starts: int) -> dict[str, object]:
         """Of the first so many starts: those after them were made for the rate."""
         phases = {name: values[:starts] for name, values in self.phases.items()}
-        return {"ready_ms": self.ready_ms[:starts], "stop_ms": self.stop_ms[:starts], "phases_ms": phases}
+        cpu = {name: values[:starts] for name, values in self.cpu_ms.items()}
+        return {
+            "ready_ms": self.ready_ms[:starts],
+            "stop_ms": self.stop_ms[:starts],
+            "phases_ms": phases,
+            "cpu_ms": cpu,
+        }
 
 
 async def cycles_a_second(contender: Contender, concurrency: int, total: int) -> float:
@@ -150,6 +168,8 @@ def report(contenders: Mapping[str, Contender], theirs: list[float], starts: int
         [name, *(f"{median(values):.2f}" for values in each.phases.values())] for name, each in contenders.items()
     ]
     print(table(["median of phases, ms", *_PHASES], phases))
+    cpus = [[name, *(f"{median(values):.1f}" for values in each.cpu_ms.values())] for name, each in contenders.items()]
+    print(table(["median of CPU from start to removal, ms", *_WHOSE], cpus))
     control = median(contenders["crun again"].ready_ms) / reference
     if not CONTROL_RANGE[0] < control < CONTROL_RANGE[1]:
         print(f"crun against itself: {control:.2f}: this machine was too noisy, run it again")

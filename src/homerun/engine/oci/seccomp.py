@@ -27,8 +27,8 @@ _FAMILIES = sorted((socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_N
 
 
 class Filter:
-    """The profile as crun has compiled it (3 ms of CPU), which is the same for all containers: the first one's is given
-    to the others. Other runtimes, and one that should not know the annotation any more, compile what `profile` says."""
+    """The profile as crun has compiled it, which takes it long and is the same for all containers: the first one's is
+    given to the others. Other runtimes, and one that should not know the annotation, compile what `profile` says."""
 
     def __init__(self) -> None:
         self._compiled = ""
