@@ -96,8 +96,9 @@ class OciEngine:
             if self._layout.mapped:
                 self._ids = await asyncio.to_thread(IdMap.open)
             runtime = await host.choose_runtime(self._wanted, self._layout, cgroups, conmon, self._sandboxes, self._ids)
-            self._program = SealedProgram(runtime.path)
-            runtime = replace(runtime, sealed=self._program)
+            if runtime.name == "crun":  # runc gains nothing by it
+                self._program = SealedProgram(runtime.path)
+                runtime = replace(runtime, sealed=self._program)
             own = next((door.address for door in self._doors if door.port == 53), "")
             self._host = Host(self._layout, cgroups, runtime, conmon, self._task_limit, self._disk, own, self._ids)
             if self._criu:

@@ -1,8 +1,8 @@
 """A copy of a program in memory that nobody can write to, to be run again and again.
 
-So that no container can overwrite the host's runtime (CVE-2019-5736), crun and runc run as such a copy: where they do
-not find themselves to be one already, each call makes one and executes it anew. One that is made here, once, is what
-they look for.
+So that no container can overwrite the host's runtime (CVE-2019-5736), crun runs as such a copy, or from a read-only
+mount: where it does not find itself there already, each call makes one and executes it anew, which takes long for a
+program of many libraries. A sealed copy that is made here, once, is what it looks for.
 """
 
 from __future__ import annotations
