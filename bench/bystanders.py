@@ -55,8 +55,8 @@ class Client:
             time.sleep(max(due - time.monotonic(), 0))
             connection.request("GET", "/", headers={"Host": host})
             response = connection.getresponse()
-            response.read()
-            assert response.status == 200, response.status
+            body = response.read()
+            assert response.status == 200, (response.status, response.headers.items(), body)
             found.append((time.monotonic() - due) * 1000)
         writer.send(found)
 
