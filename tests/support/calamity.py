@@ -101,7 +101,7 @@ def reboot(daemon: Daemon, boot_id: Path | None = None) -> None:
     cgroups = Cgroups.of_host(layout.cgroup)
     for name in cgroups.names():
         cgroups.remove(name)
-    cgroups.remove_parent()
+    cgroups.remove_parents()
     for link in links(layout.tag):
         subprocess.run(["ip", "link", "delete", link], capture_output=True)
     subprocess.run(["nft", "delete", "table", "inet", f"homerun_{layout.tag}"], capture_output=True)

@@ -40,11 +40,6 @@ def test_limits_that_the_host_cannot_keep_are_not_asked_for() -> None:
     assert resources["unified"] == {"memory.oom.group": "1"}
 
 
-def test_what_gives_way_has_a_part_of_its_usual_share_and_the_same_limit() -> None:
-    cpu = made(Limits(0.5, 64 << 20, 100, swap=True, weight=0.1))["linux"]["resources"]["cpu"]
-    assert cpu == {"quota": 50_000, "period": 100_000, "shares": 51}
-
-
 def test_namespaces_and_the_network_from_the_pool() -> None:
     namespaces = {each["type"]: each.get("path") for each in made()["linux"]["namespaces"]}
     assert namespaces == dict.fromkeys(("pid", "ipc", "uts", "mount", "cgroup")) | {"network": "/proc/1/fd/7"}

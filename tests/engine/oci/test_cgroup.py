@@ -42,8 +42,9 @@ def unified(tmp_path: Path) -> Cgroups:
     """A v2 hierarchy, as far as files go."""
     (tmp_path / "cgroup.controllers").write_text("cpuset cpu memory pids")
     (tmp_path / "cgroup.subtree_control").write_text("memory")
-    (tmp_path / "p").mkdir()
-    (tmp_path / "p/cgroup.subtree_control").write_text("")
+    for parent in ("p", "p-background"):
+        (tmp_path / parent).mkdir()
+        (tmp_path / parent / "cgroup.subtree_control").write_text("")
     return Cgroups("p", f"1 1 0:1 / {tmp_path} rw - cgroup2 cgroup2 rw\n")
 
 
@@ -52,6 +53,24 @@ def test_v2_hands_controllers_down(unified: Cgroups, tmp_path: Path) -> None:
     unified.prepare()
     assert (tmp_path / "cgroup.subtree_control").read_text() == "+pids"  # each write adds one; a file keeps the last
     assert (tmp_path / "p/cgroup.subtree_control").read_text() == "+pids"
+    assert (tmp_path / "p-background/cgroup.subtree_control").read_text() == "+pids"
+
+
+def test_what_is_in_the_background_is_weighed_against_all_others_together(unified: Cgroups, tmp_path: Path) -> None:
+    unified.prepare()
+    assert (tmp_path / "p-background/cpu.weight").read_text() == "10"
+    assert not (tmp_path / "p/cpu.weight").exists(), "the kernel's own"
+
+
+def test_what_is_in_the_background_is_found_by_its_name_alone(unified: Cgroups, tmp_path: Path) -> None:
+    assert unified.path("i", background=True) == "/p-background/i"
+    for folder in ("p-background/i", "p/j"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "cgroup.procs").write_text("1\n2\n")
+    assert unified.names() == {"i", "j"}
+    unified.allot("i", 1)
+    assert (tmp_path / "p-background/i/cpu.max").exists()
+    assert unified.processes("i") == {1, 2}
 
 
 def test_v2_counts_oom_kills(unified: Cgroups, tmp_path: Path) -> None:
@@ -77,6 +96,8 @@ def test_v1_has_files_of_its_own_for_it(tmp_path: Path) -> None:
         (tmp_path / name / "p/i").mkdir(parents=True)
     mounts = "".join(f"1 1 0:1 / {tmp_path}/{name} rw - cgroup cgroup rw,{name}\n" for name in ("cpu", "cpuacct"))
     cgroups = Cgroups("p", mounts + f"1 1 0:2 / {tmp_path}/unified rw - cgroup2 cgroup2 rw\n")
+    cgroups.prepare()
+    assert (tmp_path / "cpu/p-background/cpu.shares").read_text() == "102"
     cgroups.allot("i", 2)
     assert (tmp_path / "cpu/p/i/cpu.cfs_quota_us").read_text() == "200000"
     (tmp_path / "cpuacct/p/i/cpuacct.usage").write_text("2500000000\n")
@@ -107,7 +128,7 @@ def test_what_is_left_in_a_cgroup_is_killed_with_it() -> None:
     cgroups.remove("i")
     cgroups.remove("i")
     assert cgroups.names() == set()
-    cgroups.remove_parent()
+    cgroups.remove_parents()
     assert cgroups.roots() == []
 
 

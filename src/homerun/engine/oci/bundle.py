@@ -77,8 +77,6 @@ class Limits:
     """In cores, for the start, if that is more. Its weight beside others is that of `cpu`."""
     group_oom: bool = False
     """One process over the limit takes the whole instance down (cgroup v2)."""
-    weight: float = 1.0
-    """Part of its usual share of the CPU where others want it as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +145,7 @@ def _resources(limits: Limits) -> dict[str, Any]:
         "cpu": {
             "quota": quota(max(limits.cpu, limits.start_cpu)),
             "period": PERIOD,
-            "shares": max(2, int(limits.cpu * limits.weight * 1024)),
+            "shares": max(2, int(limits.cpu * 1024)),
         },
         "pids": {"limit": limits.tasks},
         "devices": [{"allow": False, "access": "rwm"}],

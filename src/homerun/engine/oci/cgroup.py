@@ -3,6 +3,9 @@
 The OCI runtime makes an instance's cgroup and puts its limits; we read what became of it, kill what is left in it, and
 remove it. All paths are `<mount>/<parent>/<group>`; with v1 there is one per hierarchy. The group of an instance with
 one container is its id; of several, each has its own below that.
+
+Instances in the background have a parent of their own, beside that of the others. Below one and the same, a service
+would have to wait for as long as tasks have used up more than its parent's share of the CPU.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ PERIOD = 100_000
 """Microseconds in which a group may run for so long as its quota says. Never changed while it runs: the kernel would
 let the old period pass first."""
 _SMALLEST_QUOTA = 1000
+BACKGROUND_WEIGHT = 0.1
+"""Of all instances in the background together, where CPU is short: part of the share that the others have together."""
 
 
 class CgroupLayout(StrEnum):
@@ -50,7 +55,7 @@ class Cgroups:
     """The host's hierarchies. `mountinfo`: text of /proc/self/mountinfo."""
 
     def __init__(self, parent: str, mountinfo: str) -> None:
-        self._parent = parent
+        self._parent, self._background = parent, f"{parent}-background"
         self.unified: Path | None = None
         self.controllers: dict[str, Path] = {}
         for point, kind, options in _mounts(mountinfo):
@@ -96,37 +101,45 @@ class Cgroups:
         memory = self.controllers.get("memory")
         return memory is not None and (memory / "memory.memsw.limit_in_bytes").exists()
 
-    def path(self, group: str) -> str:
+    def path(self, group: str, *, background: bool = False) -> str:
         """For `cgroupsPath` of the runtime's config."""
-        return f"/{self._parent}/{group}"
+        return f"/{self._background if background else self._parent}/{group}"
 
-    def divide(self, instance: str) -> None:
+    def divide(self, instance: str, *, background: bool = False) -> None:
         """It is going to have groups below its own."""
         if self.layout is CgroupLayout.V2 and self.unified is not None:
-            (self.unified / self._parent / instance).mkdir(exist_ok=True)
-            self._hand_down(self.unified / self._parent / instance)
+            folder = self.unified / (self._background if background else self._parent) / instance
+            folder.mkdir(exist_ok=True)
+            self._hand_down(folder)
 
     def roots(self) -> list[Path]:
         """The parents of all instances that exist."""
         return [root for root in self._roots if root.is_dir()]
 
     def _find_roots(self) -> list[Path]:
-        """One folder per hierarchy. In the hybrid layout the runtimes do not see the cgroup2 mount."""
-        if self.layout is CgroupLayout.V2 and self.unified:
-            return [self.unified / self._parent]
-        return [point / self._parent for point in dict.fromkeys(self.controllers.values())]
+        """Two folders per hierarchy. In the hybrid layout the runtimes do not see the cgroup2 mount."""
+        v2 = self.layout is CgroupLayout.V2 and self.unified
+        points = [v2] if v2 else dict.fromkeys(self.controllers.values())
+        return [point / parent for point in points for parent in (self._parent, self._background)]
 
     def _folders(self, group: str) -> list[Path]:
+        """Wherever it may be."""
         return [root / group for root in self._roots]
 
     def prepare(self) -> None:
-        """With v2, hand the controllers down to the parent's children; the runtimes do not on every version."""
-        if self.layout is not CgroupLayout.V2 or self.unified is None:
-            return
-        parent = self.unified / self._parent
-        parent.mkdir(exist_ok=True)
-        for folder in (self.unified, parent):
-            self._hand_down(folder)
+        """With v2, hand the controllers down to the parents' children; the runtimes do not on every version. Weigh what
+        is in the background against the rest."""
+        if self.controllers:
+            background = self.controllers["cpu"] / self._background
+            background.mkdir(exist_ok=True)
+            (background / "cpu.shares").write_text(str(int(BACKGROUND_WEIGHT * 1024)))
+        elif self.unified is not None:
+            background = self.unified / self._background
+            self._hand_down(self.unified)
+            for parent in (self.unified / self._parent, background):
+                parent.mkdir(exist_ok=True)
+                self._hand_down(parent)
+            (background / "cpu.weight").write_text(str(int(BACKGROUND_WEIGHT * 100)))
 
     @staticmethod
     def _hand_down(folder: Path) -> None:
@@ -176,8 +189,11 @@ class Cgroups:
     def _file(self, group: str, controller: str, v1: str, v2: str) -> Path:
         """A file of the group's, by its names with v1 and v2 of `controller`."""
         if self.controllers or self.unified is None:
-            return self.controllers.get(controller, Path("/nowhere")) / self._parent / group / v1
-        return self.unified / self._parent / group / v2
+            point, name = self.controllers.get(controller, Path("/nowhere")), v1
+        else:
+            point, name = self.unified, v2
+        background = point / self._background / group
+        return (background if background.is_dir() else point / self._parent / group) / name
 
     def processes(self, group: str) -> set[int]:
         found: set[int] = set()
@@ -226,7 +242,7 @@ class Cgroups:
                 waited += pause
                 pause = min(0.05, pause * 2)
 
-    def remove_parent(self) -> None:
+    def remove_parents(self) -> None:
         """Without instances only."""
         for root in self.roots():
             _rmdir(root)

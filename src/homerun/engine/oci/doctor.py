@@ -184,7 +184,7 @@ async def _fault(path: str, *, mapped: bool = False) -> str | None:
             if ids:
                 ids.close()
             sandboxes.close()
-            cgroups.remove_parent()
+            cgroups.remove_parents()
             layout.clear()
 
 

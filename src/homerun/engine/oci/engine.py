@@ -170,7 +170,7 @@ class OciEngine:
         self._pool.close(remove=remove)
         if remove:
             firewall.remove(f"homerun_{self._layout.tag}")
-            self._host.cgroups.remove_parent()
+            self._host.cgroups.remove_parents()
             self._layout.clear()
 
     def _close_sandboxes(self) -> None:

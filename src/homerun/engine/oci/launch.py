@@ -36,8 +36,6 @@ from homerun.lib.errors import Internal, Invalid, ResourceExhausted
 
 BACKGROUND_NICE = 10
 """While the containers of an instance in the background are made, what makes them gets a tenth of its share."""
-BACKGROUND_WEIGHT = 0.1
-"""And so do the containers, beside those of other instances, where CPU is short."""
 _RESOLV = Path("/etc/resolv.conf")
 _REAL_RESOLV = Path("/run/systemd/resolve/resolv.conf")
 
@@ -97,7 +95,7 @@ def create(host: Host, order: Order, phases: dict[str, float]) -> list[Monitor]:
         mounted = time.perf_counter()
         phases["mount"] = mounted - began
         if len(order.items) > 1:
-            host.cgroups.divide(order.id)
+            host.cgroups.divide(order.id, background=order.background)
         created = _create_all(host, order, under_way)
         if host.ids:
             for made, user in zip(created, users, strict=True):
@@ -227,12 +225,11 @@ def _prepare(host: Host, order: Order, item: Item, point: Path) -> tuple[dict[st
         host.cgroups.swap_accounting,
         container.start_cpu,
         host.cgroups.layout is CgroupLayout.V2,
-        BACKGROUND_WEIGHT if order.background else 1.0,
     )
     place = bundle.Place(
         str(root),
         _files(point, [each.container.name for each in order.items], hidden, host.name_server),
-        host.cgroups.path(item.group),
+        host.cgroups.path(item.group, background=order.background),
         f"/proc/{os.getpid()}/fd/{order.network}",
         host.ids,
     )
