@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import os
 import threading
 from collections.abc import Iterator
 
 import pytest
 
 from homerun.core.ownership import owner
+from homerun.daemon.processes import ROUTER_URGENCY
 from tests.support.daemon import LOCATION, Daemon
 
 pytestmark = pytest.mark.host
@@ -27,6 +29,11 @@ def shared(tmp_path_factory: pytest.TempPathFactory, app: str) -> Iterator[Daemo
 
 def owned_by(index: int) -> list[str]:
     return [name for name in SERVICES if owner(f"{LOCATION}/services/{name}", 2) == index]
+
+
+def test_a_router_comes_before_control(shared: Daemon) -> None:
+    niceness = {role: os.getpriority(os.PRIO_PROCESS, pid) for role, pid in shared.children().items()}
+    assert niceness["router"] == niceness["router 1"] == max(niceness["control"] - ROUTER_URGENCY, -20)
 
 
 def test_all_services_answer_on_one_port_and_over_one_connection(shared: Daemon) -> None:
