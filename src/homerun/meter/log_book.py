@@ -178,13 +178,8 @@ class LogBook:
             self._hurry.clear()
         news = self._news | self._source.changed()
         waiting, self._waiting = self._waiting, deque()
-        now = self._clock.now()
-        made = await self._run(lambda: self._collect(news, waiting, now))
-        dropped = self._dropped
-        if dropped and made.batches:
-            for batch in made.batches.values():
-                batch.rows.append(dropped_row(dropped, now))
-        await self._run(lambda: self._commit(made, now))
+        now, dropped = self._clock.now(), self._dropped
+        made = await self._run(lambda: self._write(news, waiting, dropped, now))
         if len(made.refused) < len(made.batches):
             self._dropped -= dropped
         if made.trouble:
@@ -208,6 +203,14 @@ class LogBook:
         self._waiting = waiting
 
     # In the writing thread
+
+    def _write(self, news: set[str], waiting: Iterable[Making], dropped: int, now: float) -> _Round:
+        made = self._collect(news, waiting, now)
+        if dropped:
+            for batch in made.batches.values():
+                batch.rows.append(dropped_row(dropped, now))
+        self._commit(made, now)
+        return made
 
     def _collect(self, news: set[str], waiting: Iterable[Making], now: float) -> _Round:
         made, count = _Round(), 0
