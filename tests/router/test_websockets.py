@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiohttp
+import h2.config
+import h2.connection
+import h2.events
 import pytest
 from aiohttp import web
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from websockets.extensions.permessage_deflate import PerMessageDeflate
+from websockets.frames import Frame, Opcode
+from websockets.protocol import State
+from websockets.uri import parse_uri
 
 from homerun.wire.link import Usage
 from tests.router.test_server import Platform
@@ -174,3 +181,93 @@ async def test_an_event_is_there_before_the_next_one_is_made(platform: Platform)
                 taken.release()
     assert seen == list(range(20))
     await runner.cleanup()
+
+
+class Http2:
+    """A client of WebSockets over HTTP/2 (RFC 8441): the frames of one are those of the `h2` library, the frames of the
+    other those of `websockets`."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+        self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+        self._h2.initiate_connection()
+        self._sockets: dict[int, ClientProtocol] = {}
+        self.status: dict[int, str] = {}
+        self.messages: dict[int, list[bytes]] = {}
+        self.ended: set[int] = set()
+
+    def open(self, path: str = "/") -> int:
+        stream: int = self._h2.get_next_available_stream_id()
+        fields = [(":method", "CONNECT"), (":scheme", "http"), (":authority", "localhost"), (":path", path)]
+        more = [(":protocol", "websocket"), ("sec-websocket-version", "13"), ("sec-websocket-protocol", "chat")]
+        self._h2.send_headers(stream, [*fields, *more])
+        self._sockets[stream] = ClientProtocol(parse_uri("ws://localhost/"), state=State.OPEN, max_size=None)
+        self.messages[stream] = []
+        return stream
+
+    async def send(self, stream: int, message: bytes) -> None:
+        self._sockets[stream].send_binary(message)
+        await self._flush(stream)
+
+    async def close(self, stream: int) -> None:
+        self._sockets[stream].send_close(1000)
+        await self._flush(stream)
+
+    async def _flush(self, stream: int) -> None:
+        for data in self._sockets[stream].data_to_send():
+            left = data
+            while left:
+                room = min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size, len(left))
+                if not room:
+                    await self.hear()
+                    continue
+                self._h2.send_data(stream, left[:room])
+                left = left[room:]
+                self._writer.write(self._h2.data_to_send())
+
+    async def hear(self) -> None:
+        self._writer.write(self._h2.data_to_send())
+        data = await self._reader.read(1 << 16)
+        assert data, "the router has closed the connection"
+        for event in self._h2.receive_data(data):
+            if isinstance(event, h2.events.ResponseReceived):
+                self.status[event.stream_id] = dict(event.headers)[":status"]
+            elif isinstance(event, h2.events.DataReceived):
+                self._h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                socket = self._sockets[event.stream_id]
+                socket.receive_data(event.data)
+                for frame in socket.events_received():
+                    assert isinstance(frame, Frame)
+                    if frame.opcode is Opcode.BINARY or frame.opcode is Opcode.CONT:
+                        self.messages[event.stream_id].append(bytes(frame.data))
+            elif isinstance(event, h2.events.StreamEnded):
+                self.ended.add(event.stream_id)
+        self._writer.write(self._h2.data_to_send())
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(60):
+            while not condition():
+                await self.hear()
+
+
+async def test_websockets_share_a_connection_of_http2(platform: Platform, server: Server) -> None:
+    await platform.start(ports=[port_of(server)])
+    reader, writer = await asyncio.open_connection("127.0.0.1", platform.port)
+    client = Http2(reader, writer)
+    streams = [client.open() for _ in range(5)]
+    await client.until(lambda: len(client.status) == len(streams))
+    assert set(client.status.values()) == {"200"}
+    for size in (1, 1000, 300_000):
+        for stream in streams:
+            await client.send(stream, bytes([stream]) * size)
+        await client.until(lambda: all(sum(map(len, client.messages[stream])) == size for stream in streams))  # noqa: B023
+        for stream in streams:
+            assert b"".join(client.messages[stream]) == bytes([stream]) * size
+            client.messages[stream].clear()
+    for stream in streams:
+        await client.close(stream)
+    await client.until(lambda: client.ended == set(streams))
+    async with asyncio.timeout(30):
+        while sum(m.requests for m in platform.messages if isinstance(m, Usage)) < len(streams):
+            await asyncio.sleep(0.01)
+    writer.close()

@@ -39,6 +39,9 @@ def admit(router: Router, exchange: Exchange) -> None:
     if activator is None:
         client.refuse(exchange, errors.not_ready(route.service.rpartition("/")[2]))
         return
+    if activator.h2c and head.upgrade and exchange.stream is not None:
+        client.refuse(exchange, errors.NO_WEBSOCKETS)
+        return
     exchange.activator = activator
     encoded = exchange.encoded = head.encode(exchange, client.origin, router.trace, activator.h2c)
     if len(encoded) > _LONG_HEAD and (refusal := _weigh(router, exchange)) is not None:

@@ -68,6 +68,7 @@ DISABLED = Refusal(503, "Service disabled: it is scaled by hand, and has no inst
 TIMEOUT = Refusal(504, "upstream request timeout", text=TIMEOUT_TEXT)
 HEADER_TIMEOUT = Refusal(408, "The head of the request did not arrive in time.")
 METHOD = Refusal(405, "CONNECT is not supported: send requests with a path.", allow="GET, HEAD, POST, PUT, DELETE")
+NO_WEBSOCKETS = Refusal(501, "The container speaks HTTP/2, to which no WebSocket can be opened: name its port http1.")
 EXPECTATION = Refusal(417, "The only expectation that is supported is 100-continue.")
 TOO_MANY_CONNECTIONS = Refusal(503, "There are too many connections: try again in a moment.", retry_after=1)
 PLAIN_ON_TLS = Refusal(400, "This port speaks HTTPS, and the request came without TLS: use https:// in the URL.")

@@ -313,7 +313,7 @@ class InstanceConnection(asyncio.Protocol):
             exchange.status = 101
             self._at = At.TUNNEL
             own = b"Connection: upgrade\r\nUpgrade: %b\r\n" % head.upgrade + _session_lines(exchange, head)
-            self._forward(head.rewrite(raw, own) + rest)
+            self._forward(self._head_for(exchange, head, head.rewrite(raw, own)) + rest)
             exchange.client.open_tunnel(self)
             return
         if self._interim_of is not exchange:

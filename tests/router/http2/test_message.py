@@ -12,6 +12,7 @@ from tests.support.router import Request
 
 Pairs = list[tuple[str, str]]
 GOOD: Pairs = [(":method", "GET"), (":scheme", "http"), (":authority", "a.example"), (":path", "/x?y")]
+WEBSOCKET: Pairs = [(":method", "CONNECT"), *GOOD[1:], (":protocol", "websocket")]
 
 
 def block(*fields: tuple[str, str]) -> bytes:
@@ -41,6 +42,10 @@ BAD: list[tuple[str, Pairs]] = [
     ("one of answers", [*GOOD, (":status", "200")]),
     ("one behind a header", [GOOD[0], ("accept", "x"), *GOOD[1:]]),
     ("CONNECT with a path", [(":method", "CONNECT"), *GOOD[1:]]),
+    ("a protocol without CONNECT", [*GOOD, (":protocol", "websocket")]),
+    ("a WebSocket for nobody", [*WEBSOCKET[:2], *WEBSOCKET[3:]]),
+    ("a WebSocket without a path", [*WEBSOCKET[:3], *WEBSOCKET[4:]]),
+    ("a WebSocket with a body", [*WEBSOCKET, ("content-length", "0")]),
     ("a header in upper case", [*GOOD, ("Accept", "x")]),
     ("a header without a name", [*GOOD, ("", "x")]),
     ("a name with a colon", [*GOOD, ("a:b", "x")]),

@@ -20,6 +20,7 @@ from homerun.router.http2.budget import Budget
 from homerun.router.http2.connection import Connection
 from homerun.router.http2.message import Answer, Head, Trailers, answer_from_http1, read_request, read_trailers
 from homerun.router.http2.stream import Stream
+from homerun.router.http2.websocket import WebSocket
 from homerun.router.routes import Misdirected
 from homerun.router.wheel import TICK
 
@@ -49,7 +50,7 @@ class ClientStream(Stream):
 
     protocol = "HTTP/2"
 
-    __slots__ = ("deadline", "exchange", "left", "trailers", "whole")
+    __slots__ = ("deadline", "exchange", "left", "trailers", "websocket", "whole")
 
     connection: ClientConnection
 
@@ -64,6 +65,8 @@ class ClientStream(Stream):
         """Nothing of the request is missing, though its end may be."""
         self.trailers: Trailers | None = None
         """Those of the request, when they came before there was an instance to send them to."""
+        self.websocket: WebSocket | None = None
+        """What it is, instead of a request with an answer."""
 
     @property
     def origin(self) -> Origin:
@@ -79,6 +82,10 @@ class ClientStream(Stream):
     def on_data(self, data: bytes, end: bool) -> None:
         exchange = self.exchange
         if exchange is None or exchange.over:
+            return
+        if self.websocket is not None:
+            self.held = self.held or not self.websocket.open
+            self.websocket.send(data, end)
             return
         exchange.received += len(data)
         head: Head = exchange.head  # type: ignore[assignment]
@@ -107,6 +114,9 @@ class ClientStream(Stream):
         if not end:
             raise StreamFault(Code.PROTOCOL_ERROR, "trailers do not end the stream")
         if exchange is None or exchange.over:
+            return
+        if self.websocket is not None:
+            self.websocket.send(b"", True)
             return
         head: Head = exchange.head  # type: ignore[assignment]
         if head.sized and exchange.received < head.length:
@@ -147,7 +157,11 @@ class ClientStream(Stream):
 
     def start_http1(self, status: int, head: bytes, end: bool) -> None:
         """From an instance that speaks HTTP/1.1: the head as a client of HTTP/1.1 would get it."""
-        self.connection.send_headers(self, answer_from_http1(status, head).block, end)
+        if status == 101 and self.websocket is not None:
+            answer = self.websocket.answer(head)
+        else:
+            answer = answer_from_http1(status, head)
+        self.connection.send_headers(self, answer.block, end)
 
     def data(self, data: bytes, end: bool) -> None:
         self.connection.send_data(self, data, end)
@@ -173,7 +187,7 @@ class ClientStream(Stream):
             self.connection.send_headers(self, _CONTINUE)
         if self.choked and exchange.upstream is not None:
             exchange.upstream.pause()
-        if self.held:
+        if self.held and self.websocket is None:
             self.hold(False)
 
     def hold_body(self, held: bool) -> None:
@@ -187,7 +201,9 @@ class ClientStream(Stream):
         return b""
 
     def open_tunnel(self, tunnel: InstanceConnection) -> None:
-        raise AssertionError("nobody asks for another protocol within HTTP/2")
+        assert self.websocket is not None, "nobody asks for another protocol within HTTP/2"
+        self.websocket.start(tunnel)
+        self.hold(False)
 
     def refuse(self, exchange: Exchange, refused: Refusal) -> None:
         exchange.status, exchange.refusal = refused.status, refused
@@ -222,7 +238,7 @@ class ClientStream(Stream):
         exchange.over = True
         self.connection.router.stats.record(exchange, now)
         self.exchange = None
-        self.whole = exchange.body_done
+        self.whole = exchange.body_done and self.websocket is None
         if not self.sent_end and self.last_block is None:
             self.connection.send_data(self, b"", True)
         if self.queue is not None:
@@ -306,6 +322,7 @@ class ClientConnection(Connection, asyncio.Protocol):
             frames.MAX_CONCURRENT_STREAMS: MAX_STREAMS,
             frames.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
             frames.MAX_HEADER_LIST_SIZE: self.router.options.head_limit,
+            frames.ENABLE_CONNECT_PROTOCOL: 1,
         }
         self.write(frames.settings(ours))
         self.write(frames.window_update(0, CONNECTION_WINDOW - frames.DEFAULT_WINDOW))
@@ -361,8 +378,10 @@ class ClientConnection(Connection, asyncio.Protocol):
             raise StreamFault(Code.REFUSED_STREAM, f"more than {MAX_STREAMS} streams at a time")
         stream = self.streams[id] = ClientStream(self, id)
         stream.ended = end
+        if head.websocket:
+            stream.websocket = WebSocket(head, end)
         exchange = stream.exchange = Exchange(stream, head.method, head.target, head, False, True)
-        exchange.stream, exchange.plain, exchange.body_done = stream, False, end
+        exchange.stream, exchange.plain, exchange.body_done = stream, False, end or head.websocket
         self._begin(stream, exchange, head)
         self._said = None
 

@@ -25,17 +25,19 @@ _PATH = re.compile(rb"/[!-\"$-~\x80-\xff]*|\*").fullmatch
 _METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _ONE_CONNECTION = frozenset((b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"))
 _HTTP1_ONLY = _ONE_CONNECTION | {b"http2-settings", b"te", b"trailer"}
-_PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path"))
+_PSEUDO = frozenset((b":method", b":scheme", b":authority", b":path", b":protocol"))
 _STATUS = {b"%d" % status: status for status in range(100, 600)}
 _BODILESS = frozenset((204, 304))
 _ON_THE_WAY = frozenset((b"forwarded", b"x-forwarded-for", b"x-cloud-trace-context", b"traceparent"))
+_OF_UPGRADES = frozenset((b"sec-websocket-key", b"sec-websocket-accept"))
+"""Which have no meaning over HTTP/2 (RFC 8441 §5)."""
 _GRPC = b"application/grpc"
 
 
 class Head(RequestHead):
     """A request's head that came over HTTP/2. `block` is what an instance gets of it in HTTP/2."""
 
-    __slots__ = ("block", "direct", "grpc", "method", "sized", "target")
+    __slots__ = ("block", "direct", "grpc", "method", "sized", "target", "websocket")
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,6 +47,8 @@ class Head(RequestHead):
         """It says how long its body is."""
         self.direct = True
         """It says nothing of proxies and traces."""
+        self.websocket = False
+        """It asks for one (websocket.py)."""
         self.block = b""
 
     def fresh(self, bodiless: bool) -> Head:
@@ -55,8 +59,9 @@ class Head(RequestHead):
         head.target, head.lines, head.host, head.hosts = self.target, self.lines, self.host, self.hosts
         head.user_agent, head.length, head.continues = self.user_agent, self.length, self.continues
         head.others, head.block, head._fixed = self.others, self.block, b""
+        head.websocket = self.websocket
         head._via = head._context = None
-        head.chunked = not bodiless and not self.sized
+        head.chunked = not bodiless and not self.sized and not self.websocket
         if head.chunked and head.others is None:
             head.others = {}
         return head
@@ -217,7 +222,9 @@ def _request(fields: Fields) -> Head:
     head.host = pseudo.get(b":authority", b"")
     if _METHOD(method) is None:
         raise StreamFault(Code.PROTOCOL_ERROR, "a request without a method")
-    if method == b"CONNECT":
+    if b":protocol" in pseudo:
+        _ask_for_websocket(head, pseudo[b":protocol"])
+    if method == b"CONNECT" and b":protocol" not in pseudo:
         if b":scheme" in pseudo or b":path" in pseudo or not head.host:
             raise StreamFault(Code.PROTOCOL_ERROR, "CONNECT with :scheme or :path, or without :authority")
         head.target = b""
@@ -230,6 +237,8 @@ def _request(fields: Fields) -> Head:
         _check(name, value)
         if name == b"cookie":
             cookies.append(value)
+        elif head.websocket and name in _OF_UPGRADES:
+            continue
         elif name == b"host":
             _take_host(head, value)
         elif name not in SPECIAL:
@@ -245,9 +254,20 @@ def _request(fields: Fields) -> Head:
     if cookies:
         # They may come one by one (§8.2.3).
         head.lines += (b"cookie", b": ", b"; ".join(cookies), b"\r\n")
+    if head.websocket and head.sized:
+        raise StreamFault(Code.PROTOCOL_ERROR, "a request for a WebSocket has a content-length")
     head.continues = head.other(b"expect").lower() == b"100-continue"
     head.settle()
     return head
+
+
+def _ask_for_websocket(head: Head, protocol: bytes) -> None:
+    """Extended CONNECT (RFC 8441 §4). For other protocols it stays what it is, and is refused."""
+    if head.method != b"CONNECT" or not head.host:
+        raise StreamFault(Code.PROTOCOL_ERROR, ":protocol without CONNECT, or without :authority")
+    if protocol == b"websocket":
+        head.websocket, head.method = True, b"GET"
+        head.add_special(b"upgrade", b"upgrade", protocol)
 
 
 def _take_length(head: Head, value: bytes) -> None:
