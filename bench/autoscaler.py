@@ -16,7 +16,7 @@ from bench.support import machine, percentile, table, write_results
 from bench.traces import Trace
 from homerun.core.autoscaler import TARGET, Scaling
 from homerun.core.dispatcher import Sample
-from homerun.core.fleet import Command, Drain, Fleet, Load, Start, Stop
+from homerun.core.fleet import Command, Drain, Fleet, Load, Recall, Start, Stop
 from homerun.settings import Settings
 
 MOST = 1000
@@ -55,6 +55,8 @@ class Homerun:
                     self._world.start(id, now)
                 case Drain(id):
                     self._world.drain(id, now)
+                case Recall(id):
+                    self._world.recall(id, now)
                 case Stop():
                     raise AssertionError("nothing fails here")
         wake = self._fleet.wake

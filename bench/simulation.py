@@ -92,6 +92,13 @@ class World:
         if instance is None or self.dispatcher.drain(instance) is not None:
             self._end(id, now)
 
+    def recall(self, id: str, now: float) -> None:
+        """It drained, and is used again."""
+        for command in self.dispatcher.up(self.dispatcher.instances[id], now):
+            self._serve(command.ticket, command.instance, now)
+        if self.dispatcher.waiting:
+            self.at(now, self.scaler.waiting)
+
     @property
     def traffic(self) -> bool:
         return self._metered

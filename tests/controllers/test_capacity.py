@@ -13,6 +13,7 @@ from homerun.store.base import Put
 from homerun.wire.link import (
     Demand,
     InstanceDrain,
+    InstanceDrained,
     InstanceFailed,
     InstanceGone,
     InstanceUp,
@@ -89,6 +90,26 @@ async def test_a_busy_instance_stays_and_an_idle_one_goes_after_it_was_drained()
         await w.until(lambda: w.engine.instances() == [], seconds=5)
         kinds = [type(m) for m in w.router.heard if not isinstance(m, RevisionSet)]
         assert kinds.index(InstanceDrain) < kinds.index(InstanceGone)
+
+
+async def test_one_that_drains_is_taken_back_when_it_is_needed() -> None:
+    async with world(idle_timeout=30) as w:
+        revision = await deployed(w, maxInstanceRequestConcurrency=2)
+        [instance] = w.engine.instances()
+        w.router.busy = True
+        w.router.say(usage(revision, instance.id, in_flight=0))
+        await w.until(lambda: w.router.last(InstanceDrain), seconds=40)
+        w.router.say(Demand(revision, 1, 0))
+        await asyncio.sleep(0)
+        up = w.router.last(InstanceUp)
+        assert (up.instance, up.turn) == (instance.id, 1)
+        w.router.say(InstanceDrained(instance.id))
+        w.router.say(usage(revision, instance.id, in_flight=1))
+        await asyncio.sleep(20)
+        assert [one.id for one in w.engine.instances()] == [instance.id] and len(w.engine.started) == 1
+        w.router.busy = False
+        w.router.say(usage(revision, instance.id, in_flight=0))
+        await w.until(lambda: w.engine.instances() == [], seconds=60)
 
 
 async def test_when_starts_fail_those_who_wait_are_told_why() -> None:

@@ -138,6 +138,40 @@ async def test_an_instance_is_drained_when_every_router_says_so() -> None:
     assert heard.drained == [f"i{THEIRS}"]
 
 
+async def test_what_was_said_of_a_drain_before_it_was_taken_back_counts_no_more() -> None:
+    plane, heard = world()
+    owning = Router(plane, 0, 1)
+    id = f"i{MINE}"
+    plane.instance_unready(id, True)
+    plane.instance_drain(id)
+    plane.instance_recall(id)
+    up = owning.heard[-1]
+    assert isinstance(up, InstanceUp) and up.instance == id and (up.turn, up.unready) == (1, False)
+    owning.say(InstanceDrained(id))
+    assert heard.drained == []
+    plane.instance_drain(id)
+    owning.say(InstanceDrained(id))
+    assert heard.drained == [], "it was said of the first drain: there may be new requests"
+    owning.say(InstanceDrained(id, 1))
+    assert heard.drained == [id]
+
+
+async def test_nor_does_the_patience_of_a_drain_that_was_taken_back() -> None:
+    plane, heard = world()
+    other = Router(plane, 0)
+    id = f"i{THEIRS}"
+    plane.instance_drain(id)
+    await asyncio.sleep(ROUTER_PATIENCE / 2)
+    plane.instance_recall(id)
+    plane.instance_drain(id)
+    other.say(InstanceDrained(id, 1))
+    await asyncio.sleep(ROUTER_PATIENCE * 0.75)
+    assert heard.drained == [], "its owner may still come"
+    await asyncio.sleep(ROUTER_PATIENCE / 2)
+    assert heard.drained == [id]
+    plane.instance_recall("unknown")
+
+
 async def test_a_drain_waits_for_the_owner_that_is_on_its_way_back() -> None:
     plane, heard = world()
     other = Router(plane, 0)

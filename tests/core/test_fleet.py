@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from homerun.core.autoscaler import Scaling
-from homerun.core.fleet import Command, Drain, Fleet, Load, Resume, Start, Stop, Withhold
+from homerun.core.fleet import Command, Drain, Fleet, Load, Recall, Resume, Start, Stop, Withhold
 from homerun.core.instance import Instance, State
 from tests.support.examples import examples
 
@@ -387,6 +387,8 @@ class FleetModel(RuleBasedStateMachine):
         self.min, self.max = 1, 5
         self.fleet = Fleet(Scaling(2, self.min, self.max), 20, numbered())
         self.alive: dict[str, str] = {}
+        self.ailing: set[str] = set()
+        """Whose probe says that they are not ready."""
         self.carry_out(self.fleet.tick(self.now))
 
     def carry_out(self, commands: list[Command]) -> None:
@@ -398,6 +400,9 @@ class FleetModel(RuleBasedStateMachine):
                 case Drain(id):
                     assert self.alive[id] in ("ready", "unready")
                     self.alive[id] = "draining"
+                case Recall(id):
+                    assert self.alive[id] == "draining" and id not in self.ailing
+                    self.alive[id] = "ready"
                 case Stop(id):
                     assert self.alive[id] in ("starting", "ready", "draining")
                     self.alive[id] = "stopping"
@@ -432,15 +437,19 @@ class FleetModel(RuleBasedStateMachine):
         self.alive[id] = "ready"
         self.carry_out(self.fleet.ready(id, self.now))
 
-    @precondition(lambda self: "ready" in self.alive.values())
+    @precondition(lambda self: {"ready", "draining"} & {*self.alive.values()})
     @rule(data=st.data())
     def is_not_ready(self, data: st.DataObject) -> None:
-        self.carry_out(self.fleet.unready(self.some(data, "ready"), self.now))
+        id = self.some(data, "ready", "draining")
+        self.ailing.add(id)
+        self.carry_out(self.fleet.unready(id, self.now))
 
-    @precondition(lambda self: "unready" in self.alive.values())
+    @precondition(lambda self: {"unready", "draining"} & {*self.alive.values()})
     @rule(data=st.data())
     def is_ready_again(self, data: st.DataObject) -> None:
-        self.carry_out(self.fleet.ready_again(self.some(data, "unready"), self.now))
+        id = self.some(data, "unready", "draining")
+        self.ailing.discard(id)
+        self.carry_out(self.fleet.ready_again(id, self.now))
 
     @precondition(lambda self: "draining" in self.alive.values())
     @rule(data=st.data())
@@ -544,3 +553,77 @@ def test_a_check_does_not_try_twice() -> None:
     f.check(now=0)
     assert f.exited("i1", now=1, failure="no such program", unborn=True) == []
     assert f.hopeless and not f.checking
+
+
+def leaving(min: int = 0) -> Fleet:
+    """Two of concurrency 10, of which the second is draining with three requests."""
+    f = fleet(concurrency=10, min=min)
+    f.demand(0, 11, now=0)
+    f.ready("i1", now=1)
+    f.ready("i2", now=1)
+    for second in range(2, 100):
+        if f.usage(7, 7, 0, {"i1": Load(4, 0), "i2": Load(3, 0)}, now=second):
+            break
+    assert f.instances["i2"].state is State.DRAINING
+    return f
+
+
+def test_what_drains_is_taken_back_before_another_is_started() -> None:
+    f = leaving()
+    assert f.demand(10, 2, now=200) == [Recall("i2")]
+    assert f.instances["i2"].state is State.READY and f.history[-1].note == "what was leaving is used again"
+    assert f.drained("i2", now=200.1) == [], "that was said too early"
+    assert f.demand(13, 9, now=200.2) == [Start("i3")], "it had less room than was needed"
+
+
+def test_only_as_many_come_back_as_are_needed_and_the_rest_is_started() -> None:
+    f = leaving()
+    assert f.demand(10, 35, now=200) == [Recall("i2"), Start("i3"), Start("i4"), Start("i5")]
+    assert f.demand(10, 35, now=200) == []
+
+
+def test_what_is_full_not_ready_or_not_alive_does_not_come_back() -> None:
+    full = leaving()
+    full.usage(20, 20, 0, {"i1": Load(10, 0), "i2": Load(10, 0)}, now=200)
+    assert full.demand(10, 2, now=200.1) == [Start("i3")]
+    unready = leaving()
+    assert unready.unready("i2", now=200) == []
+    assert unready.demand(10, 2, now=200.1) == [Start("i3")]
+    assert unready.ready_again("i2", now=201) == []
+    assert unready.demand(10, 15, now=201.1) == [Recall("i2")]
+    ill = leaving()
+    ill.unwell("i2")
+    assert ill.demand(10, 2, now=200.1) == [Start("i3")]
+
+
+def test_during_a_back_off_what_drains_is_all_there_is_and_comes_back() -> None:
+    f = leaving()
+    f.exited("i1", now=200, failure="it crashed")
+    f.demand(0, 1, now=200)
+    assert f.instances["i2"].state is State.READY
+
+
+def test_what_was_idle_when_it_drained_is_kept_anew_when_it_comes_back() -> None:
+    f = fleet(idle=30)
+    f.demand(0, 1, now=0)
+    f.ready("i1", now=1)
+    f.usage(0, 0, 0, {"i1": Load(0, 0)}, now=2)
+    assert f.tick(now=33) == [Drain("i1")]
+    assert f.demand(0, 1, now=33.001) == [Recall("i1")]
+    f.demand(0, 0, now=33.002)
+    assert f.tick(now=50) == [] and f.tick(now=64) == [Drain("i1")]
+
+
+def test_what_a_lost_router_had_on_one_that_comes_back_keeps_it_not_for_ever() -> None:
+    f = leaving()
+    f.lost_sight(now=200)
+    assert f.configure(Scaling(10, 2), now=200.1) == [Recall("i2")]
+    assert f.configure(Scaling(10, 0), now=200.2) == []
+    drained = [command for second in range(201, 900) for command in f.tick(now=second)]
+    assert {*drained} == {Drain("i1"), Drain("i2")}
+
+
+def test_a_closed_fleet_takes_nothing_back() -> None:
+    f = leaving()
+    f.close(now=200)
+    assert f.demand(10, 20, now=200) == []

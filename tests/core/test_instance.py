@@ -10,6 +10,13 @@ def test_the_life_of_an_instance() -> None:
     assert instance.state is State.GONE
 
 
+def test_one_that_drains_may_be_needed_after_all() -> None:
+    instance = Instance("abc", created=0)
+    for signal in (Signal.READY, Signal.DRAIN, Signal.RECALL, Signal.DRAIN, Signal.DRAINED):
+        assert instance.signal(signal)
+    assert not instance.signal(Signal.RECALL), "it was told to stop"
+
+
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("signal", Signal)
 def test_a_signal_outside_the_table_changes_nothing(state: State, signal: Signal) -> None:

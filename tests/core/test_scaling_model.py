@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from homerun.core.autoscaler import Scaling
 from homerun.core.dispatcher import Assign, Dispatcher, Drained, Instance, QueueFull
 from homerun.core.dispatcher import State as Slot
-from homerun.core.fleet import Command, Drain, Fleet, Load, Start, Stop
+from homerun.core.fleet import Command, Drain, Fleet, Load, Recall, Start, Stop
 from homerun.core.instance import Instance as Record
 from homerun.core.instance import State
 from tests.support.examples import examples
@@ -48,6 +48,11 @@ class Model:
         self.engine: dict[str, str] = {}
         """Processes that run: starting, ready, or told to stop."""
         self.unreachable: set[str] = set()
+        self.turns: dict[str, int] = {}
+        """How many times an instance was taken back, as control counts (controllers/plane.py)."""
+        self.turns_heard: dict[str, int] = {}
+        """The same, as the router knows it."""
+        self.recalled = 0
         self.used: dict[str, int] = {}
         """When the load of an instance last changed."""
         self.clock = count()
@@ -79,6 +84,11 @@ class Model:
                 case Drain(id):
                     assert self.engine[id] == "ready"
                     self.to_router.append(lambda id=id: self.drain(id))  # type: ignore[misc]
+                case Recall(id):
+                    assert self.engine[id] == "ready"
+                    turn = self.turns[id] = self.turns.get(id, 0) + 1
+                    self.recalled += 1
+                    self.to_router.append(lambda id=id, turn=turn: self.recall(id, turn))  # type: ignore[misc]
                 case Stop(id):
                     assert self.engine[id] in ("starting", "ready")
                     busy = id in self.served.values()
@@ -148,10 +158,20 @@ class Model:
             self.used[id] = next(self.clock)
         self.assign_all(self.dispatcher.up(instance, self.now))
 
+    def recall(self, id: str, turn: int) -> None:
+        self.turns_heard[id] = turn
+        self.up(id)
+        if self.waiting:
+            self.demand()
+
     def drain(self, id: str) -> None:
         instance = self.dispatcher.instances.get(id)
         if instance is None or self.dispatcher.drain(instance) is not None:
-            self.tell_control(lambda: self.fleet.drained(id, self.now))
+            self.tell_drained(id)
+
+    def tell_drained(self, id: str) -> None:
+        turn = self.turns_heard.get(id, 0)
+        self.tell_control(lambda: self.fleet.drained(id, self.now) if turn == self.turns.get(id, 0) else [])
 
     def gone(self, id: str) -> None:
         instance = self.dispatcher.instances.get(id)
@@ -212,7 +232,7 @@ class Model:
         command = self.dispatcher.release(instance, self.now)
         if isinstance(command, Drained):
             if self.told:
-                self.tell_control(lambda: self.fleet.drained(id, self.now))
+                self.tell_drained(id)
         elif command is not None:
             self.assign_all([command])
 
@@ -266,6 +286,16 @@ class Model:
         self.limits = Scaling(self.concurrency, low, high, fixed)
         self.carry_out(self.fleet.configure(self.limits, self.now))
 
+    def wavers(self) -> None:
+        """It goes down and up again before either side has heard what the other makes of it."""
+        for fixed in (3, 1, 3, 1, None):
+            self.limits = Scaling(self.concurrency, 0, 4, fixed)
+            self.carry_out(self.fleet.configure(self.limits, self.now))
+            while self.to_router and self.draw.random() < 0.7:
+                self.to_router.popleft()()
+            if self.draw.random() < 0.5:
+                self.arrives()
+
     def is_held(self) -> None:
         self.fleet.held = not self.fleet.held
 
@@ -301,6 +331,7 @@ class Model:
         self.waiting.clear()
         self.served.clear()
         self.dispatcher, self.metered = self.new_dispatcher(), False
+        self.turns_heard = dict(self.turns)
         self.carry_out(self.fleet.lost_sight(self.now))
         self.snapshot()
 
@@ -309,6 +340,7 @@ class Model:
         self.to_router.clear()
         self.to_control.clear()
         self.fleet = self.new_fleet()
+        self.turns, self.turns_heard = {}, {}
         for id, phase in list(self.engine.items()):
             record = Record(id, self.now)
             if phase == "ready" and id not in self.unreachable:
@@ -390,6 +422,7 @@ HAPPENINGS: list[tuple[Callable[[Model], Any], int]] = [
     (Model.stopped_ones_end, 4),
     (Model.cannot_be_reached, 2),
     (Model.limits_change, 2),
+    (Model.wavers, 2),
     (Model.is_held, 1),
     (Model.uses_cpu, 1),
     (Model.time_passes, 14),

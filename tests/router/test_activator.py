@@ -169,6 +169,31 @@ async def test_a_draining_instance_ends_its_requests_and_gets_no_new_ones(world:
     assert second.take() == OK
 
 
+async def test_a_draining_instance_that_is_taken_back_gets_requests_and_drains_anew(world: World) -> None:
+    from homerun.wire.link import InstanceDrain
+
+    world.service(1, concurrency=2)
+    clients = [world.client(GET)]
+    await world.settle()
+    world.router.apply(InstanceDrain("i1"))
+    clients += [world.client(GET) for _ in range(3)]
+    await world.settle()
+    world.reports()
+    world.router.apply(InstanceUp("r", "i1", "10.0.0.1", 1, turn=1))
+    await world.settle()
+    assert world.router.instances["i1"].in_flight == 2
+    assert Demand("r", 2, 2) in world.reports(), "it had less room than control could know"
+    for _ in range(4):
+        for connection in world.open(1):
+            connection.take()
+            connection.feed(OK)
+        await world.settle()
+    assert [client.take() for client in clients] == [OK] * 4
+    assert not [report for report in world.reports() if isinstance(report, InstanceDrained)]
+    world.router.apply(InstanceDrain("i1"))
+    assert world.reports() == [InstanceDrained("i1", 1)]
+
+
 async def test_an_idle_instance_is_drained_at_once_and_its_connections_are_closed(world: World) -> None:
     from homerun.wire.link import InstanceDrain
 
@@ -203,7 +228,7 @@ async def test_an_instance_nobody_knows_is_drained(world: World) -> None:
     from homerun.wire.link import InstanceDrain
 
     world.router.apply(InstanceDrain("never seen"))
-    assert world.reports() == [InstanceDrained("never seen")]
+    assert world.reports() == [InstanceDrained("never seen", -1)]
 
 
 async def test_an_activator_says_what_is_going_on(world: World) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from homerun.router.options import Options
 from homerun.router.protocol import ClientConnection
-from homerun.wire.link import InstanceDrain, InstanceDrained, InstanceGone
+from homerun.wire.link import InstanceDrain, InstanceDrained, InstanceGone, InstanceUp
 from tests.router.test_protocol import POST, status
 from tests.support.router import GET, OK, World
 from tests.support.transport import MockTransport
@@ -82,8 +82,16 @@ class Fleet:
     async def stop(self, port: int) -> None:
         """As control does it: drain, wait for the router's word, stop."""
         # Requests whose connection is being made are on their way.
+        turn = self.chance.choice((0, 0, 1, 3))
+        for number in range(turn):
+            # It is needed after all.
+            self.world.router.apply(InstanceDrain(f"i{port}"))
+            await asyncio.sleep(self.chance.choice((0, 0.001, 0.02)))
+            self.world.router.apply(InstanceUp("r", f"i{port}", "10.0.0.1", port, turn=number + 1))
+            await asyncio.sleep(self.chance.choice((0, 0.001, 0.02)))
+        self.world.reports()
         self.world.router.apply(InstanceDrain(f"i{port}"))
-        while InstanceDrained(f"i{port}") not in self.world.reports():
+        while InstanceDrained(f"i{port}", turn) not in self.world.reports():
             await asyncio.sleep(0.001)
         assert not self.in_flight.get(port)
         self.drained.add(port)

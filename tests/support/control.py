@@ -16,7 +16,7 @@ from homerun.settings import Settings
 from homerun.store.base import Document, Store, Write
 from homerun.store.memory import MemoryStore
 from homerun.wire import link
-from homerun.wire.link import FrameDecoder, Hello, InstanceDrain, InstanceDrained, ToControl, ToRouter
+from homerun.wire.link import FrameDecoder, Hello, InstanceDrain, InstanceDrained, InstanceUp, ToControl, ToRouter
 from tests.support.builders import IMAGE
 from tests.support.clock import LoopClock
 from tests.support.identity import keys
@@ -61,7 +61,9 @@ class FakeRouter(asyncio.WriteTransport):
             self.heard.append(message)
             if isinstance(message, InstanceDrain) and not self.busy:
                 # Nothing is in flight here. A real router answers later, too.
-                asyncio.get_running_loop().call_soon(self.say, InstanceDrained(message.instance))
+                id = message.instance
+                turn = next((up.turn for up in reversed(self.all(InstanceUp)) if up.instance == id), 0)
+                asyncio.get_running_loop().call_soon(self.say, InstanceDrained(id, turn))
 
     def close(self) -> None:
         self._link.connection_lost(None)

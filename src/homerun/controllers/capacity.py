@@ -30,7 +30,7 @@ from homerun.controllers.standbys import StandbyKeeper, can_wait
 from homerun.controllers.volumes import NO_FOLDERS, Folders
 from homerun.core.billed import Billed
 from homerun.core.billing import Life
-from homerun.core.fleet import Command, Drain, Fleet, Load, Resume, Start, Stop, Withhold
+from homerun.core.fleet import Command, Drain, Fleet, Load, Recall, Resume, Start, Stop, Withhold
 from homerun.core.instance import Instance, State
 from homerun.engine.base import (
     Engine,
@@ -317,6 +317,7 @@ class Capacity:
         elif not event.well:
             group.causes[event.id] = event.message or event.wrong
             # Nothing new for it while it is on its way out.
+            group.fleet.unwell(event.id)
             self._plane.instance_unready(event.id, True)
 
     def _on_exited(self, group: Group, event: Exited) -> None:
@@ -367,6 +368,8 @@ class Capacity:
                     self._supervisor.spawn(self._start(group, id), name=f"start {id[:8]}")
                 case Drain(id):
                     self._plane.instance_drain(id)
+                case Recall(id):
+                    self._plane.instance_recall(id)
                 case Stop(id):
                     self._stop(group, id)
                 case Withhold(id):

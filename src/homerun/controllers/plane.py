@@ -58,6 +58,8 @@ class Reports(Protocol):
     def on_router_lost(self, revision: str) -> None: ...
 
 
+UNKNOWN = -1
+"""The turn of an instance of which a router knows nothing."""
 ROUTER_PATIENCE = 2.0
 """Seconds that a drain waits for the router that it concerns, when that is not connected."""
 
@@ -183,9 +185,18 @@ class Plane:
         up = self._instances.get(instance)
         if up is None or not self._owners(up.revision):
             waiting_for.add(None)
-            asyncio.get_running_loop().call_later(ROUTER_PATIENCE, self.drained_by, None, instance)
+            turn = up.turn if up is not None else UNKNOWN
+            asyncio.get_running_loop().call_later(ROUTER_PATIENCE, self.drained_by, None, instance, turn)
         self._draining[instance] = waiting_for
         self._send(InstanceDrain(instance))
+
+    def instance_recall(self, instance: str) -> None:
+        """It is not to be drained after all: what a router says of that from now on was said too early."""
+        self._draining.pop(instance, None)
+        up = self._instances.get(instance)
+        if up is not None:
+            self._instances[instance] = msgspec.structs.replace(up, unready=False, turn=up.turn + 1)
+            self._send(self._instances[instance])
 
     def instance_gone(self, instance: str, oom: str = "") -> None:
         """`oom`: how it used up its memory, if it did."""
@@ -244,9 +255,10 @@ class Plane:
             if router.share.owns_revision(revision):
                 self.reports.on_router_lost(revision)
 
-    def drained_by(self, router: RouterLink | None, instance: str) -> None:
+    def drained_by(self, router: RouterLink | None, instance: str, turn: int = UNKNOWN) -> None:
         waiting_for = self._draining.get(instance)
-        if waiting_for is not None:
+        up = self._instances.get(instance)
+        if waiting_for is not None and (turn == UNKNOWN or up is None or turn == up.turn):
             waiting_for.discard(router)
             if not waiting_for:
                 self._drained_everywhere(instance)
@@ -321,8 +333,8 @@ class RouterLink(asyncio.Protocol):
                 self._reports.on_demand(revision, in_flight, waiting)
             case Usage():
                 self._reports.on_usage(message)
-            case InstanceDrained(instance):
-                self._plane.drained_by(self, instance)
+            case InstanceDrained(instance, turn):
+                self._plane.drained_by(self, instance, turn)
             case InstanceBusy(instance):
                 self._plane.busy_at(self, instance)
             case InstanceIdle(instance):

@@ -26,6 +26,7 @@ LONGEST_CRASH_DELAY = 10.0
 RECOVERED_AFTER = 600.0
 """Instances that turn out not to be alive further apart than this have nothing to do with each other."""
 EVALUATE_EVERY = 1.0
+TAKEN_BACK = "what was leaving is used again"
 HISTORY = 50
 """Decisions kept for `describe`."""
 
@@ -47,6 +48,13 @@ class Drain:
 
 
 @dataclass(frozen=True, slots=True)
+class Recall:
+    """Give it new requests again: it was draining, and `drained` is not expected any more."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     id: str
 
@@ -63,7 +71,7 @@ class Resume:
     id: str
 
 
-Command = Start | Drain | Stop | Withhold | Resume
+Command = Start | Drain | Recall | Stop | Withhold | Resume
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +221,7 @@ class Fleet:
         """The router is gone, and with it the requests that it had reported."""
         for instance in self.instances.values():
             instance.in_flight = 0
-            if instance.state in _THERE and instance.idle_since is None:
+            if instance.state in (*_THERE, State.DRAINING) and instance.idle_since is None:
                 instance.idle_since = now
         return self.demand(0, 0, now)
 
@@ -240,16 +248,27 @@ class Fleet:
     def unready(self, id: str, now: float) -> list[Command]:
         """It says that it cannot take requests now: others do, and another one stands in for it."""
         instance = self.instances.get(id)
-        if instance is None or not instance.signal(Signal.UNREADY):
+        if instance is None:
+            return []
+        instance.well = False
+        if not instance.signal(Signal.UNREADY):
             return []
         return [Withhold(id), *self.tick(now)]
 
     def ready_again(self, id: str, now: float) -> list[Command]:
         instance = self.instances.get(id)
-        if instance is None or instance.state is not State.UNREADY:
+        if instance is None:
+            return []
+        instance.well = True
+        if instance.state is not State.UNREADY:
             return []
         instance.signal(Signal.READY)
         return [Resume(id), *self.tick(now)]
+
+    def unwell(self, id: str) -> None:
+        """It is about to be ended, as it is not alive any more."""
+        if (instance := self.instances.get(id)) is not None:
+            instance.well = False
 
     def drained(self, id: str, now: float) -> list[Command]:
         instance = self.instances.get(id)
@@ -319,8 +338,11 @@ class Fleet:
         starting, ready = self.count(State.STARTING), self.count(State.READY)
         self._missing = max(min(decision.want, self._room(decision.want)) - ready - starting, 0)
         if self._missing:
-            commands = self._start(self._missing, now)
-            note = "" if commands else self._backing_off
+            recalled = self._recall(self._missing, now)
+            self._missing -= len(recalled)
+            started = self._start(self._missing, now) if self._missing else []
+            commands = recalled + started
+            note = TAKEN_BACK if recalled else "" if started else self._backing_off
         else:
             commands, note = self._stop(max(decision.want, self.minimum), now)
         if commands or (note and (not self.history or note != self.history[-1].note)):
@@ -356,6 +378,19 @@ class Fleet:
         if ids := self._too_many_busy(want, now):
             return self._drain(ids), "the load fits on those that stay"
         return [], ""
+
+    def _recall(self, number: int, now: float) -> list[Command]:
+        """Of those that drain and have room the least busy come back. A deployment check is about new ones."""
+        if self._checking:
+            return []
+        full = self._autoscaler.scaling.concurrency
+        draining = [i for i in self.instances.values() if i.state is State.DRAINING and i.well and i.in_flight < full]
+        chosen = sorted(draining, key=lambda instance: instance.in_flight)[:number]
+        for instance in chosen:
+            instance.signal(Signal.RECALL)
+            if instance.idle_since is not None:
+                instance.idle_since = now
+        return [Recall(instance.id) for instance in chosen]
 
     def _start(self, number: int, now: float) -> list[Command]:
         if any(i.ready_at is not None and now - i.ready_at >= STABLE_AFTER for i in self.instances.values()):

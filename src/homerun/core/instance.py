@@ -5,6 +5,7 @@ starting ──ready──▶ ready ──drain──▶ draining ──drained�
     └──────stop───────┴──────stop───────┴────────▶ stopping        exited: from any state
 
 A ready one that says it is not (its readiness probe fails) is unready, until it says that it is; both drain and stop.
+A draining one that is needed after all is ready again (recall), unless its probe says otherwise.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Signal(StrEnum):
     READY = "ready"
     UNREADY = "unready"
     DRAIN = "drain"
+    RECALL = "recall"
     DRAINED = "drained"
     STOP = "stop"
     EXITED = "exited"
@@ -41,6 +43,7 @@ TRANSITIONS: dict[tuple[State, Signal], State] = {
     (State.UNREADY, Signal.READY): State.READY,
     (State.UNREADY, Signal.DRAIN): State.DRAINING,
     (State.UNREADY, Signal.STOP): State.STOPPING,
+    (State.DRAINING, Signal.RECALL): State.READY,
     (State.DRAINING, Signal.DRAINED): State.STOPPING,
     (State.DRAINING, Signal.STOP): State.STOPPING,
     **{(state, Signal.EXITED): State.GONE for state in State if state is not State.GONE},
@@ -57,6 +60,8 @@ class Instance:
     ready_at: float | None = None
     idle_since: float | None = None
     in_flight: int = 0
+    well: bool = True
+    """What its probes said last. Only what is ready moves on with it, but it is remembered of all."""
 
     def __repr__(self) -> str:
         return f"<Instance {self.id[:8]} {self.state}, {self.in_flight} in flight>"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from homerun.core.dispatcher import Assign, Dispatcher, Drained, QueueFull
+from homerun.core.dispatcher import Assign, Dispatcher, Drained, QueueFull, State
 from homerun.lib import ids
 from homerun.router import errors
 from homerun.wire.link import Demand, InstanceDrained, InstanceFailed, InstanceIdle, RevisionSet
@@ -102,7 +102,7 @@ class Activator:
         if command is None:
             return
         if isinstance(command, Drained):
-            self.router.link.send(InstanceDrained(instance.id))
+            self.router.link.send(InstanceDrained(instance.id, instance.turn))
         else:
             self._serve([command], now)
 
@@ -116,7 +116,11 @@ class Activator:
         now = self.router.mono()
         if self.throttled:
             self.wake(now)  # so that it is seen to be idle if nothing comes
+        recalled = instance.state is State.DRAINING
         self._serve(self.dispatcher.up(instance, now), now)
+        if recalled and self.dispatcher.waiting:
+            # It was taken for one with all its slots free.
+            self.router.demand(self)
 
     def withhold(self, instance: RemoteInstance) -> None:
         """It is not ready: nothing new for it until it is up again; what is in flight goes on."""
@@ -156,7 +160,7 @@ class Activator:
         for connection in list(instance.idle):
             connection.close()
         if command is not None:
-            self.router.link.send(InstanceDrained(instance.id))
+            self.router.link.send(InstanceDrained(instance.id, instance.turn))
 
     def gone(self, instance: RemoteInstance) -> None:
         self.dispatcher.gone(instance, self.router.mono())

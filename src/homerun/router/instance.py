@@ -34,6 +34,7 @@ class RemoteInstance(Instance):
         "port",
         "resting",
         "token",
+        "turn",
     )
 
     def __init__(self, id: str, host: str, port: int, activator: Activator) -> None:
@@ -50,6 +51,8 @@ class RemoteInstance(Instance):
         """Requests that it broke off, and how."""
         self.oom = ""
         """How it ended, if it had used up its memory."""
+        self.turn = 0
+        """How many times it has been taken back from draining."""
         self.token = token(id) if activator.sticky else b""
         """What the cookies of its clients say."""
 

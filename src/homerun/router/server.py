@@ -199,16 +199,17 @@ class Router:
                 self.sessions[instance.token] = instance
             if self.remains is not None and (requests := self.remains.claim(instance)):
                 activator.inherit(instance, requests)
+        instance.turn = message.turn
         if message.unready:
             activator.withhold(instance)
         else:
             activator.up(instance)
 
-    def _drain(self, id: str) -> None:
+    def _drain(self, id: str, turn: int = -1) -> None:
         instance = self.instances.get(id)
         if instance is None:
             # Nothing of ours is in flight on an instance that we do not know.
-            self.link.send(InstanceDrained(id))
+            self.link.send(InstanceDrained(id, turn))
             return
         instance.activator.drain(instance)
 
@@ -240,8 +241,9 @@ class Router:
         for up in snapshot.instances:
             if up.instance not in draining:
                 self._instance_up(up)
+        turns = {up.instance: up.turn for up in snapshot.instances}
         for id in snapshot.draining:
-            self._drain(id)
+            self._drain(id, turns.get(id, -1))
         for activator in self.activators.values():
             activator.rouse()
         self.informed.set()

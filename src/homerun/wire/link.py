@@ -81,13 +81,15 @@ class RevisionGone(Message, frozen=True):
 
 
 class InstanceUp(Message, frozen=True):
-    """Ready for requests; or known, but `unready`: nothing new is for it until it is said to be up again."""
+    """Ready for requests, even if it was draining; or known, but `unready`: nothing new is for it until it is said to
+    be up again. `turn`: how many times it was taken back from draining."""
 
     revision: str
     instance: str
     host: str
     port: int
     unready: bool = False
+    turn: int = 0
 
 
 class InstanceDrain(Message, frozen=True):
@@ -184,7 +186,10 @@ class InstanceFailed(Message, frozen=True):
 
 
 class InstanceDrained(Message, frozen=True):
+    """`turn`: that of its last InstanceUp, as it may be taken back before this is read; -1: it is not known here."""
+
     instance: str
+    turn: int = 0
 
 
 class InstanceIdle(Message, frozen=True):
