@@ -173,6 +173,28 @@ async def test_a_large_answer_to_a_slow_client_takes_little_memory(secure: Secur
     writer.close()
 
 
+async def test_a_large_body_reaches_a_slow_instance_whole(secure: Secure) -> None:
+    body = bytes(range(256)) * (16 << 10)
+    got = bytearray()
+
+    async def upload(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        while len(got) < len(body):
+            got.extend(await reader.read(100_000))
+            await asyncio.sleep(0.001)
+        writer.write(OK)
+        writer.close()
+
+    await secure.start(upload)
+    reader, writer = await secure.dial()
+    writer.write(REQUEST.replace(b"GET", b"POST").replace(b"\r\n\r\n", b"\r\nContent-Length: %d\r\n\r\n" % len(body)))
+    writer.write(body)
+    async with asyncio.timeout(60):
+        assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200 ")
+    assert got == body
+    writer.close()
+
+
 async def test_a_tunnel_ends_on_the_other_side_when_one_side_ends(secure: Secure) -> None:
     ended = asyncio.Event()
 
