@@ -91,6 +91,14 @@ def test_an_execution_that_failed_is_exit_code_1(homerun: Invoke, api: FakeApi, 
     assert "ingest-abcde did not succeed" in result.stderr
 
 
+def test_of_an_execution_that_failed_there_is_a_document_too(homerun: Invoke, api: FakeApi) -> None:
+    runs(api, execution("SUCCEEDED", "FAILED", failedCount=1))
+    api.on("GET", f"{EXECUTION}/tasks", {"tasks": []})
+    result = homerun("jobs", "execute", "ingest", "--wait", "--format", "json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["failedCount"] == 1
+
+
 def test_overrides_are_sent(homerun: Invoke, api: FakeApi) -> None:
     runs(api, execution("SUCCEEDED"))
     flags = ("--tasks", "3", "--args", "a,b", "--update-env-vars", "K=v", "--task-timeout", "1m")

@@ -45,6 +45,17 @@ def test_a_failed_attempt_is_retried_after_the_tasks_that_never_ran() -> None:
     assert machine.result is Result.SUCCEEDED
 
 
+def test_every_task_that_is_out_of_retries_has_failed_and_the_first_one_is_named() -> None:
+    machine = execution(tasks=3, retries=0)
+    machine.start(9, now=0)
+    for now, index in ((1, 2), (2, 0), (3, 1)):
+        exit(machine, index, 0, now=now, code=index + 1)
+    assert machine.count(TaskState.FAILED) == 3
+    again = Execution(machine.tasks, parallelism=0, max_retries=0, timeout=600)
+    for each in (machine, again):
+        assert each.failed_task is each.tasks[2]
+
+
 def test_out_of_retries_fails_the_execution_and_abandons_the_rest() -> None:
     machine = execution(tasks=3, parallelism=2, retries=1)
     machine.start(9, now=0)

@@ -211,10 +211,13 @@ def _execute(session: Session, job: str, changes: Json, *, wait: bool, no_wait: 
     if not no_wait:
         with Progress() as progress:
             execution = follow(session, execution, progress, to_the_end=wait)
+            if session.json:
+                print_json(execution)  # also one that failed
             if wait or completed(execution):
                 check(session, execution)
-    if session.json:
+    elif session.json:
         print_json(execution)
+    if session.json:
         return
     if wait:
         click.echo(f"{progress_line(execution)} in {took(execution, SystemClock().now())}", err=True)

@@ -63,7 +63,8 @@ class Execution:
         self._running = {t.index for t in self.tasks if t.state is TaskState.RUNNING}
         self._stopping: dict[int, Outcome] = {}
         self._counts = Counter(t.state for t in self.tasks)
-        self._failed: int | None = next((t.index for t in self.tasks if t.state is TaskState.FAILED), None)
+        failed = ((t.attempts[-1].ended or 0.0, t.index) for t in self.tasks if t.state is TaskState.FAILED)
+        self._failed: int | None = min(failed, default=(0.0, None))[1]
         self._again = {t.index: t.retried for t in self.tasks if t.retried}
         self.failures: deque[tuple[int, int]] = deque(maxlen=SHOWN)
         """Task and attempt of the last attempts that failed."""
@@ -289,21 +290,21 @@ class Execution:
             self._move(task, TaskState.SUCCEEDED)
         elif self.cancelled:
             self._move(task, TaskState.CANCELLED)
+        elif task.failures > self._max_retries:
+            self._fail(task)
         elif self._failed is not None:
             self._move(task, TaskState.ABANDONED)
-        elif task.failures > self._max_retries:
-            return self._fail(task)
         else:
             self._move(task, TaskState.PENDING)
             self._pending.append(index)
         return []
 
-    def _fail(self, task: Task) -> list[Command]:
-        """A task is out of retries: the execution has failed, the others are abandoned (contract §5.2)."""
-        self._failed = task.index
+    def _fail(self, task: Task) -> None:
+        """A task is out of retries: the execution has failed, those that wait are abandoned (contract §5.2)."""
+        if self._failed is None:
+            self._failed = task.index
         self._move(task, TaskState.FAILED)
         self._drop_pending(TaskState.ABANDONED)
-        return []
 
     def _drop_pending(self, state: TaskState) -> None:
         for index in self._pending:
