@@ -715,6 +715,22 @@ async def test_a_start_goes_on_over_a_restart_of_who_ordered_it(world: World) ->
     assert isinstance(ready, Ready) and ready.address is not None and ready.address.port == 8080
 
 
+async def test_who_comes_after_a_restart_sees_what_was_told_to_end(world: World) -> None:
+    await world.engine.start(await world.spec("serve", probe=PROBE))
+    await world.engine.start(await world.spec("talk", "i2"))
+    await world.until(Ready)
+    await world.until(Exited, "i2")
+    assert [state.told for state in world.engine.instances()] == [None, None]
+    await world.engine.stop("i1")
+    await world.until(Exited)
+    await world.engine.close()
+    await world.reopen()
+    told = {state.id: state for state in world.engine.instances()}
+    assert told["i2"].told is None
+    asked, ended = told["i1"].told, told["i1"].exited
+    assert asked is not None and ended is not None and told["i1"].started <= asked <= ended
+
+
 async def test_what_ended_while_nobody_watched_takes_the_others_with_it(world: World) -> None:
     web = await world.container("web", "serve", startup=PROBE)
     side = await world.container("side", "fail", startup=None)

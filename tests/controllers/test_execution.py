@@ -373,6 +373,26 @@ async def test_a_crash_of_control_loses_no_exit_and_repeats_no_success() -> None
         assert len(after.engine.started) == 3
 
 
+@pytest.mark.parametrize("seconds", [1.0, 8.0], ids=["before it ends", "after it"])
+async def test_killed_in_the_middle_of_a_clean_end_what_was_told_to_stop_has_not_succeeded(seconds: float) -> None:
+    """A good handler of SIGTERM ends with exit code 0, which says nothing of the task."""
+    store = FullStore()
+    script = Script(exit=Exit(code=0), exit_after=300, on_term=Exit(code=0), stop_after=5)
+    async with world({IMAGE: script}, store=store, stop_instances=False) as before:
+        await run(before, tasks=1, maxRetries=0)
+        await before.until(lambda: before.engine.instances())
+        store.full = True  # nothing of it is recorded any more
+        end = asyncio.ensure_future(before.control.executions.stop_all())
+        await asyncio.sleep(seconds)
+        end.cancel()
+    store.full = False
+    async with world(store=store, engine=before.engine) as after:
+        assert completed(await after.settled("Execution", EXECUTION))["state"] == conditions.SUCCEEDED
+        [task] = await tasks(after)
+        assert [a["outcome"] for a in task.internal["attempts"]] == ["interrupted", "exited"]
+        assert len(after.engine.started) == 2
+
+
 async def test_a_look_at_the_store_before_the_end_is_durable_starts_nothing_again() -> None:
     def one_after_the_other(spec: InstanceSpec) -> Script:
         return Script(exit=Exit(code=0), exit_after=1 + 0.008 * int(spec.labels["task"]))

@@ -189,9 +189,51 @@ def test_an_attempt_that_was_started_but_not_recorded_is_adopted() -> None:
     machine = execution(tasks=2)
     machine.adopt(1, 0, started=5)
     machine.adopt(1, 0, started=6)
-    machine.adopt(0, 3, started=6)
     assert [t.state for t in machine.tasks] == [TaskState.PENDING, TaskState.RUNNING]
     assert machine.start(9, now=7) == [Start(0, 0)]
+
+
+def test_an_attempt_whose_forerunners_nobody_recorded_is_adopted_with_its_number() -> None:
+    machine = execution(tasks=1)
+    machine.adopt(0, 2, started=6)
+    exit(machine, 0, 2, now=9)
+    assert [str(a.outcome) for a in machine.tasks[0].attempts] == ["interrupted", "interrupted", "exited"]
+    assert machine.result is Result.SUCCEEDED
+
+
+@pytest.mark.parametrize(("at", "outcome"), [(30, "interrupted"), (601, "timeout")])
+def test_how_an_attempt_ends_that_an_earlier_life_had_told_to_is_no_success(at: float, outcome: str) -> None:
+    machine = execution(tasks=1)
+    machine.adopt(0, 0, started=0)
+    assert machine.told_to_stop(0, 0, at) == [Stop(0, 0)]
+    exit(machine, 0, 0, now=at + 1)
+    assert str(machine.tasks[0].attempts[0].outcome) == outcome
+    assert machine.tasks[0].state is TaskState.PENDING
+    assert machine.told_to_stop(0, 0, at) == []
+
+
+def test_what_waits_of_an_execution_that_was_recorded_as_failed_is_not_started() -> None:
+    failing = execution(tasks=3, parallelism=1, retries=0)
+    failing.start(1, now=0)
+    exit(failing, 0, 0, now=1, code=1)
+    assert failing.take_changed(1) == [0]
+    again = Execution([failing.tasks[0], Task(1), Task(2)], parallelism=1, max_retries=0, timeout=600)
+    again.reunited()
+    assert (again.startable, again.result) == (0, Result.FAILED)
+
+
+def test_the_task_that_failed_is_recorded_before_those_that_were_abandoned_for_it() -> None:
+    machine = execution(tasks=5, retries=0)
+    for index in (0, 1, 2, 3):
+        machine.adopt(index, 0, started=0)
+    machine.changed.clear()
+    machine.adopt(4, 0, started=0)
+    exit(machine, 4, 0, now=1, code=1)
+    for index in (0, 1, 2):
+        exit(machine, index, 0, now=2, code=0)
+    assert machine.take_changed(2) == [0, 4]
+    assert machine.take_changed(2) == [1, 2]
+    assert machine.take_changed(2) == []
 
 
 def test_a_later_attempt_says_that_the_one_that_is_recorded_as_running_never_began() -> None:

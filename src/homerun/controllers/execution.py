@@ -172,6 +172,8 @@ class ExecutionController:
         self._runs[spec.name] = run
         self._join(run, document)
         self._reunite(run, self._orphans.take(spec.name))
+        if problem := self._admission.refusal(Size(spec.containers.cpu, spec.containers.memory)):
+            run.machine.impossible(problem, self._now())
         self._set_timer(run)
         for other in list(run.replaces):
             if await self._store.get("Running", other) is None:
@@ -184,15 +186,13 @@ class ExecutionController:
         return {document.body["index"]: task_from(document) async for document in stored}
 
     def _join(self, run: Run, document: Document) -> None:
-        """It is among those that share the machine, unless it can never have its part of it."""
+        """It is among those that share the machine."""
         spec = run.spec
         need = Size(spec.containers.cpu, spec.containers.memory)
         until = None
         if document.internal.get("delayed") and not run.machine.begun:
             until = from_rfc3339(document.body["createTime"]) + DELAY
         self._admission.add(spec.name, need, until)
-        if problem := self._admission.refusal(need):
-            run.machine.impossible(problem, self._now())
 
     def _reunite(self, run: Run, states: Iterable[InstanceState]) -> None:
         """Tell the machine what the engine knows of its attempts, oldest attempt first, and what it does not."""
@@ -201,6 +201,9 @@ class ExecutionController:
         for index, attempt, state in sorted(numbered, key=lambda item: item[:2]):
             machine.adopt(index, attempt, state.started)
             self._own(state.id, run, index, attempt)
+            if state.told is not None:
+                stops = machine.told_to_stop(index, attempt, state.told)
+                self._carry_out(run, stops if state.phase is not Phase.EXITED else [])
             if state.phase is Phase.EXITED:
                 self._on_exited(state.id, state.exited or now, state.exit or Exit())
         known = {(index, attempt) for index, attempt, _ in numbered}
@@ -208,6 +211,7 @@ class ExecutionController:
             running = task.running
             if running is not None and (task.index, running.number) not in known:
                 machine.forgotten(task.index, running.number, now)
+        machine.reunited()
 
     # What the engine tells
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import heapq
 import itertools
 import logging
 from collections.abc import Callable, Mapping
@@ -147,11 +146,8 @@ class Recorder:
     @staticmethod
     def _take(record: Record, most: int) -> list[int]:
         """Tasks to write now, of those that have changed."""
-        changed = record.machine.changed
-        taken = sorted(changed) if len(changed) <= most else heapq.nsmallest(most, changed)
-        changed.difference_update(taken)
         record.stale = False
-        return taken
+        return record.machine.take_changed(most)
 
     def _task_writes(self, record: Record, document: Document, changed: list[int]) -> list[Write]:
         now, tasks = self._clock.now(), record.machine.tasks

@@ -160,10 +160,28 @@ class Execution:
             self._running.discard(index)
             self._move(task, TaskState.PENDING)
             self._pending.append(index)
-        if task.state is not TaskState.PENDING or attempt != len(task.attempts):
+        if task.state is not TaskState.PENDING or attempt < len(task.attempts):
             return
+        for number in range(len(task.attempts), attempt):
+            # One that the engine refused, and that was not recorded either.
+            self._add(task, Attempt(number, started, started, Outcome.INTERRUPTED))
         self._pending.remove(index)
         self._begin(task, Attempt(attempt, started))
+
+    def told_to_stop(self, index: int, attempt: int, at: float) -> list[Command]:
+        """An earlier life had told an attempt to stop, for whatever reason: told again, should it still run."""
+        current = self._current(index, attempt)
+        if current is None:
+            return []
+        over = at >= current.started + self.timeout - CLOCK_SET
+        self._stopping.setdefault(index, Outcome.TIMEOUT if over else Outcome.INTERRUPTED)
+        return [Stop(index, attempt)]
+
+    def reunited(self) -> None:
+        """All that the engine knows is told. What still waits of an execution that has failed was abandoned by an
+        earlier life, which was killed before that was recorded."""
+        if self._failed is not None:
+            self._drop_pending(TaskState.ABANDONED)
 
     def exited(
         self,
@@ -255,6 +273,15 @@ class Execution:
                 self._stopping[index] = Outcome.TIMEOUT
                 commands.append(Stop(index, attempt.number))
         return commands
+
+    def take_changed(self, most: int) -> list[int]:
+        """Up to `most` of `changed`, to be recorded now, by index. The task that failed is among the first: were those
+        recorded before it that were abandoned for it, a crash could leave an execution that nothing has failed."""
+        taken = sorted(self.changed) if len(self.changed) <= most else heapq.nsmallest(most, self.changed)
+        if self._failed in self.changed and self._failed not in taken:
+            taken[-1] = self._failed
+        self.changed.difference_update(taken)
+        return taken
 
     def _add(self, task: Task, attempt: Attempt) -> None:
         task.attempts.append(attempt)

@@ -236,6 +236,8 @@ class InstanceState:
     """That ended first, once it has exited."""
     unready: tuple[str, ...] = ()
     """Containers whose readiness probe says that they can take no requests now."""
+    told: float | None = None
+    """When it was told to end (`stop`), if it had not ended by itself: also by an earlier process than this one."""
 
 
 class Origin(StrEnum):

@@ -155,6 +155,8 @@ class FakeEngine:
     async def stop(self, id: str, grace: float = 10) -> None:
         instance = self._instances.get(id)
         if instance is not None and instance.state.phase is not Phase.EXITED:
+            if instance.state.told is None and instance.first is None:
+                instance.state = replace(instance.state, told=self._clock.now())
             self._terminate(instance, grace)
 
     def _terminate(self, instance: Instance, grace: float) -> None:

@@ -64,7 +64,7 @@ def _sort(found: Found, host: Host, instance: Instance, running: Running, boot: 
     instance.launched = True
     if first := record.first():
         instance.first = instance.named(first)
-    instance.ready, instance.unready = record.ready(), record.unready()
+    instance.ready, instance.unready, instance.told = record.ready(), record.unready(), record.told()
     instance.phase = Phase.STARTING if instance.ready is None else Phase.READY
     if ended := record.ended():
         instance.exited, instance.exit, instance.ended_first = ended.at, ended.exit, ended.container
@@ -94,6 +94,8 @@ def _tell_by(clock: Clock, instance: Instance, running: Running | None) -> None:
     instance.started += by
     if instance.ready is not None:
         instance.ready += by
+    if instance.told is not None:
+        instance.told += by
     for part in instance.parts:
         if part.begun is not None:
             part.begun += by

@@ -72,6 +72,8 @@ class Instance:
     phase: Phase = Phase.STARTING
     address: Address | None = None
     ready: float | None = None
+    told: float | None = None
+    """When it was told to end."""
     exited: float | None = None
     exit: Exit | None = None
     ended_first: str = ""
@@ -158,6 +160,7 @@ class Instance:
             self.exit,
             self.ended_first,
             self.unready,
+            self.told,
         )
 
     def __repr__(self) -> str:

@@ -189,6 +189,10 @@ class Lives:
         self._health.end(instance)
         if instance.phase is Phase.READY:
             self.allot(instance, None)
+        if instance.told is None and instance.first is None and instance.running:
+            # On disk before it knows: how it ends says nothing then of how it would have ended.
+            instance.told = self._clock.now()
+            instance.record.write_told(instance.told)
         instance.phase = Phase.STOPPING
         for part in instance.running:
             if part.probe:

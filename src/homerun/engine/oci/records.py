@@ -6,6 +6,7 @@
     begun.KEY      empty; its time of change is when a container was let go that had to wait for others
     first.json     the container that ended first, of several, before the others are told to end
     ready          empty; its time of change is when the instance became ready
+    told           empty; its time of change is when it was told to end, before it was
     unready.json   the containers whose readiness probe fails
     KEY            written by conmon: the exit status of a container (instance.Part.key)
     exit.json      the end; after it nothing changes
@@ -133,6 +134,13 @@ class Record:
     def write_ready(self, at: float) -> None:
         with self._if_there_is_room():
             _touch(self.folder / "ready", at)
+
+    def write_told(self, at: float) -> None:
+        with self._if_there_is_room():
+            _touch(self.folder / "told", at)
+
+    def told(self) -> float | None:
+        return _changed(self.folder / "told")
 
     def write_unready(self, containers: tuple[str, ...]) -> None:
         with self._if_there_is_room():
