@@ -29,8 +29,9 @@ from homerun.engine.oci import monitor
 from homerun.lib.memory import memory
 from tests.support.daemon import Daemon
 
-_GIB = 1 << 30
 _SETTLE = 3
+_PATIENCE = 900
+"""Seconds for all to start, or to end: a machine that has other things to do takes its time."""
 
 
 class Processes:
@@ -62,8 +63,8 @@ def kept_ready(daemon: Daemon, name: str, made: App, number: int) -> None:
     if name in COMMANDS:
         container |= {"command": [made.command[0]], "args": list(made.command[1:])}
     scaling = {"minInstanceCount": number, "maxInstanceCount": number}
-    daemon.deploy(name, f"oci-archive:{made.archive}", container=container, scaling=scaling)
-    daemon.until(lambda: _ready(daemon, name) == number, timeout=600)
+    daemon.deploy(name, f"oci-archive:{made.archive}", patience=_PATIENCE, container=container, scaling=scaling)
+    daemon.until(lambda: _ready(daemon, name) == number, timeout=_PATIENCE)
 
 
 def _ready(daemon: Daemon, name: str) -> int:
@@ -75,7 +76,7 @@ def made_ahead(daemon: Daemon, name: str, made: App, number: int) -> None:
     for each in range(number):
         daemon.deploy(f"{name}-{each}", f"oci-archive:{made.archive}")
     names = [f"{name}-{each}" for each in range(number)]
-    daemon.until(lambda: all(_waits(daemon.explain(each)) for each in names), timeout=120)
+    daemon.until(lambda: all(_waits(daemon.explain(each)) for each in names), timeout=_PATIENCE)
 
 
 def _waits(explained: Any) -> bool:
@@ -95,6 +96,7 @@ def measure(fill: Callable[[Daemon], None], number: int, seconds: float) -> dict
         taken, pss, began = before - memory().available, processes.pss(), processes.cpu()
         time.sleep(seconds)
         ended = processes.cpu()
+        daemon.stop(_PATIENCE)
         percent = {role: 100 * (ended[role] - began[role]) / seconds for role in began}
         return {"instances": number, "pss_mib": pss, "machine_mib": taken / 2**20, "cpu_percent": percent}
 

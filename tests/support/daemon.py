@@ -149,14 +149,16 @@ class Daemon:
         response: dict[str, Any] = operation["response"]
         return response
 
-    def deploy(self, name: str, image: str, *, private: bool = False, **template: Any) -> dict[str, Any]:
+    def deploy(
+        self, name: str, image: str, *, private: bool = False, patience: float = 120, **template: Any
+    ) -> dict[str, Any]:
         """Create a service and wait until it is ready. `private`: only its owner may call it."""
         container = {"image": image, **template.pop("container", {})}
         body = {"template": {"containers": [container], **template}}
         operation = self.call("POST", f"/v2/{LOCATION}/services?serviceId={name}", body)
         if not private:
             self.allow(name, "allUsers")
-        return self.wait(operation)
+        return self.wait(operation, patience)
 
     def allow(self, service: str, *members: str) -> None:
         """Nobody else may call it."""
