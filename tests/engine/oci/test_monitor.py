@@ -62,6 +62,13 @@ def until_exists(file: Path, patience: float = 60) -> None:
         time.sleep(0.01)
 
 
+def leads_to(link: str, target: str) -> bool:
+    try:
+        return os.readlink(link) == target
+    except FileNotFoundError:
+        return False
+
+
 @pytest.mark.sockets
 def test_it_comes_up_while_the_bundle_is_made_and_waits_for_it(under_way: Creation, tmp_path: Path) -> None:
     until_exists(tmp_path / "up")
@@ -76,9 +83,10 @@ def test_it_comes_up_while_the_bundle_is_made_and_waits_for_it(under_way: Creati
 @pytest.mark.sockets
 def test_without_a_bundle_nothing_of_it_is_left(under_way: Creation, tmp_path: Path) -> None:
     until_exists(tmp_path / "up")
-    files = len(os.listdir("/proc/self/fd"))
+    files = [f"/proc/self/fd/{number}" for number in (under_way._reader, under_way._starter)]
+    pipes = [os.readlink(file) for file in files]
     under_way.abandon()
-    assert len(os.listdir("/proc/self/fd")) <= files - 2
+    assert not [file for file, pipe in zip(files, pipes, strict=True) if leads_to(file, pipe)]
     assert not (tmp_path / "begun").exists()
 
 
