@@ -1,13 +1,15 @@
 """Jobs: tokens, what they say of their latest execution, and how many executions there may be."""
 
 import asyncio
+import contextlib
+import random
 from typing import Any
 
 import pytest
 
-from homerun.engine.base import Exit
-from homerun.engine.fake.script import Script
-from homerun.model import conditions, limits
+from homerun.engine.base import Exit, Phase
+from homerun.engine.fake.script import Behaviour, Script
+from homerun.model import conditions, labels, limits
 from tests.support.api import BATCH, FAILING, LOCATION, RUN, SLOW, V2, Api, Refused, api, job
 
 pytestmark = pytest.mark.looptime
@@ -306,3 +308,38 @@ async def test_who_waits_for_an_execution_that_is_deleted_is_told() -> None:
         assert completed and completed["executionReason"] == "DELETED"
         assert "was deleted" in (await a.done(running))["error"]["message"]
         await a.world.until(lambda: not a.world.engine.instances())
+
+
+@pytest.mark.parametrize("overlap", ["forbid", "replace"])
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_is_asked_for_when_tasks_of_one_execution_run_at_a_time(overlap: str, seed: int) -> None:
+    """Runs, tokens, cancellations, and kills of control, at random moments."""
+    rng = random.Random(seed)
+    long = "registry.test/long:1"
+    images: dict[str, Behaviour] = {long: Script(exit=Exit(code=0), exit_after=40, stop_after=3)}
+    body = {**job(long), "annotations": {"homerun-overlap": overlap}}
+    kept: dict[str, Any] = {}
+    for life in range(6):
+        async with api(images, stop_instances=False, **kept) as a:
+            kept = {"store": a.world.store, "engine": a.world.engine}
+            if life == 0:
+                await a.done(await create(a, body))
+            for step in range(rng.randint(1, 5)):
+                wish = rng.choice(["run", "run", "token", "cancel"])
+                with contextlib.suppress(Refused):
+                    if wish == "run":
+                        await a("POST", f"{V2}/jobs/work:run", {})
+                    elif wish == "token":
+                        await a("PATCH", f"{V2}/jobs/work", {**body, "startExecutionToken": f"t{life}-{step}"})
+                    elif found := await executions(a):
+                        await a("POST", f"/v2/{rng.choice(found)['name']}:cancel", {})
+                for _ in range(rng.randint(0, 200)):
+                    await asyncio.sleep(0.05)
+                    running = [state for state in a.world.engine.instances() if state.phase is not Phase.EXITED]
+                    assert len({state.labels[labels.EXECUTION] for state in running}) <= 1
+    async with api(images, **kept) as a:
+        await a.world.until(lambda: _all_over(a))
+
+
+async def _all_over(a: Api) -> bool:
+    return all("completionTime" in execution for execution in await executions(a))
