@@ -143,3 +143,26 @@ def test_random_worlds_never_hold_too_much_and_never_stand_still() -> None:
             assert sum(needs[key].memory for key in running) <= ROOM.memory, f"seed {seed}"
             assert sum(min(needs[key].cpu, ROOM.cpu) for key in running) <= ROOM.cpu, f"seed {seed}"
             made.give(running.pop(rng.randrange(len(running))))
+
+
+def test_in_random_worlds_no_delayed_execution_begins_before_others_have_begun_all_of_theirs() -> None:
+    for seed in range(50):
+        rng = random.Random(seed)
+        made, running, now = Admission(ROOM), [], 0.0
+        left = {f"e{n}": rng.randint(1, 20) for n in range(6)}
+        delayed = {key: rng.random() * 60 for key in left if rng.random() < 0.5}
+        for key in left:
+            made.add(key, Size(rng.choice([1, 2, 4]), rng.randint(1, 8) * GIB // 2), delayed.get(key))
+        while any(left.values()) or running:
+            waiting = [key for key in left if left[key]]
+            while (key := made.next(waiting, Size(), now)) is not None:
+                if (until := delayed.pop(key, None)) is not None and now < until:
+                    prompt = [each for each in waiting if delayed.get(each, 0.0) <= now and each != key]
+                    assert not prompt, f"seed {seed}: {key} begins at {now}, before {prompt}"
+                made.take(key)
+                left[key] -= 1
+                running.append(key)
+                waiting = [key for key in left if left[key]]
+            assert running, f"seed {seed}: nobody runs and nobody may"
+            made.give(running.pop(rng.randrange(len(running))))
+            now += rng.random() * 3
