@@ -640,6 +640,7 @@ LINES = [
             f"{_REAL_NFS}::test_one_that_may_only_be_read",
             f"{_REAL_NFS}::test_a_server_that_is_gone_costs_the_start_and_leaves_nothing",
         ),
+        "skipped elsewhere; not seen to pass yet",
     ),
     Line("13.2", "Cloud SQL: sockets in /cloudsql", (), "there is none: the folder is empty, and the log says so"),
     Line("13.2", "a part of it (subPath)", (f"{_VOLUMES}::test_a_part_of_it", f"{_VOLUMES}::test_one_file_of_it")),
