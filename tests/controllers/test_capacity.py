@@ -198,6 +198,22 @@ async def test_who_is_not_ready_is_known_after_a_restart_and_so_is_when_it_is_re
         await after.until(lambda: not unready(after)[first.id])
 
 
+async def test_what_was_told_to_end_before_a_crash_gets_no_requests_after_it() -> None:
+    async with world(stop_instances=False) as before:
+        before.engine.images[IMAGE] = Script(stop_after=30)
+        revision = await deployed(before, scaling={"minInstanceCount": 1})
+        [told] = before.engine.instances()
+        await before.engine.stop(told.id, grace=60)
+    async with world(store=before.store, engine=before.engine) as after:
+        await after.until(lambda: after.control.capacity.group(revision))
+        await after.until(lambda: after.router.last(InstanceUp) and told.id not in ids(after), seconds=60)
+        assert all(each.instance != told.id for each in after.router.heard if isinstance(each, InstanceUp))
+
+
+def ids(w: World) -> set[str]:
+    return {state.id for state in w.engine.instances()}
+
+
 async def test_an_instance_that_is_not_alive_is_killed_and_another_takes_its_place() -> None:
     async with world() as w:
         log = system_log(w)

@@ -67,6 +67,19 @@ async def test_a_crash_of_control_costs_no_instance() -> None:
         assert len(engine.started) == 3
 
 
+async def test_what_was_told_to_end_before_a_crash_ends_and_has_a_successor() -> None:
+    store, engine = MemoryStore(), FakeEngine(LoopClock(), {IMAGE: Script(stop_after=30)})
+    async with world(store=store, engine=engine, stop_instances=False) as w:
+        await store.apply(pool_put(instances=2))
+        await w.settled("WorkerPool", CREW)
+        await w.until(lambda: len(running(w)) == 2)
+        told, other = engine.instances()
+        await engine.stop(told.id, grace=60)
+    async with world(store=store, engine=engine) as w:
+        await w.until(lambda: told.id not in {state.id for state in engine.instances()}, seconds=60)
+        assert len(engine.started) == 3 and other.id in {state.id for state in engine.instances()}
+
+
 @pytest.mark.parametrize("after", [0, 0.01, 0.03, 0.05, 0.1, 0.5, 1.9, 2.01, 2.05, 2.1, 2.2])
 async def test_a_crash_at_any_moment_of_a_deployment_ends_with_the_instances_that_were_asked_for(after: float) -> None:
     store, engine = MemoryStore(), FakeEngine(LoopClock(), {IMAGE: Script(pull=0.02)})

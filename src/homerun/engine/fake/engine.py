@@ -71,7 +71,12 @@ class FakeEngine:
             listener(self._untold.popleft())
 
     async def close(self) -> None:
+        """Who comes next sees what was written down: that one was told to end, and not who waits for that."""
         self._listener = None
+        for instance in self._instances.values():
+            if instance.state.phase is Phase.STOPPING:
+                phase = Phase.STARTING if instance.state.ready is None else Phase.READY
+                instance.state = replace(instance.state, phase=phase)
         self.prepared.clear()
 
     async def pull(self, reference: str) -> Image:
