@@ -24,7 +24,7 @@ from tests.apps.trial import Trial
 from tests.support.daemon import Daemon
 
 NAMES = (
-    *("nginx", "apache", "php", "caddy", "tomcat", "node", "django", "streamlit", "redis"),
+    *("nginx", "apache", "php", "caddy", "tomcat", "node", "django", "streamlit", "gradio", "redis"),
     *("ffmpeg", "pandas", "postgres"),
 )
 ROOT = Path(__file__).resolve().parent.parent.parent

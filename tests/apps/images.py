@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 SOURCES = Path(__file__).parent / "images"
-PIP = {"streamlit": ["streamlit"]}
+PIP = {"streamlit": ["streamlit"], "gradio": ["gradio"]}
 ALSO = {"pandas": "streamlit"}
 """Applications that are in the image of another one."""
 NPM = {"node": ["json-server@0.17.4"]}
