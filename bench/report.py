@@ -1,11 +1,13 @@
 """Runs the benchmarks one after the other and writes what they print into docs/performance.md.
 
 python -m bench.report [NAME ...]       all of them without names; those not named keep their section
+python -m bench.report "jobs --tasks 2000"      with options; of the same one twice, the second is put below the first
 """
 
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -35,10 +37,11 @@ are for comparing what was measured in the same run; on another machine, run it 
 """
 
 
-def run(name: str) -> str:
-    """The section of one benchmark. Raises CalledProcessError when it fails."""
-    print(f"== bench.{name}", flush=True)
-    process = subprocess.Popen([sys.executable, "-m", f"bench.{name}"], stdout=subprocess.PIPE, text=True)
+def run(name: str, options: list[str]) -> str:
+    """What one benchmark says, and where. Raises CalledProcessError when it fails."""
+    command = shlex.join([f"bench.{name}", *options])
+    print(f"== {command}", flush=True)
+    process = subprocess.Popen([sys.executable, "-m", f"bench.{name}", *options], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     lines = []
     for line in process.stdout:
@@ -51,7 +54,7 @@ def run(name: str) -> str:
     where = (
         f"{about['cpu']}, {about['cores']} cores, {about['memory_gib']} GiB, Linux {about['kernel']}, {about['at']} UTC"
     )
-    return f"## {TITLES[name]}\n\n`python -m bench.{name}`\n\n{shown}\n\n{where}\n"
+    return f"`python -m {command}`\n\n{shown}\n\n{where}\n"
 
 
 def sections(page: str) -> dict[str, str]:
@@ -65,13 +68,15 @@ def sections(page: str) -> dict[str, str]:
 
 
 def main() -> None:
-    names = sys.argv[1:] or [name for name in TITLES if (Path(__file__).parent / f"{name}.py").exists()]
-    if unknown := set(names) - set(TITLES):
+    commands = [shlex.split(argument) for argument in sys.argv[1:]] or [[name] for name in TITLES]
+    if unknown := {name for name, *_ in commands} - set(TITLES):
         sys.exit(f"no benchmark is called {', '.join(sorted(unknown))}: there are {', '.join(TITLES)}")
-    for name in names:
-        section = run(name)
+    done: set[str] = set()
+    for name, *options in commands:
+        said = run(name, options)
         made = sections(PAGE.read_text()) if PAGE.exists() else {}
-        made[name] = section
+        made[name] = f"{made[name]}\n{said}" if name in done else f"## {TITLES[name]}\n\n{said}"
+        done.add(name)
         PAGE.write_text("\n".join([HEAD, *(made[name] for name in TITLES if name in made)]))
 
 
