@@ -63,8 +63,9 @@ class Execution:
         self._running = {t.index for t in self.tasks if t.state is TaskState.RUNNING}
         self._stopping: dict[int, Outcome] = {}
         self._counts = Counter(t.state for t in self.tasks)
-        failed = ((t.attempts[-1].ended or 0.0, t.index) for t in self.tasks if t.state is TaskState.FAILED)
-        self._failed: int | None = min(failed, default=(0.0, None))[1]
+        failed = (t for t in self.tasks if t.state is TaskState.FAILED)
+        first = min(failed, key=lambda t: (t.attempts and t.attempts[-1].ended) or 0.0, default=None)
+        self._failed = first.index if first is not None else None
         self._again = {t.index: t.retried for t in self.tasks if t.retried}
         self.failures: deque[tuple[int, int]] = deque(maxlen=SHOWN)
         """Task and attempt of the last attempts that failed."""

@@ -8,7 +8,7 @@ def test_fields_that_the_schema_lacks_are_left_out_all_the_way_down() -> None:
     sent = {"image": "x", "imagePullPolicy": "Always", "startupProbe": probe, "resources": {"limits": {"cpu": "1"}}}
     assert kept(sent, "run.v2", "GoogleCloudRunV2Container") == {
         "image": "x",
-        "startupProbe": {"httpGet": {"path": "/", "httpHeaders": [{"name": "A"}]}},
+        "startupProbe": {"httpGet": {"path": "/", "httpHeaders": [{"name": "A"}]}, "successThreshold": 1},
         "resources": {"limits": {"cpu": "1"}},
     }
 
