@@ -107,7 +107,7 @@ def test_control_killed_again_and_again_under_an_execution_loses_and_repeats_not
         daemon.until(done, timeout=120)
         tasks = daemon.call("GET", f"/v2/{name}/tasks?pageSize=1000")["tasks"]
         failed = [task.get("lastAttemptResult") for task in tasks if task.get("lastAttemptResult", {}).get("exitCode")]
-        assert result["succeededCount"] == TASKS, (result["conditions"], failed)
+        assert result["succeededCount"] == TASKS, (str(result["conditions"]), failed)
         lines = daemon.call(
             "POST",
             "/v2/entries:list",

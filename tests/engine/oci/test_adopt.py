@@ -15,7 +15,7 @@ import pytest
 
 from homerun.engine.base import ContainerSpec, Exit, Exited, InstanceSpec, InstanceState, Phase, Ready
 from homerun.engine.images.store import ImageStore
-from homerun.engine.oci import monitor, procfs
+from homerun.engine.oci import monitor, procfs, runtime
 from homerun.engine.oci.cgroup import Cgroups
 from homerun.engine.oci.engine import OciEngine
 from homerun.engine.oci.layout import Layout
@@ -303,3 +303,19 @@ async def test_what_was_made_ahead_is_swept_away(closed: Rig) -> None:
     assert footprint["monitors"] == footprint["cgroups"] == footprint["records"] == set()
     assert footprint["runtime's state"] == set()
     assert await rig.exit(await rig.start("exit", "0")) == Exit(code=0)
+
+
+async def test_killed_between_the_two_steps_of_letting_go(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pipe was opened and nothing written: its container still waits, and its program runs as if nothing was."""
+
+    def killed(pipe: Path, init: procfs.Process, patience: float = 0) -> None:
+        os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runtime, "_let_go", killed)
+        ids = [await rig.start("exit", "0", "ran") for _ in range(12)]
+    await rig.reopen()
+    for id in ids:
+        exited = await rig.until(Exited, id)
+        assert isinstance(exited, Exited) and exited.exit == Exit(code=0)
+        assert await rig.output(id) == ["ran"]

@@ -3,6 +3,7 @@
 import errno
 import os
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -107,15 +108,30 @@ def test_what_was_copied_of_the_config_is_written_over_and_gone(waiting: Runtime
     waiting.erase_copy("c")
 
 
-def test_a_start_is_finished_whichever_runtime_made_the_container(waiting: Runtime) -> None:
-    me = Process.of(os.getpid())
-    assert me
-    got: list[bytes] = []
-    reader = threading.Thread(target=lambda: got.append((waiting.root / "c/exec.fifo").read_bytes()))
-    reader.start()
-    Runtime("/usr/sbin/runc", waiting.root.parent / "runc").resume("c", me)
-    reader.join()
-    assert got == [b"x"]
+WAITS = """
+import os, select, sys
+pipe = os.open(sys.argv[1], os.O_RDONLY | os.O_NONBLOCK)
+print("waits", flush=True)
+got = b""
+while not got:
+    select.select([pipe], [], [])
+    got = os.read(pipe, 1)  # an error if somebody has opened it and has not written yet: crun does not expect that
+sys.exit(got != b"x")
+"""
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_start_is_finished_whichever_runtime_made_the_container(waiting: Runtime, killed: bool) -> None:
+    """Also that of somebody who was killed between opening the pipe and writing to it."""
+    pipe = waiting.root / "c/exec.fifo"
+    with subprocess.Popen([sys.executable, "-c", WAITS, pipe], stdout=subprocess.PIPE, text=True) as init:
+        assert init.stdout and init.stdout.readline() == "waits\n"
+        if killed:
+            os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        found = Process.of(init.pid)
+        assert found
+        Runtime("/usr/sbin/runc", waiting.root.parent / "runc").resume("c", found)
+        assert init.wait(60) == 0
     assert list((waiting.root / "c").iterdir()) == []
 
 

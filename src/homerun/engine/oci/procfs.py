@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import signal
@@ -55,6 +56,25 @@ class Process:
         except OSError:
             return False
         return int(fields[19]) == self.start and fields[0] not in "ZX"
+
+    @property
+    def stopped(self) -> bool:
+        """By SIGSTOP, and not gone on yet."""
+        try:
+            return _stat(self.pid)[0] == "T"
+        except OSError:
+            return False
+
+    def files(self) -> Iterator[os.stat_result]:
+        """What it has open."""
+        folder = PROC / str(self.pid) / "fd"
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            return
+        for name in names:
+            with contextlib.suppress(OSError):  # closed meanwhile
+                yield os.stat(folder / name)
 
     def open(self) -> int | None:
         """A pidfd, or None when it is gone. Readable once the process has ended."""

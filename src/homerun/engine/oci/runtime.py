@@ -11,10 +11,11 @@ import errno
 import os
 import platform
 import shutil
+import signal
 import struct
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,10 +94,10 @@ class Runtime:
             if not pipe.exists():
                 continue
             if folder.parent.name == "crun":
-                try:
-                    _let_go(pipe, init, _SOON)
-                except (Internal, OSError):
-                    pipe.unlink(missing_ok=True)  # nobody waits there: all that was missing is this
+                if _waits(pipe, init, _SOON):
+                    with _stopped(init), contextlib.suppress(Internal, OSError):
+                        _let_go(pipe, init, _SOON)
+                pipe.unlink(missing_ok=True)  # where nobody waits, all that was missing is this
                 _erase_copy(folder)
             else:
                 path = self.path if self.root == folder.parent else folder.parent.name
@@ -132,6 +133,30 @@ def _let_go(pipe: Path, init: Process, patience: float = _PATIENCE) -> None:
     os.write(fd, b"x")
     os.close(fd)
     pipe.unlink()
+
+
+def _waits(pipe: Path, init: Process, patience: float) -> bool:
+    """Whether it has the pipe open, which its program will not."""
+    wanted, waited = os.stat(pipe), 0.0
+    while init.alive and waited <= patience:
+        if any(os.path.samestat(wanted, found) for found in init.files()):
+            return True
+        time.sleep(0.0005)
+        waited += 0.0005
+    return False
+
+
+@contextlib.contextmanager
+def _stopped(init: Process) -> Iterator[None]:
+    """While it reads the pipe of somebody who died between opening it and writing to it, it is at no moment to find the
+    pipe open for writing and empty: crun takes that for an error, and ends with exit code 1."""
+    init.send(signal.SIGSTOP)
+    try:
+        while init.alive and not init.stopped:
+            time.sleep(0.0005)
+        yield
+    finally:
+        init.send(signal.SIGCONT)
 
 
 def _erase_copy(folder: Path) -> None:
