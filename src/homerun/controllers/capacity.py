@@ -481,8 +481,7 @@ class Capacity:
         now = self._clock.mono()
         offset = now - self._clock.now()
         for state in states:
-            if state.told is not None or state.phase in (Phase.EXITED, Phase.STOPPING):
-                # While nobody watched, or before long: what was told to end is told again.
+            if state.leaving:  # what was told to end is told again
                 self._discard(state)
                 continue
             instance = Instance(state.id, state.started + offset)

@@ -109,8 +109,7 @@ class Crews:
             pool, revision = state.labels.get(labels.WORKER_POOL), state.labels.get(labels.REVISION, "")
             if pool is None:
                 continue
-            ending = state.told is not None or state.phase in (Phase.EXITED, Phase.STOPPING)
-            if ending or revision not in revisions:
+            if state.leaving or revision not in revisions:
                 self._discards.settle(state, self._metering.ended, self._clock.now())
                 continue
             group = self._group(pool)

@@ -28,6 +28,7 @@ from homerun.model.new_execution import crowded, execution_body, execution_inter
 from homerun.model.overlap import Overlap, refusal
 from homerun.model.secret_needs import SecretNeeds
 from homerun.store.base import ABSENT, Delete, Document, Put, Store, Write
+from homerun.store.running import cancelled, unfinished
 
 KINDS = frozenset({"Job", "Execution"})
 _TOKENS = (("startExecutionToken", "Started"), ("runExecutionToken", "Completed"))
@@ -101,11 +102,10 @@ class JobController:
             return [], ResourceExhausted(problem)
         if Overlap.of(job.body) is Overlap.ALLOW:
             return [], None
-        running = await self._store.list("Running", prefix=f"{job.name}/executions/")
-        if problem := refusal(job.body, [each.name for each in running]):
+        others = await unfinished(self._store, job.name)
+        if problem := refusal(job.body, [other.name for other in others]):
             return [], FailedPrecondition(problem)
-        found = [await self._store.get("Execution", each.name) for each in running]
-        return [execution for execution in found if execution is not None], None
+        return others, None
 
     async def _prune(self, key: str) -> None:
         """Of completed executions the oldest go, each by its own controller."""
@@ -146,7 +146,7 @@ def asked(
         Put(job.kind, job.name, latest, {**job.internal, "asked": name}, if_version=job.version),
         Put("Execution", name, execution, internal, if_version=ABSENT),
         Put("Running", name, {}),
-        *(Put(o.kind, o.name, o.body, {**o.internal, "cancel": True}, if_version=o.version) for o in others),
+        *cancelled(others),
     ]
 
 

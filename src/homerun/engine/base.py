@@ -239,6 +239,11 @@ class InstanceState:
     told: float | None = None
     """When it was told to end (`stop`), if it had not ended by itself: also by an earlier process than this one."""
 
+    @property
+    def leaving(self) -> bool:
+        """It has ended, or will before long."""
+        return self.told is not None or self.phase in (Phase.STOPPING, Phase.EXITED)
+
 
 class Origin(StrEnum):
     """What a start began from."""

@@ -25,6 +25,7 @@ from homerun.model.names import Name, last
 from homerun.model.new_execution import crowded, execution_body, execution_internal, with_latest
 from homerun.model.overlap import Overlap, refusal
 from homerun.store.base import ABSENT, Document, Put, Write
+from homerun.store.running import cancelled, unfinished
 
 IMPORT_SECONDS = 30
 """How long a run waits for the job's image to be there."""
@@ -129,17 +130,15 @@ async def _unfinished(backend: Backend, job: Name) -> list[Document]:
     document = await backend.store.get("Job", str(job))
     if document is None or Overlap.of(document.body) is Overlap.ALLOW:
         return []
-    running = await backend.store.list("Running", prefix=f"{job}/executions/")
-    found = [await backend.store.get("Execution", each.name) for each in running]
-    return [document for document in found if document is not None]
+    return await unfinished(backend.store, str(job))
 
 
-def _overlapping(job: Document, others: Sequence[Document]) -> list[Write]:
+def _overlapping(job: Document, others: Sequence[Document]) -> Sequence[Write]:
     """What becomes of `others`, which stand in the way: they are cancelled. Raises FailedPrecondition if the job
     forbids that."""
     if problem := refusal(job.body, [other.name for other in others]):
         raise FailedPrecondition(problem)
-    return [Put(e.kind, e.name, e.body, {**e.internal, "cancel": True}, if_version=e.version) for e in others]
+    return cancelled(others)
 
 
 def _is_imported(job: Document) -> bool:

@@ -103,12 +103,15 @@ class Cgroups:
 
     def path(self, group: str, *, background: bool = False) -> str:
         """For `cgroupsPath` of the runtime's config."""
-        return f"/{self._background if background else self._parent}/{group}"
+        return f"/{self._parent_of(background)}/{group}"
+
+    def _parent_of(self, background: bool) -> str:
+        return self._background if background else self._parent
 
     def divide(self, instance: str, *, background: bool = False) -> None:
         """It is going to have groups below its own."""
         if self.layout is CgroupLayout.V2 and self.unified is not None:
-            folder = self.unified / (self._background if background else self._parent) / instance
+            folder = self.unified / self._parent_of(background) / instance
             folder.mkdir(exist_ok=True)
             self._hand_down(folder)
 
